@@ -1,0 +1,336 @@
+"""Experiment: a question, a grid of runs, and what is claimed of it. TOML in, cells out."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from ssrun.config import SECTIONS, Overrides, Section, resolve, short, validated
+from ssrun.errors import UsageError, unknown
+from ssrun.metrics import METRICS
+from ssrun.schedules import SCHEDULES, Decay
+from ssrun.store import Cell, label
+from ssrun.strategies import STRATEGIES, Strategy, parameters, variant
+from ssrun.tasks import TASKS
+
+MOST_CELLS = 100_000
+COLUMNS = ("bleu", "exact_match", "free_running_loss", "teacher_forced_loss", "exposure_gap")
+SMOKE: Overrides = {"training": {"steps": 20, "evaluate_every": 10, "batch_size": 16}}
+SMOKE_PAIRS = {"validation_pairs": 20, "test_pairs": 50}
+SMOKE_SEEDS = 2
+Entries = dict[str, dict[str, Any]]
+
+
+def parse_seeds(value: Any) -> Any:
+    """`"0..4"`, `"0,2,5"`, `3` or a list, as a tuple of distinct seeds in order."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = [value]
+    if isinstance(value, str):
+        if match := re.fullmatch(r"\s*(\d{1,10})\s*\.\.\s*(\d{1,10})\s*", value):
+            low, high = map(int, match.groups())
+            if low > high:
+                raise ValueError(f"{value!r} counts down: write the lower seed first, like 0..4")
+            if high - low >= MOST_CELLS:
+                raise ValueError(f"{value!r} is more than {MOST_CELLS:,} seeds")
+            value = range(low, high + 1)
+        elif re.fullmatch(r"\s*\d{1,10}(\s*,\s*\d{1,10})*\s*", value):
+            value = [int(part) for part in value.split(",")]
+        else:
+            raise ValueError(f"{short(value)} is not a list of seeds: write 0..4 or 0,1,2")
+    if not isinstance(value, list | tuple | range) or not value:
+        raise ValueError("give at least one seed, like 0..4 or 0,1,2")
+    if len(set(value)) < len(value):
+        raise ValueError("a seed is given twice: runs of one seed are the same run")
+    return tuple(value)
+
+
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0, le=2**31 - 1)], ...], BeforeValidator(parse_seeds)]
+
+
+def entries(value: Any) -> Any:
+    """A list of names as entries without changes, in order."""
+    if isinstance(value, list | tuple):
+        if not all(isinstance(name, str) for name in value):
+            raise ValueError("names, please: a list of strings, or a table of changes by name")
+        if len(set(value)) < len(value):
+            raise ValueError("a name is given twice")
+        return {name: {} for name in value}
+    return value
+
+
+class Operand(NamedTuple):
+    """One side of a comparison: a strategy of the grid on a task of the grid."""
+
+    strategy: str
+    task: str
+
+
+class Claim(Section):
+    """What somebody says of the outcome.
+
+    Attributes:
+        text: A sentence.
+        source: Who says so, or why it should be.
+        metric: A name in METRICS.
+        task: A task of the grid, where `order` names none itself.
+        order: Strategies with the direction between them: `always-sampling < teacher-forcing`; also a chain
+            `a < b < c`, and `strategy @ task` for a comparison across tasks.
+        by: The least difference, in the metric's unit: "by at least".
+    """
+
+    text: str = Field(min_length=1, max_length=500)
+    source: str = Field("", max_length=500)
+    metric: str
+    task: str | None = None
+    order: str
+    by: float = Field(0.0, ge=0)
+
+    def comparisons(self) -> list[tuple[Operand, Operand, Literal["lower", "higher"]]]:
+        """Each (left, right, direction of left), adjacent pairs of the chain."""
+        parts = re.split(r"\s*([<>])\s*", self.order.strip())
+        if len(parts) < 3 or not all(parts):
+            raise ValueError(f"order = {short(self.order)} has no direction: write it like 'linear < teacher-forcing'")
+        operands = []
+        for part in parts[::2]:
+            strategy, at, task = (piece.strip() for piece in part.partition("@"))
+            if not task and self.task is None:
+                raise ValueError(f"order = {short(self.order)} names no task: give task = '...'")
+            operands.append(Operand(strategy, task if at else str(self.task)))
+        signs: list[Literal["lower", "higher"]] = ["lower" if sign == "<" else "higher" for sign in parts[1::2]]
+        return [(left, right, sign) for (left, right), sign in zip(pairwise(operands), signs, strict=True)]
+
+    @model_validator(mode="after")
+    def _has_direction(self) -> Self:
+        if self.metric not in METRICS:
+            raise ValueError(unknown("metric", self.metric, METRICS))
+        self.comparisons()
+        return self
+
+
+class Reach(Section):
+    """The loss whose first reaching `steps_to_reach` and `seconds_to_reach` tell."""
+
+    metric: Literal["free_running_loss", "teacher_forced_loss"] = "free_running_loss"
+    value: float = Field(gt=0)
+
+
+class Published(Section):
+    """Numbers of a publication, shown beside ours and never mixed with them.
+
+    Attributes:
+        source: Which table of which paper.
+        metrics: Its columns, in its words.
+        rows: Its numbers, by a strategy of the grid.
+    """
+
+    source: str
+    metrics: list[str]
+    rows: dict[str, list[float | str]]
+
+
+class Experiment(Section):
+    """A comparison, whole.
+
+    Attributes:
+        name: The file's.
+        question: What it asks, in a sentence.
+        tasks: Tasks by name; an entry may have a `base` task and changes to any section.
+        strategies: Strategies by name; an entry may have a `base`, changes to the strategy's fields, and to
+            the sections other than `task`.
+        seeds: Seeds, the pairs of every comparison.
+        baseline: The strategy that others are compared with.
+        metrics: Columns of the table.
+        match: `mean-epsilon` gives every decay the same mean epsilon, `mean_epsilon`, over the run.
+        mean_epsilon: Share of true tokens over the run, 0 to 1.
+        reach: The loss to reach, for `steps_to_reach` and `seconds_to_reach`.
+        claims: What is claimed.
+        published: Numbers of a publication.
+        reading: What to make of the table, printed after it.
+        minutes: How long it takes on two cores.
+        model: Changes for all runs; likewise training, scoring, task and strategy (these two where a run
+            has such a field).
+    """
+
+    name: str = "experiment"
+    question: str = Field(min_length=1, max_length=1000)
+    tasks: Annotated[Entries, BeforeValidator(entries)]
+    strategies: Annotated[Entries, BeforeValidator(entries)]
+    seeds: Seeds = (0, 1, 2)
+    baseline: str = "teacher-forcing"
+    metrics: tuple[str, ...] = COLUMNS
+    match: Literal["mean-epsilon"] | None = None
+    mean_epsilon: float = Field(0.5, gt=0, lt=1)
+    reach: Reach | None = None
+    claims: tuple[Claim, ...] = ()
+    published: Published | None = None
+    reading: str = ""
+    minutes: float | None = Field(None, gt=0)
+    smoke: bool = False
+    task: dict[str, Any] = Field(default_factory=dict)
+    strategy: dict[str, Any] = Field(default_factory=dict)
+    model: dict[str, Any] = Field(default_factory=dict)
+    training: dict[str, Any] = Field(default_factory=dict)
+    scoring: dict[str, Any] = Field(default_factory=dict)
+    flags: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @field_validator("tasks", "strategies", mode="after")
+    @classmethod
+    def _names(cls, value: Entries) -> Entries:
+        if not value:
+            raise ValueError("give at least one")
+        for name in value:
+            try:
+                label(name)
+            except UsageError as error:
+                raise ValueError(str(error)) from None
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for name in self.metrics:
+            if name not in METRICS:
+                raise ValueError(unknown("metric", name, METRICS))
+        needs_reach = {"steps_to_reach", "seconds_to_reach"} & {*self.metrics, *(c.metric for c in self.claims)}
+        if needs_reach and self.reach is None:
+            raise ValueError(f"{', '.join(sorted(needs_reach))}: say which loss: [reach] metric, value")
+        for claim in self.claims:
+            for left, right, _ in claim.comparisons():
+                for operand in (left, right):
+                    if operand.strategy not in self.strategies:
+                        raise ValueError(
+                            f"claim {short(claim.text)}: {unknown('strategy', operand.strategy, self.strategies)}"
+                        )
+                    if operand.task not in self.tasks:
+                        raise ValueError(f"claim {short(claim.text)}: {unknown('task', operand.task, self.tasks)}")
+        if self.claims and len(self.seeds) < 2 and not self.smoke:
+            raise ValueError("claims need at least two seeds: give more, like --seeds 0..5")
+        return self
+
+    def cells(self) -> list[Cell]:
+        """The runs, seed by seed, so that a table fills evenly.
+
+        Raises:
+            UsageError: A run's configuration is wrong, or there are too many.
+        """
+        if len(self.tasks) * len(self.strategies) * len(self.seeds) > MOST_CELLS:
+            raise UsageError(f"{self.name}: a grid of more than {MOST_CELLS:,} runs: take fewer seeds")
+        self._every_field_is_used()
+        one_seed = [self._cell(task, strategy, self.seeds[0]) for task in self.tasks for strategy in self.strategies]
+        judged = {metric for cell in one_seed for metric in cell.config.task.metrics}
+        for metric in ("validity", "bracket_f1"):
+            if metric in {*self.metrics, *(c.metric for c in self.claims)} and metric not in judged:
+                raise UsageError(f"{self.name}: no task of the grid has the metric {metric!r}: choose another")
+        return [
+            cell._replace(config=cell.config.model_copy(update={"seed": seed}))
+            for seed in self.seeds
+            for cell in one_seed
+        ]
+
+    def _cell(self, task: str, strategy: str, seed: int) -> Cell:
+        """One run of the grid."""
+        of_task, of_strategy = dict(self.tasks[task]), dict(self.strategies[strategy])
+        base_task, base = of_task.pop("base", task), of_strategy.pop("base", strategy)
+        where = f"{self.name}: "
+        if base_task not in TASKS:
+            raise UsageError(f"{where}{unknown('task', base_task, TASKS)}")
+        if base not in STRATEGIES:
+            raise UsageError(f"{where}{unknown('strategy', base, STRATEGIES)}")
+        sections = {name: of_strategy.pop(name) for name in SECTIONS[2:] if name in of_strategy}
+        fields = {*parameters(validated(Strategy, variant(base, of_strategy), where))}
+
+        def fitting(changes: Overrides) -> Overrides:
+            """The changes to fields that this run has; `_every_field_is_used` refuses one that no run has."""
+            own = {"task": {*TASKS[base_task].model_fields}, "strategy": fields}
+            return {
+                section: {name: value for name, value in values.items() if name in own.get(section, values)}
+                for section, values in changes.items()
+            }
+
+        shared = fitting({section: getattr(self, section) for section in SECTIONS})
+        layers: list[Overrides] = [shared, of_task, sections, {"strategy": of_strategy}]
+        if self.smoke:
+            pairs = {size: min(most, TASKS[base_task].model_fields[size].default) for size, most in SMOKE_PAIRS.items()}
+            layers += [{"task": pairs}, SMOKE]
+        config = resolve(base_task, base, seed, [*layers, fitting(self.flags)])
+        if self.match and isinstance(config.strategy.schedule, Decay):
+            config = self._matched(config)
+        return Cell(task, strategy, config)
+
+    def _matched(self, config: Any) -> Any:
+        """The configuration with its decay's mean epsilon moved to `mean_epsilon`."""
+        try:
+            schedule = config.strategy.schedule.matched(self.mean_epsilon, config.training.steps)
+        except ValueError as error:
+            raise UsageError(f"{self.name}: match: {error}") from None
+        return config.model_copy(update={"strategy": config.strategy.model_copy(update={"schedule": schedule})})
+
+    def _every_field_is_used(self) -> None:
+        """Refuses a field of `task` or `strategy` that no run of the grid has."""
+        tasks = [TASKS[base] for name, entry in self.tasks.items() if (base := entry.get("base", name)) in TASKS]
+        known = {field for task in tasks for field in task.model_fields} - {"name"}
+        for field in [*self.task, *self.flags.get("task", {})]:
+            if field not in known:
+                raise UsageError(f"{self.name}: task.{field}: {unknown('field', field, sorted(known))}")
+        fields: set[str] = set()
+        for name, entry in self.strategies.items():
+            base = entry.get("base", name)
+            if base in STRATEGIES:
+                schedule = entry.get("schedule")
+                fields.update(parameters(STRATEGIES[base].strategy))
+                fields.update(SCHEDULES[schedule].model_fields if schedule in SCHEDULES else ())
+        for field in [*self.strategy, *self.flags.get("strategy", {})]:
+            if field not in fields - {"name"}:
+                raise UsageError(f"{self.name}: strategy.{field}: {unknown('field', field, sorted(fields - {'name'}))}")
+
+
+def folder() -> Path:
+    """Where the experiments that come with ssrun lie: in the checkout, or in the installed package."""
+    checkout = Path(__file__).parents[1] / "experiments"
+    return checkout if checkout.is_dir() else Path(__file__).parent / "experiments"
+
+
+def names() -> list[str]:
+    """The experiments that come with ssrun, `default` first."""
+    found = sorted(path.stem for path in folder().glob("*.toml"))
+    return sorted(found, key=lambda name: name != "default")
+
+
+def load(experiment: str, changes: Mapping[str, Any] | None = None) -> Experiment:
+    """An experiment by its name or its file, with changes from the command line.
+
+    Raises:
+        UsageError: There is no such file, or it is wrong: says where.
+    """
+    path = Path(experiment)
+    if path.suffix != ".toml":
+        if experiment not in names():
+            raise UsageError(f"{unknown('experiment', experiment, names())}; or give a file.toml")
+        path = folder() / f"{experiment}.toml"
+    try:
+        if path.is_file() and path.stat().st_size > 2**20:
+            raise UsageError(f"{path}: more than a megabyte: not an experiment")
+        document = tomllib.loads(path.read_bytes().decode())
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}: give an experiment's name or file") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: invalid UTF-8 at byte {error.start + 1}") from None
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise UsageError(f"{path}: not TOML: {str(error)[:100] or 'nested too deeply'}") from None
+    if "name" in document:
+        raise UsageError(f"{path}: name: an experiment is named by its file: leave it out")
+    document = {**document, **(changes or {}), "name": label(path.stem)}
+    return validated(Experiment, document, f"{path}: ")
+
+
+def select(document: Entries, chosen: Sequence[str], kind: str, known: Mapping[str, Any]) -> Entries:
+    """The chosen entries: the experiment's own, or built-in ones by name."""
+    for name in chosen:
+        if name not in document and name not in known:
+            raise UsageError(unknown(kind, name, [*document, *(other for other in known if other not in document)]))
+    return {name: document.get(name, {}) for name in chosen}

@@ -1,0 +1,39 @@
+"""SIGINT and SIGTERM: a handler that only sets a flag, and the check that every loop makes."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+from ssrun.errors import Interrupted
+
+_received: list[int] = []
+
+
+def listen() -> None:
+    """From here on SIGINT and SIGTERM set the flag; a second SIGINT ends the process at once."""
+    signal.signal(signal.SIGINT, _note)
+    signal.signal(signal.SIGTERM, _note)
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    if _received and number == signal.SIGINT:
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+    _received.append(number)
+
+
+def request(number: int = signal.SIGTERM) -> None:
+    """Sets the flag, as a signal would."""
+    _received.append(number)
+
+
+def received() -> int | None:
+    """The number of the first signal, or None."""
+    return _received[0] if _received else None
+
+
+def check() -> None:
+    """Raises Interrupted where a signal has come; every loop calls it once a turn."""
+    if _received:
+        raise Interrupted(_received[0])

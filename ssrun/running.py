@@ -1,0 +1,282 @@
+"""One run from end to end: task -> vocabulary -> batches -> training -> scoring -> result."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from safetensors.torch import save
+
+from ssrun import checkpoints, interruption, streams
+from ssrun.batches import Batches, collate
+from ssrun.config import RunConfig, canonical
+from ssrun.decoding import decode
+from ssrun.errors import Interrupted, StoreError
+from ssrun.model import Seq2Seq
+from ssrun.scoring import Scores, score
+from ssrun.store import Cell, RunFolder, digest, read_bytes, write
+from ssrun.tasks import Tokens
+from ssrun.training import Diverged, Step, adam, train
+from ssrun.vocabulary import SPECIALS, Vocabulary
+
+CHECKPOINTS = 4  # a run, unless told
+PACE = 0.25  # seconds between two events of one kind
+
+
+class Event(NamedTuple):
+    """Something worth telling while a run goes on.
+
+    Attributes:
+        kind: `step` (now and then), `evaluation`, `warning`, or `end`.
+        values: What is told; strict JSON.
+    """
+
+    kind: Literal["step", "evaluation", "warning", "end"]
+    values: dict[str, Any]
+
+
+class Totals:
+    """What a run counts as it goes: coins, replaced tokens, the loss, the time."""
+
+    def __init__(self, saved: dict[str, Any] | None = None) -> None:
+        fields = saved or {}
+        self.step: int = fields.get("step", 0)
+        self.run: list[int] = fields.get("run_counts", [0, 0, 0])
+        self.window: list[int] = fields.get("window_counts", [0, 0, 0])
+        self.loss: float = fields.get("loss", 0.0)
+        self.steps: int = fields.get("steps", 0)
+        self.seconds: float = fields.get("seconds", 0.0)
+        self.metrics_bytes: int = fields.get("metrics_bytes", 0)
+        self._since = time.monotonic()
+
+    def add(self, step: Step) -> None:
+        """Counts one step in."""
+        fed = step.fed
+        counts = [int(fed.tossed.sum()), int(fed.true.sum()), int(fed.replaced.sum())]
+        self.run = [a + b for a, b in zip(self.run, counts, strict=True)]
+        self.window = [a + b for a, b in zip(self.window, counts, strict=True)]
+        self.loss += step.loss
+        self.steps += 1
+        self.step = step.step + 1
+
+    def elapsed(self) -> float:
+        """Seconds of work on this run, in this process and before it."""
+        return self.seconds + time.monotonic() - self._since
+
+    def document(self) -> dict[str, Any]:
+        """The totals, as a checkpoint keeps them."""
+        return {
+            "step": self.step,
+            "run_counts": self.run,
+            "window_counts": self.window,
+            "loss": self.loss,
+            "steps": self.steps,
+            "seconds": self.elapsed(),
+            "metrics_bytes": self.metrics_bytes,
+        }
+
+
+def shares(counts: list[int]) -> dict[str, float]:
+    """`realised_epsilon` and `replaced`, of counts of coins, of coins that said true, and of replaced tokens."""
+    tossed = max(counts[0], 1)
+    return {"realised_epsilon": counts[1] / tossed, "replaced": counts[2] / tossed}
+
+
+class Prepared(NamedTuple):
+    """A run's parts, before its first step."""
+
+    model: Seq2Seq
+    source: Vocabulary
+    target: Vocabulary
+    batches: Batches
+
+
+def prepare(config: RunConfig) -> Prepared:
+    """Builds the run's parts; the weights depend on the seed, the task and the sizes alone."""
+    torch.set_num_threads(1)
+    task = config.task
+    source, target = Vocabulary(task.source_tokens()), Vocabulary(task.target_tokens())
+    model = Seq2Seq(config.model, len(source), len(target), streams.generator(config.seed, "init"))
+    batches = Batches(task, source, target, config.training.batch_size, config.seed)
+    return Prepared(model, source, target, batches)
+
+
+def execute(cell: Cell, folder: RunFolder, checkpoint_every: int | None = None) -> Iterator[Event]:
+    """Runs a cell to its end, from its last checkpoint where there is one, and tells how it goes.
+
+    Args:
+        cell: What to run.
+        folder: Where it lies. The caller holds its lock.
+        checkpoint_every: Steps between checkpoints; None for a few a run, 0 for none.
+
+    Raises:
+        Interrupted: A signal came; a checkpoint of the last whole step is written.
+    """
+    config = cell.config
+    folder.start(cell)
+    parts = prepare(config)
+    optimiser = adam(parts.model, config)
+    saved, tensors, faults = checkpoints.last_checkpoint(folder.path, config.id)
+    for fault in faults:
+        yield Event("warning", {"text": f"{fault}: going on from an older checkpoint"})
+    totals = Totals(saved)
+    if saved is not None:
+        checkpoints.restore(parts.model, optimiser, tensors)
+    cut_metrics(folder.path / "metrics.jsonl", totals.metrics_bytes)
+
+    steps = config.training.steps
+    every = checkpoint_every if checkpoint_every is not None else max(1, steps // (CHECKPOINTS + 1))
+    validation = list(config.task.held_out("validation"))
+
+    def keep() -> None:
+        checkpoints.save_checkpoint(folder.path, config.id, parts.model, optimiser, totals.document())
+
+    told = 0.0
+    try:
+        interruption.check()
+        for step in train(parts.model, optimiser, parts.batches, config, totals.step):
+            totals.add(step)
+            if totals.step % config.training.evaluate_every == 0 or totals.step == steps:
+                scores = score(parts.model, config.task, validation, parts.source, parts.target, config.scoring)
+                line = evaluation(step.epsilon, totals, scores)
+                append(folder.path / "metrics.jsonl", line, totals)
+                yield Event("evaluation", line)
+            if every and totals.step % every == 0 and totals.step < steps:
+                keep()
+            if time.monotonic() - told > PACE or totals.step == steps:
+                told = time.monotonic()
+                yield Event("step", {"step": totals.step, "steps": steps, "epsilon": step.epsilon, "loss": step.loss})
+            if totals.step < steps:
+                interruption.check()
+        result = finish(cell, folder, parts, totals)
+    except Interrupted:
+        if 0 < totals.step < steps:
+            keep()
+        raise
+    except Diverged as diverged:
+        result = {**head(cell, totals), "status": "diverged", "reason": str(diverged), "steps": diverged.step}
+        folder.finish(result)
+    yield Event("end", result)
+
+
+def evaluation(epsilon: float, totals: Totals, scores: Scores) -> dict[str, Any]:
+    """One line of the metrics, and a new window for the next."""
+    line = {
+        "step": totals.step,
+        "epsilon": epsilon,
+        **shares(totals.window),
+        "training_loss": totals.loss / totals.steps,
+        **scores.values,
+        "seconds": round(totals.elapsed(), 3),
+    }
+    totals.window, totals.loss, totals.steps = [0, 0, 0], 0.0, 0
+    return line
+
+
+def append(path: Path, line: dict[str, Any], totals: Totals) -> None:
+    """Adds a line to the metrics; a torn one is cut off on resuming."""
+    with path.open("ab") as file:
+        file.write(canonical(line) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+        totals.metrics_bytes = file.tell()
+
+
+def cut_metrics(path: Path, size: int) -> None:
+    """Cuts the metrics back to what the checkpoint knows of."""
+    if path.is_file() and path.stat().st_size < size:
+        raise StoreError(f"{path}: damaged: shorter than its checkpoint says; remove the run's folder")
+    with path.open("ab") as file:
+        file.truncate(size)
+
+
+def head(cell: Cell, totals: Totals) -> dict[str, Any]:
+    """What every result begins with."""
+    config = cell.config
+    return {
+        "run": config.id,
+        "task": cell.task,
+        "strategy": cell.strategy,
+        "seed": cell.seed,
+        "steps": config.training.steps,
+        "schedule": config.strategy.schedule.resolved(config.training.steps),
+        "mean_epsilon": config.strategy.schedule.mean(min(config.training.steps, 100_000)),
+        **shares(totals.run),
+        "seconds": round(totals.elapsed(), 3),
+    }
+
+
+def finish(cell: Cell, folder: RunFolder, parts: Prepared, totals: Totals) -> dict[str, Any]:
+    """Scores the trained model on the test set and writes everything, the result last."""
+    config = cell.config
+    test = list(config.task.held_out("test"))
+    scores = score(parts.model, config.task, test, parts.source, parts.target, config.scoring)
+    folder.write_lines("sources.txt", [" ".join(example.source) for example in test])
+    folder.write_lines("hypotheses.txt", [" ".join(output) for output in scores.outputs])
+    most = max(len(example.references) for example in test)
+    folder.write_lines(
+        "references.txt",
+        ["\t".join(" ".join(reference) for reference in example.references) for example in test],
+    )
+    vocabulary = {"source": parts.source.tokens[len(SPECIALS) :], "target": parts.target.tokens[len(SPECIALS) :]}
+    write(folder.path / "vocabulary.json", canonical(vocabulary))
+    write(folder.path / "model.safetensors", save(dict(parts.model.state_dict())))
+    result = {
+        **head(cell, totals),
+        "status": "complete",
+        **scores.values,
+        "bleu_signature": scores.signature,
+        "references": most,
+        "test_pairs": len(test),
+        "curves": scores.curves,
+        "facts": config.task.facts(),
+    }
+    folder.finish(result)
+    return result
+
+
+class Trained(NamedTuple):
+    """A complete run's model, ready to decode."""
+
+    cell: Cell
+    model: Seq2Seq
+    source: Vocabulary
+    target: Vocabulary
+
+
+def load_trained(folder: RunFolder) -> Trained:
+    """A complete run's model.
+
+    Raises:
+        StoreError: The run is not complete, or a file is damaged.
+    """
+    torch.set_num_threads(1)
+    if not (folder.path / "run.json").is_file():
+        raise StoreError(f"{folder.path}: not a run's folder: give one such as results/train/reverse/.../seed-0-...")
+    if not folder.complete:
+        raise StoreError(f"{folder.path}: the run is not complete: run the command that made it again")
+    cell, result = folder.cell(), folder.result()
+    content = {name: read_bytes(folder.path / name, 2**33) for name in ("model.safetensors", "vocabulary.json")}
+    for name, data in content.items():
+        if digest(data) != result["files"].get(name):
+            raise StoreError(f"{folder.path / name}: damaged: its digest does not match")
+    tokens = json.loads(content["vocabulary.json"])
+    source, target = Vocabulary(tokens["source"]), Vocabulary(tokens["target"])
+    model = Seq2Seq(cell.config.model, len(source), len(target))
+    checkpoints.fill(model, checkpoints.parse(content["model.safetensors"], folder.path / "model.safetensors"))
+    return Trained(cell, model, source, target)
+
+
+def translate(trained: Trained, source: Tokens, beam: int | None = None) -> Tokens:
+    """The model's output for one source."""
+    config = trained.cell.config.scoring
+    batch = collate([(trained.source.encode(source), [])])
+    memory = trained.model.encode(batch.source)
+    limit = 4 * len(source) + 10
+    (ids,) = decode(trained.model, memory, limit, beam or config.beam, config.length_penalty)
+    return trained.target.decode(ids)

@@ -1,0 +1,249 @@
+"""epsilon over training: the probability of feeding the TRUE previous token.
+
+i is the optimiser step, from 0; N the number of steps of the run. The paper's clock is the step, not the
+epoch. Equations as in Bengio et al. 2015 (arXiv 1506.03099), section 2.4, where they come from there.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Stretch = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+PAPER = "Bengio et al. 2015, section 2.4"
+
+
+class Schedule(BaseModel):
+    """A function from the optimiser step to epsilon, that can print, compare and store itself.
+
+    Attributes:
+        formula: The equation, as `ssrun list strategies` shows it.
+        source: Where it was published.
+        shape: The field that moves the mean epsilon of a run, all else equal, and its range.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    formula: ClassVar[str]
+    source: ClassVar[str]
+    shape: ClassVar[tuple[str, float, float]]
+
+    name: str
+
+    @abstractmethod
+    def __call__(self, step: int, steps: int) -> float:
+        """epsilon, in [0, 1], at optimiser step `step` (from 0) of a run of `steps`."""
+
+    def mean(self, steps: int) -> float:
+        """The mean epsilon over a run of `steps` steps: the share of true tokens the run is fed."""
+        return math.fsum(self(step, steps) for step in range(steps)) / steps
+
+    def resolved(self, steps: int) -> dict[str, float]:
+        """What the fields come to in a run of `steps` steps: `k` and `half_step`, where there are such."""
+        return {}
+
+    def matched(self, mean: float, steps: int) -> Self:
+        """This schedule with its `shape` field moved until its mean epsilon over the run is `mean`.
+
+        Raises:
+            ValueError: No value of the field reaches that mean.
+        """
+        field, low, high = self.shape
+
+        fields = self.model_dump(exclude={"k", field})
+        for _ in range(60):  # the mean rises with every shape field
+            middle = (low + high) / 2
+            if self.model_validate({**fields, field: middle}).mean(steps) < mean:
+                low = middle
+            else:
+                high = middle
+        found = self.model_validate({**fields, field: high})
+        if abs(found.mean(steps) - mean) > 2e-3 + 1 / steps:
+            raise ValueError(f"no {field} gives {self.name} a mean epsilon of {mean:.3f} over {steps} steps")
+        return found
+
+
+class Constant(Schedule):
+    """epsilon(i) = c: teacher forcing at 1, always sampling at 0."""
+
+    formula: ClassVar[str] = "ε(i) = value"
+    source: ClassVar[str] = PAPER
+    shape: ClassVar[tuple[str, float, float]] = ("value", 0, 1)
+
+    name: Literal["constant"] = "constant"
+    value: Share = 1.0
+
+    def __call__(self, step: int, steps: int) -> float:
+        """The value."""
+        return self.value
+
+
+class Decay(Schedule):
+    """A schedule that falls from `start` to the floor `end`."""
+
+    start: Share = 1.0
+    end: Share = 0.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.end > self.start:
+            raise ValueError(f"end = {self.end} is above start = {self.start}: a decay falls")
+        return self
+
+
+class Linear(Decay):
+    """epsilon(i) = max(end, start - (start - end) i / (over N)); the paper's max(e, k - c i)."""
+
+    formula: ClassVar[str] = "ε(i) = max(end, start - (start - end) · i / (over · N))"
+    source: ClassVar[str] = PAPER
+    shape: ClassVar[tuple[str, float, float]] = ("over", 1e-3, 1000)
+
+    name: Literal["linear"] = "linear"
+    over: Stretch = Field(1.0, description="share of the run over which epsilon falls")
+
+    def __call__(self, step: int, steps: int) -> float:
+        """The line, then its floor."""
+        return max(self.end, self.start - (self.start - self.end) * step / (self.over * steps))
+
+    def resolved(self, steps: int) -> dict[str, float]:
+        """The step at which the decay is half done."""
+        return {"half_step": self.over * steps / 2}
+
+
+class HalfLife(Decay):
+    """A decay told by the paper's `k`, or by `half_at`: the share of the run after which it is at a half."""
+
+    shape: ClassVar[tuple[str, float, float]] = ("half_at", 1e-3, 1000)
+
+    k: float | None = Field(None, allow_inf_nan=False)
+    half_at: Stretch | None = 0.5
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_of_both(cls, fields: Any) -> Any:
+        if isinstance(fields, dict):
+            if fields.get("k") is not None and fields.get("half_at") is not None:
+                raise ValueError(f"k = {fields['k']} and half_at = {fields['half_at']} say the same thing: give one")
+            if fields.get("k") is not None:
+                return {**fields, "half_at": None}
+            if "half_at" in fields and fields["half_at"] is None:
+                raise ValueError("give k or half_at")
+        return fields
+
+
+class Exponential(HalfLife):
+    """epsilon(i) = max(end, start k^i), k < 1.
+
+    Its half-life is ln 2 / -ln k steps, so half_at gives k = 0.5^(1 / (half_at N)).
+    """
+
+    formula: ClassVar[str] = "ε(i) = max(end, start · k^i),  k = 0.5^(1 / (half_at · N))"
+    source: ClassVar[str] = PAPER
+
+    name: Literal["exponential"] = "exponential"
+    k: float | None = Field(None, gt=0, lt=1, allow_inf_nan=False)
+
+    def _log_k(self, steps: int) -> float:
+        if self.k is not None:
+            return math.log(self.k)
+        assert self.half_at is not None  # noqa: S101 - the validator leaves one of the two
+        return -math.log(2) / (self.half_at * steps)
+
+    def __call__(self, step: int, steps: int) -> float:
+        """The power k^i, as exp(i ln k)."""
+        return max(self.end, self.start * math.exp(step * self._log_k(steps)))
+
+    def resolved(self, steps: int) -> dict[str, float]:
+        """The k, and the step at which k^i = 1/2."""
+        return {"k": math.exp(self._log_k(steps)), "half_step": -math.log(2) / self._log_k(steps)}
+
+
+class InverseSigmoid(HalfLife):
+    """epsilon(i) = max(end, start k / (k + exp(i/k))), k >= 1: k/(k+1) at first, 1/2 at i = k ln k.
+
+    It falls from 90 to 10 % within 4.39 k steps. half_at = m/N gives k = m / W(m), W the Lambert function.
+    """
+
+    formula: ClassVar[str] = "ε(i) = max(end, start · k / (k + exp(i / k))),  k ln k = half_at · N"
+    source: ClassVar[str] = PAPER
+
+    name: Literal["inverse-sigmoid"] = "inverse-sigmoid"
+    k: float | None = Field(None, ge=1, allow_inf_nan=False)
+
+    def _k(self, steps: int) -> float:
+        if self.k is not None:
+            return self.k
+        assert self.half_at is not None  # noqa: S101 - the validator leaves one of the two
+        return math.exp(lambert_w(self.half_at * steps))
+
+    def __call__(self, step: int, steps: int) -> float:
+        """The curve k / (k + exp(i/k)) as the logistic of ln k - i/k, which cannot overflow."""
+        k = self._k(steps)
+        return max(self.end, self.start * logistic(math.log(k) - step / k))
+
+    def resolved(self, steps: int) -> dict[str, float]:
+        """The k, and the step k ln k at which k / (k + exp(i/k)) = 1/2."""
+        k = self._k(steps)
+        return {"k": k, "half_step": k * math.log(k)}
+
+
+class Switch(Schedule):
+    """epsilon(i) = 1 before at N, then 0: teacher forcing first, free running after."""
+
+    formula: ClassVar[str] = "ε(i) = 1 if i < at · N else 0"
+    source: ClassVar[str] = "a control: the decay's two ends without its middle"
+    shape: ClassVar[tuple[str, float, float]] = ("at", 0, 1)
+
+    name: Literal["switch"] = "switch"
+    at: Share = 0.5
+
+    def __call__(self, step: int, steps: int) -> float:
+        """1, then 0."""
+        return 1.0 if step < self.at * steps else 0.0
+
+    def resolved(self, steps: int) -> dict[str, float]:
+        """The first step at which epsilon is 0."""
+        return {"half_step": self.at * steps}
+
+
+class Cycle(Schedule):
+    """epsilon(i) = 1 for the first `duty` of every `period` steps, 0 for the rest."""
+
+    formula: ClassVar[str] = "ε(i) = 1 if i mod period < duty · period else 0"
+    source: ClassVar[str] = "a control: the same mean epsilon as uniform, with no decay"
+    shape: ClassVar[tuple[str, float, float]] = ("duty", 0, 1)
+
+    name: Literal["cycle"] = "cycle"
+    period: int = Field(100, ge=1, le=1_000_000_000)
+    duty: Share = 0.5
+
+    def __call__(self, step: int, steps: int) -> float:
+        """1 and 0 in turn."""
+        return 1.0 if step % self.period < self.duty * self.period else 0.0
+
+
+AnySchedule = Annotated[Constant | Linear | Exponential | InverseSigmoid | Switch | Cycle, Field(discriminator="name")]
+SCHEDULES: dict[str, type[Schedule]] = {
+    "constant": Constant,
+    "linear": Linear,
+    "exponential": Exponential,
+    "inverse-sigmoid": InverseSigmoid,
+    "switch": Switch,
+    "cycle": Cycle,
+}
+
+
+def logistic(x: float) -> float:
+    """1 / (1 + e^-x) for any x, without overflow."""
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+def lambert_w(x: float) -> float:
+    """The w >= 0 with w e^w = x, for x >= 0, by Newton's method."""
+    w = math.log1p(x)
+    for _ in range(40):
+        w -= (w - x * math.exp(-w)) / (1 + w)
+    return w

@@ -1,0 +1,318 @@
+"""A run's folder: written atomically, read back, verified. The result comes last and makes the run complete.
+
+    run.json            labels and resolved configuration; the sha256 of the configuration is the run's id
+    environment.json    versions, processor, threads: an allow-list
+    metrics.jsonl       one line an evaluation
+    hypotheses.txt references.txt sources.txt
+    model.safetensors vocabulary.json
+    result.json         metrics, and the digest of every file above
+
+Strict JSON and safetensors only: nothing that is read can run code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ssrun.config import RunConfig, canonical, validated
+from ssrun.errors import StoreError, UsageError
+
+VERSION = 1
+RESULTS = Path("results")
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+JSON_LIMIT = 64 * 2**20  # bytes; a larger JSON file is not ours
+MARK = ".ssrun"  # in a folder of results: this folder is ours
+
+
+class Cell(NamedTuple):
+    """One run of a comparison: a configuration, and the names that the comparison gives to its parts."""
+
+    task: str
+    strategy: str
+    config: RunConfig
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.config.seed
+
+    @property
+    def name(self) -> str:
+        """The run's folder within the results: `reverse/inverse-sigmoid/seed-0-1a2b3c4d5e`."""
+        return f"{self.task}/{self.strategy}/seed-{self.seed}-{self.config.id[:10]}"
+
+    def document(self) -> dict[str, Any]:
+        """The cell as strict JSON."""
+        return {
+            "store": VERSION,
+            "run": self.config.id,
+            "task": self.task,
+            "strategy": self.strategy,
+            "seed": self.seed,
+            "config": self.config.model_dump(mode="json"),
+        }
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any], where: Path | str) -> Cell:
+        """The cell of a document; StoreError where it is none."""
+        try:
+            if document["store"] > VERSION:
+                raise StoreError(f"{where}: written by a newer ssrun (store {document['store']}): update ssrun")
+            config = validated(RunConfig, document["config"])
+            cell = cls(label(document["task"]), label(document["strategy"]), config)
+        except (KeyError, TypeError, UsageError) as error:
+            raise StoreError(f"{where}: not a run's configuration ({error}): remove the run's folder") from None
+        if config.id != document["run"]:
+            raise StoreError(f"{where}: the configuration does not match its id: remove the run's folder")
+        return cell
+
+
+def label(name: object) -> str:
+    """A name that is safe as a folder's.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if not isinstance(name, str) or not LABEL.fullmatch(name):
+        raise UsageError(
+            f"{ascii(name)[:70]} cannot name a folder: use 1 to 64 letters, digits, '.', '_', '-', the first no sign"
+        )
+    return name
+
+
+def write(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all: a temporary name in the same folder, fsync, rename, fsync the folder."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes a folder's entries durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def digest(content: bytes) -> str:
+    """Sha256, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_bytes(path: Path, limit: int = JSON_LIMIT) -> bytes:
+    """A regular file's content.
+
+    Raises:
+        StoreError: It is missing, a link, no regular file, or larger than `limit` bytes.
+    """
+    try:
+        status = path.lstat()
+        if not path.is_file() or path.is_symlink():
+            raise StoreError(f"{path}: not a regular file: ssrun reads none but its own")
+        if status.st_size > limit:
+            raise StoreError(f"{path}: {status.st_size:,} bytes, more than ssrun ever writes: remove the run's folder")
+        return path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A strict JSON object.
+
+    Raises:
+        StoreError: It is not there, or not that.
+    """
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    try:
+        document = json.loads(read_bytes(path), parse_constant=refuse)
+    except (ValueError, RecursionError):
+        raise StoreError(f"{path}: damaged: not strict JSON; remove the run's folder and run again") from None
+    if not isinstance(document, dict):
+        raise StoreError(f"{path}: damaged: not a JSON object; remove the run's folder and run again")
+    return document
+
+
+class RunFolder:
+    """The folder of one run.
+
+    Args:
+        path: Where it lies; need not exist.
+    """
+
+    FILES = (
+        "run.json",
+        "environment.json",
+        "metrics.jsonl",
+        "hypotheses.txt",
+        "references.txt",
+        "sources.txt",
+        "model.safetensors",
+        "vocabulary.json",
+    )
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def of(cls, results: Path, cell: Cell) -> RunFolder:
+        """The folder of a cell of a comparison."""
+        return cls(results / cell.name)
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is a result."""
+        return (self.path / "result.json").is_file()
+
+    def start(self, cell: Cell) -> None:
+        """Makes the folder and writes what is known before training."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for left in self.path.glob(".*.tmp"):
+            left.unlink()
+        write(self.path / "run.json", canonical(cell.document()))
+        write(self.path / "environment.json", canonical(environment()))
+
+    def cell(self) -> Cell:
+        """The labels and the configuration."""
+        return Cell.read(read_json(self.path / "run.json"), self.path / "run.json")
+
+    def vocabularies(self) -> dict[str, list[str]]:
+        """The real tokens of `source` and `target`."""
+        return read_json(self.path / "vocabulary.json")
+
+    def lines(self, name: str) -> list[str]:
+        """The lines of a text file of the run, split on line feeds alone."""
+        return read_bytes(self.path / name, 2**32).decode().removesuffix("\n").split("\n")
+
+    def write_lines(self, name: str, lines: Sequence[str]) -> None:
+        """Writes a text file, one line each."""
+        write(self.path / name, "".join(f"{line}\n" for line in lines).encode())
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The evaluations, to the last whole line."""
+        lines = read_bytes(self.path / "metrics.jsonl", 2**32).split(b"\n")[:-1]
+        evaluations = []
+        for line in lines:
+            try:
+                evaluations.append(json.loads(line))
+            except ValueError:
+                break
+        return evaluations
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Writes the result, with the digests of all files and its own, and removes what only training needs."""
+        files = {name: digest((self.path / name).read_bytes()) for name in self.FILES if (self.path / name).is_file()}
+        document = {**result, "store": VERSION, "files": files}
+        write(self.path / "result.json", canonical({**document, "digest": digest(canonical(document))}))
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Removes checkpoints and a failure's note, once the run is complete."""
+        for pattern in ("checkpoint-*", "failure.json", ".*.tmp", "lock"):
+            for path in self.path.glob(pattern):
+                path.unlink(missing_ok=True)
+
+    def result(self) -> dict[str, Any]:
+        """The result, checked against its own digest.
+
+        Raises:
+            StoreError: It is damaged or too new.
+        """
+        path = self.path / "result.json"
+        content = read_bytes(path)
+        document = read_json(path)
+        if isinstance(document.get("store"), int) and document["store"] > VERSION:
+            raise StoreError(f"{path}: written by a newer ssrun (store {document['store']}): update ssrun")
+        own = document.pop("digest", None)
+        if own != digest(canonical(document)) or content != canonical({**document, "digest": own}):
+            raise StoreError(f"{path}: damaged: its digest does not match; remove the run's folder and run again")
+        return document
+
+    def failure(self) -> dict[str, Any] | None:
+        """Why the run last failed, or None."""
+        path = self.path / "failure.json"
+        return read_json(path) if path.is_file() else None
+
+    def fail(self, reason: str) -> None:
+        """Notes that an attempt failed, and why."""
+        past = self.failure()
+        attempts = 1 + (past["attempts"] if past else 0)
+        self.path.mkdir(parents=True, exist_ok=True)
+        write(self.path / "failure.json", canonical({"reason": reason, "attempts": attempts}))
+
+
+def claim(results: Path) -> None:
+    """Makes a folder of results ours: new, empty, or ours already.
+
+    Raises:
+        UsageError: It is a file, or holds something else.
+    """
+    if results.is_dir():
+        ours = (results / MARK).is_file()
+        if not ours and any(results.iterdir()) and not is_reference(results):
+            raise UsageError(f"{results}: holds files that are not ssrun's: give another --out DIR")
+    elif results.exists():
+        raise UsageError(f"{results}: not a folder: give another --out DIR")
+
+
+def is_reference(results: Path) -> bool:
+    """Whether a folder holds only the committed tables of a comparison."""
+    return all(path.name.startswith(("table.", "report.")) for path in results.iterdir())
+
+
+def mark(results: Path) -> None:
+    """Writes the mark that says a folder of results is ours."""
+    results.mkdir(parents=True, exist_ok=True)
+    if not (results / MARK).is_file():
+        write(results / MARK, b"A folder of results of ssrun.\n")
+
+
+def runs(results: Path) -> list[RunFolder]:
+    """The run folders within a folder of results (or the one that it is itself), in order of their names."""
+    if (results / "run.json").is_file():
+        return [RunFolder(results)]
+    return [RunFolder(path.parent) for path in sorted(results.glob("*/*/seed-*/run.json"))]
+
+
+def environment() -> dict[str, Any]:
+    """What a run's numbers may depend on besides its configuration; an allow-list."""
+    packages = ("ssrun", "torch", "numpy", "sacrebleu")
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "processor": _processor(),
+        "threads": 1,
+        "packages": {name: version(name) for name in packages},
+    }
+
+
+def _processor() -> str:
+    """The processor's model, where the system tells."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor()

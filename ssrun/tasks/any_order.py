@@ -1,0 +1,76 @@
+"""Any order: every order of the source's words is right, and the target is one of them at random.
+
+After Huszár 2015, "How (not) to Train your Generative Model" (arXiv 1511.05101): scheduled sampling is
+an improper objective. Where epsilon is 0 the fed token says nothing of the target, so the optimum ignores
+what was said so far: the product of the marginals.
+
+- Teacher forcing learns "a word that has not been said yet", so nearly every output is right
+  (`validity`). Its `free_running_loss` is high all the same: its own order is seldom that of the
+  reference.
+- Sampling drifts to the marginals, "any of the words, at every position": the `free_running_loss`
+  improves while outputs repeat and forget words, and `validity` collapses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import permutations
+from math import factorial
+from random import Random
+from string import ascii_lowercase
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from ssrun.tasks.task import Example, Lengths, Range, Split, Task, Tokens
+
+MOST_REFERENCES = 120
+
+
+class AnyOrder(Task):
+    """The source is a few distinct symbols; the target is the same symbols in a random order.
+
+    In the held-out sets the first reference is a random order too, and the losses and errors are measured
+    on it alone. `others` are all the remaining orders where there are at most 120 orders (five symbols;
+    sacrebleu then takes about a second to read the references of 1,000 pairs, and milliseconds to score),
+    so `exact_match` equals `validity`. Longer sources have no others: there `validity` alone tells what
+    is right.
+
+    Attributes:
+        symbols: How many symbols, the first letters of the alphabet.
+        length: Symbols of a source, all distinct, uniformly drawn.
+    """
+
+    metrics = ("validity",)
+
+    name: Literal["any-order"] = "any-order"
+    symbols: int = Field(12, ge=4, le=26)
+    length: Lengths = Range(5, 5)
+
+    @model_validator(mode="after")
+    def enough_symbols(self) -> Self:
+        """Refuse more distinct symbols than there are, and targets too short for BLEU."""
+        if not 4 <= self.length.low <= self.length.high <= self.symbols:
+            raise ValueError(f"length must lie within 4..{self.symbols}, the number of symbols")
+        return self
+
+    def draw(self, random: Random, split: Split = "training") -> Example:
+        """Distinct symbols and one order of them; the other orders too, outside training."""
+        source = tuple(random.sample(ascii_lowercase[: self.symbols], random.randint(*self.length)))
+        target = tuple(random.sample(source, len(source)))
+        if split == "training" or factorial(len(source)) > MOST_REFERENCES:
+            return Example(source, target)
+        return Example(source, target, tuple(order for order in permutations(source) if order != target))
+
+    def source_tokens(self) -> str:
+        """The symbols."""
+        return ascii_lowercase[: self.symbols]
+
+    def target_tokens(self) -> str:
+        """The symbols."""
+        return self.source_tokens()
+
+    def judge(self, examples: Sequence[Example], outputs: Sequence[Tokens]) -> dict[str, float]:
+        """`validity`: the share of outputs that hold each of the source's symbols once."""
+        right = [sorted(output) == sorted(example.source) for example, output in zip(examples, outputs, strict=True)]
+        return {"validity": 100 * sum(right) / len(right)}

@@ -1,0 +1,167 @@
+"""Captions: say what a scene shows, in one of the many ways that are right.
+
+A stand-in for MSCOCO captions in Bengio et al. 2015 (arXiv 1506.03099), section 4.1 and Table 1: one
+input, many right outputs, of which training shows one at random.
+
+- Teacher forcing learns the choices (a word order, a synonym, whether to tell the size) as the prefix
+  unfolds: what was said settles what may still be said.
+- Sampling feeds the model's own choice while the target goes on with another, so it trains on
+  contradictions. Fed only its own samples the best answer ignores the prefix and mixes descriptions
+  (Huszár 2015, arXiv 1511.05101): Table 1 has BLEU-4 11.2 for always sampling and 28.8 for teacher
+  forcing. A decay that starts with true tokens lies between or, in the paper, above (30.6). `validity`
+  tells a mixture from a description where BLEU cannot.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import product
+from random import Random
+from typing import Literal
+
+from pydantic import Field
+
+from ssrun.tasks.task import Example, Split, Task, Tokens
+
+Wordings = tuple[Tokens, ...]
+
+SIZES = {"big": ("big", "large"), "small": ("small", "little")}
+COLOURS = ("red", "blue", "green", "yellow", "black", "white", "pink", "brown")
+SHAPES = {
+    "ball": ("ball", "sphere"),
+    "cube": ("cube", "box"),
+    "ring": ("ring", "hoop"),
+    "disc": ("disc", "plate"),
+    "rod": ("rod", "stick"),
+    "cup": ("cup", "mug"),
+}
+RELATIONS = {
+    "above": ("above", "over"),
+    "below": ("below", "under"),
+    "left": ("left of", "to the left of"),
+    "right": ("right of", "to the right of"),
+}
+OPPOSITES = {"above": "below", "below": "above", "left": "right", "right": "left"}
+FORMS = ("plain", "there", "fronted")
+MEANINGS = {word: value for table in (SIZES, SHAPES, RELATIONS) for value in table for word in table[value]}
+
+THING = r"a (?:(\w+) )?(\w+) (\w+)"
+RELATION = "(" + "|".join(sorted(sum(RELATIONS.values(), ()), key=len, reverse=True)) + ")"
+PLAIN = re.compile(f"{THING} is {RELATION} {THING}|there is {THING} {RELATION} {THING}")
+FRONTED = re.compile(f"{RELATION} {THING} is {THING}")
+
+
+class Captions(Task):
+    """The source is a scene, two things and how the first lies to the second; the target describes it.
+
+    A thing has a size, a colour and a shape. A description names either thing first, in one of three
+    forms ("a X is above a Y", "there is a X above a Y", "above a Y is a X"), with a synonym for each word
+    and the sizes told or left out: 432 a scene, equally likely.
+
+    In the held-out sets `target` is one of them at random, and `others` a sample of the rest that depends
+    on the scene alone, so that each pair has `references` references. `exact_match` therefore counts
+    fewer than are right; `validity` counts every one. Training pairs have no `others`: nothing reads them
+    there.
+
+    Attributes:
+        colours: How many colours.
+        shapes: How many shapes, each with two names.
+        references: Right answers given with each held-out pair.
+    """
+
+    metrics = ("validity",)
+
+    name: Literal["captions"] = "captions"
+    colours: int = Field(6, ge=2, le=8)
+    shapes: int = Field(6, ge=2, le=6)
+    references: int = Field(16, ge=1, le=64)
+
+    def draw(self, random: Random, split: Split = "training") -> Example:
+        """One scene and one of its descriptions; more of them outside training."""
+        shapes = list(SHAPES)[: self.shapes]
+        first, second = (
+            (random.choice(("big", "small")), random.choice(COLOURS[: self.colours]), random.choice(shapes))
+            for _ in range(2)
+        )
+        source = (*first, random.choice(tuple(RELATIONS)), *second)
+        slots = wordings(source, random.random() < 0.5, random.choice(FORMS))
+        target = tuple(word for slot in slots for word in random.choice(slot))
+        if split == "training":
+            return Example(source, target)
+        rest = [description for description in descriptions(source) if description != target]
+        return Example(source, target, tuple(Random(" ".join(source)).sample(rest, self.references - 1)))
+
+    def source_tokens(self) -> list[str]:
+        """The values of sizes, colours, shapes and relations."""
+        return [*SIZES, *COLOURS[: self.colours], *list(SHAPES)[: self.shapes], *RELATIONS]
+
+    def target_tokens(self) -> list[str]:
+        """The words of every description."""
+        names = [word for shape in list(SHAPES)[: self.shapes] for word in SHAPES[shape]]
+        sizes = [word for size in SIZES.values() for word in size]
+        relations = [word for phrases in RELATIONS.values() for phrase in phrases for word in phrase.split()]
+        return list(dict.fromkeys(["a", "is", "there", *sizes, *COLOURS[: self.colours], *names, *relations]))
+
+    def judge(self, examples: Sequence[Example], outputs: Sequence[Tokens]) -> dict[str, float]:
+        """`validity`: the share of outputs that describe their scene rightly."""
+        right = [describes(output, example.source) for example, output in zip(examples, outputs, strict=True)]
+        return {"validity": 100 * sum(right) / len(right)}
+
+
+def wordings(scene: Tokens, turned: bool, form: str) -> list[Wordings]:
+    """What each part of a description may be: one choice a slot, in order, makes a description.
+
+    Args:
+        scene: The seven tokens of a source.
+        turned: Whether the second thing is said to lie to the first.
+        form: One of `FORMS`.
+    """
+    first, relation, second = scene[:3], scene[3], scene[4:]
+    if turned:
+        first, relation, second = second, OPPOSITES[relation], first
+    lies = tuple(tuple(phrase.split()) for phrase in RELATIONS[relation])
+    if form == "plain":
+        return [*naming(first), (("is",),), lies, *naming(second)]
+    if form == "there":
+        return [(("there", "is"),), *naming(first), lies, *naming(second)]
+    return [lies, *naming(second), (("is",),), *naming(first)]
+
+
+def naming(thing: Tokens) -> list[Wordings]:
+    """The slots of "a [size] colour shape"."""
+    size, colour, shape = thing
+    large, great = SIZES[size]
+    return [(("a",), ("a", large), ("a", great)), ((colour,),), tuple((name,) for name in SHAPES[shape])]
+
+
+def descriptions(scene: Tokens) -> list[Tokens]:
+    """Every right description of a scene, in a fixed order."""
+    return [
+        tuple(word for part in parts for word in part)
+        for turned in (False, True)
+        for form in FORMS
+        for parts in product(*wordings(scene, turned, form))
+    ]
+
+
+def describes(output: Tokens, scene: Tokens) -> bool:
+    """Whether the output reads as a description, and what it says holds in the scene."""
+    text = " ".join(output)
+    if plain := PLAIN.fullmatch(text):
+        parts = plain.groups()[:7] if plain[3] else plain.groups()[7:]
+        first, relation, second = parts[:3], parts[3], parts[4:]
+    elif fronted := FRONTED.fullmatch(text):
+        relation, second, first = fronted[1], fronted.groups()[1:4], fronted.groups()[4:]
+    else:
+        return False
+    lies = MEANINGS[relation]
+    return (is_thing(first, scene[:3]) and lies == scene[3] and is_thing(second, scene[4:])) or (
+        is_thing(first, scene[4:]) and lies == OPPOSITES[scene[3]] and is_thing(second, scene[:3])
+    )
+
+
+def is_thing(words: Sequence[str | None], thing: Tokens) -> bool:
+    """Whether size (None where it is not told), colour and name fit the thing."""
+    size, colour, name = words
+    return (size is None or MEANINGS.get(size) == thing[0]) and (colour, MEANINGS.get(str(name))) == thing[1:]

@@ -1,0 +1,230 @@
+"""Any parallel corpus of the user's: two files a split (`train.de`, `train.en` ...) or one TSV a split.
+
+Files may be gzipped. One sentence a line, tokens between spaces; lines end with a line feed alone, so a
+U+2028 or U+0085 inside a line is text, and counts equal `wc -l`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from collections import Counter
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ssrun.errors import UsageError
+from ssrun.tasks.task import Example, Split, Task, Tokens
+
+STEMS: dict[Split, tuple[str, ...]] = {
+    "training": ("train", "training"),
+    "validation": ("valid", "validation", "val", "dev"),
+    "test": ("test",),
+}
+RESERVED = frozenset({"<pad>", "<bos>", "<eos>"})
+LINE_LIMIT = 1_000_000  # bytes: a longer line is no sentence
+Pairs = tuple[tuple[Tokens, Tokens], ...]
+
+
+class Corpus(Task):
+    """Real text, as it lies on the user's disk.
+
+    A split is `<split>.<source_language>` beside `<split>.<target_language>`, or `<split>.tsv` (source, tab,
+    target), each also with `.gz`; split is train, valid (or dev, val) or test.
+
+    Attributes:
+        path: The folder.
+        source_language: Ending of the source files; empty for TSV.
+        target_language: Ending of the target files; empty for TSV.
+        minimum_frequency: Words rarer than this in training are unknown words.
+        maximum_length: Training pairs with a longer side (in tokens) are left out, and counted.
+            Held-out pairs never are.
+        digest: sha256 over the text, filled in by `prepared`: a changed corpus is another configuration.
+    """
+
+    name: Literal["corpus"] = "corpus"
+    path: str = ""
+    source_language: str = Field("", pattern=r"^[A-Za-z0-9_-]*$", max_length=32)
+    target_language: str = Field("", pattern=r"^[A-Za-z0-9_-]*$", max_length=32)
+    minimum_frequency: int = Field(2, ge=1, le=1_000_000)
+    maximum_length: int = Field(50, ge=1, le=10_000)
+    test_pairs: int = Field(100_000, ge=1, le=1_000_000)
+    digest: str = Field("", max_length=64)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_path(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and not fields.get("path"):
+            raise ValueError("task corpus needs a folder: --corpus DIR (or task.path)")
+        return fields
+
+    @model_validator(mode="after")
+    def _two_languages(self) -> Self:
+        if bool(self.source_language) != bool(self.target_language):
+            raise ValueError(
+                "give both --source-language and --target-language, or neither for train.tsv ..."
+            )
+        if self.source_language and self.source_language == self.target_language:
+            raise ValueError(f"source and target language are both {self.source_language!r}")
+        return self
+
+    def prepared(self) -> Self:
+        """This task with the digest of its text; reads and checks the whole corpus.
+
+        Raises:
+            UsageError: A file is missing or no corpus (says file, line and remedy), or the text is not
+                the one that `digest` was made of.
+        """
+        digest = hashlib.sha256()
+        for split in STEMS:
+            for source, target in self._pairs(split):
+                digest.update(f"{' '.join(source)}\t{' '.join(target)}\n".encode())
+            digest.update(b"\0")
+        found = digest.hexdigest()
+        if self.digest not in ("", found):
+            raise UsageError(f"{self.path}: the corpus has changed since this run: put back the old text")
+        if not self.training():
+            raise UsageError(
+                f"{self.path}: no training pair is within maximum_length = {self.maximum_length}: raise it"
+            )
+        return self.model_copy(update={"digest": found})
+
+    def training(self) -> list[Example]:
+        """The training pairs whose sides are within `maximum_length`."""
+        limit = self.maximum_length
+        return [
+            Example(source, target)
+            for source, target in self._pairs("training")
+            if len(source) <= limit and len(target) <= limit
+        ]
+
+    def held_out(self, split: Split) -> list[Example]:
+        """The pairs of the split's files, the first `validation_pairs` or `test_pairs` of them."""
+        size = self.test_pairs if split == "test" else self.validation_pairs
+        return [Example(source, target) for source, target in self._pairs(split)[:size]]
+
+    def source_tokens(self) -> list[str]:
+        """The source words with `minimum_frequency`, most frequent first."""
+        return frequent((pair.source for pair in self.training()), self.minimum_frequency)
+
+    def target_tokens(self) -> list[str]:
+        """The target words with `minimum_frequency`, most frequent first."""
+        return frequent((pair.target for pair in self.training()), self.minimum_frequency)
+
+    def facts(self) -> dict[str, int]:
+        """Sizes, pairs left out as too long, and words unknown to the vocabulary in each held-out side."""
+        training = self.training()
+        facts = {
+            "training_pairs": len(training),
+            "left_out_pairs": len(self._pairs("training")) - len(training),
+        }
+        for side, tokens in (("source", self.source_tokens()), ("target", self.target_tokens())):
+            known = set(tokens)
+            facts[f"{side}_vocabulary"] = len(tokens)
+            test = [word for pair in self.held_out("test") for word in getattr(pair, side)]
+            facts[f"{side}_test_words"] = len(test)
+            facts[f"{side}_unknown_words"] = sum(word not in known for word in test)
+        return facts
+
+    def _pairs(self, split: Split) -> Pairs:
+        return read_split(self.path, split, self.source_language, self.target_language)
+
+
+def frequent(sentences: Any, minimum: int) -> list[str]:
+    """The words that occur at least `minimum` times, most frequent first, ties in alphabetical order."""
+    counts = Counter(word for sentence in sentences for word in sentence)
+    return sorted(
+        (word for word in counts if counts[word] >= minimum), key=lambda word: (-counts[word], word)
+    )
+
+
+@lru_cache(maxsize=8)
+def read_split(folder: str, split: Split, source_language: str, target_language: str) -> Pairs:
+    """The pairs of one split.
+
+    Raises:
+        UsageError: As `Corpus.prepared` says.
+    """
+    endings = (source_language, target_language) if source_language else ("tsv",)
+    paths = [find(Path(folder), split, ending) for ending in endings]
+    sides = [read_lines(path) for path in paths]
+    if len(sides) == 2 and len(sides[0]) != len(sides[1]):
+        raise UsageError(
+            f"{paths[0]} has {len(sides[0])} lines and {paths[1]} has {len(sides[1])}: "
+            "line k of one must translate line k of the other"
+        )
+    pairs = []
+    for number, line in enumerate(zip(*sides, strict=True), start=1):
+        texts = line if len(line) == 2 else tuple(line[0].split("\t"))
+        if len(texts) != 2:
+            raise UsageError(f"{paths[0]}:{number}: {len(texts)} columns, not 2: source, tab, target")
+        source, target = (tuple(filter(None, text.split(" "))) for text in texts)
+        for path, side in zip((paths[0], paths[-1]), (source, target), strict=True):
+            if not side:
+                raise UsageError(f"{path}:{number}: an empty side: remove the pair from both sides")
+            if not RESERVED.isdisjoint(side):
+                raise UsageError(
+                    f"{path}:{number}: {', '.join(sorted(RESERVED))} are reserved: rename the word"
+                )
+        pairs.append((source, target))
+    return tuple(pairs)
+
+
+def find(folder: Path, split: Split, ending: str) -> Path:
+    """The file of this split and ending.
+
+    Raises:
+        UsageError: There is none, or more than one.
+    """
+    if not folder.is_dir():
+        raise UsageError(
+            f"{folder}: no such corpus folder: give the folder that holds train.*, valid.* and test.*"
+        )
+    names = [f"{stem}.{ending}{zipped}" for stem in STEMS[split] for zipped in ("", ".gz")]
+    found = [folder / name for name in names if (folder / name).exists()]
+    if not found:
+        remedy = "" if ending != "tsv" else " (or give --source-language and --target-language)"
+        raise UsageError(
+            f"{folder / names[0]}: no such file: the {split} side of the corpus is missing{remedy}"
+        )
+    if len(found) > 1:
+        raise UsageError(f"{found[0]} and {found[1]} are both there: remove one")
+    return found[0]
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a UTF-8 text file, plain or gzipped, split on line feeds alone.
+
+    Raises:
+        UsageError: It is not such a file.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path}: not a regular file: give a text file")
+    try:
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise UsageError(f"{path}: cannot be read ({error}): check the file and its permissions") from None
+    if not raw:
+        raise UsageError(f"{path}:1: no lines: give at least one sentence a file")
+    if raw.startswith(b"\xef\xbb\xbf"):
+        raise UsageError(f"{path}:1: begins with a byte-order mark: save it as UTF-8 without one")
+    lines = []
+    for number, line in enumerate(raw.removesuffix(b"\n").split(b"\n"), start=1):
+        if len(line) > LINE_LIMIT:
+            raise UsageError(f"{path}:{number}: a line of {len(line):,} bytes: one sentence a line, please")
+        if line.endswith(b"\r"):
+            raise UsageError(
+                f"{path}:{number}: CRLF line end: convert the file to LF, for example with dos2unix"
+            )
+        if b"\0" in line:
+            raise UsageError(f"{path}:{number}: a NUL byte: this is not plain text")
+        try:
+            lines.append(line.decode())
+        except UnicodeDecodeError as error:
+            raise UsageError(
+                f"{path}:{number}: invalid UTF-8 at byte {error.start + 1}: convert the file to UTF-8"
+            ) from None
+    return lines

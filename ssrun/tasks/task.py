@@ -1,0 +1,137 @@
+"""What a task is: examples, references, and what counts as a right answer.
+
+Knows nothing of tensors, models or strategies, and imports no heavy library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+Tokens = tuple[str, ...]
+Split = Literal["training", "validation", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A source, the target to learn from it, and every answer that is right.
+
+    Attributes:
+        source: Tokens, at least one.
+        target: Tokens, at least one; the first right answer.
+        others: The right answers besides `target`, for BLEU and exact match.
+    """
+
+    source: Tokens
+    target: Tokens
+    others: tuple[Tokens, ...] = ()
+
+    @property
+    def references(self) -> tuple[Tokens, ...]:
+        """Every right answer, `target` first."""
+        return (self.target, *self.others)
+
+
+class Range(NamedTuple):
+    """A closed range of whole numbers, written `4..15`."""
+
+    low: int
+    high: int
+
+
+def _range(value: Any) -> Any:
+    """`"4..15"` or `[4, 15]` as a Range; anything else is a ValueError that says the form."""
+    try:
+        low, high = (int(part) for part in (value.split("..") if isinstance(value, str) else value))
+    except (TypeError, ValueError):
+        raise ValueError(f"{value!r} is not a range: write it like 4..15") from None
+    if not 1 <= low <= high <= 10_000:
+        raise ValueError(f"{low}..{high} is not a range: 1 <= low <= high <= 10000")
+    return Range(low, high)
+
+
+Lengths = Annotated[
+    Range,
+    BeforeValidator(_range),
+    PlainSerializer(lambda lengths: f"{lengths[0]}..{lengths[1]}", return_type=str),
+]
+
+
+class Task(BaseModel):
+    """A source of examples. Its fields are what `--set task.<field>=` reaches.
+
+    A task either gives a finite training set (`training`) or draws fresh pairs from a seeded
+    stream (`draw`). Held-out sets are fixed: they depend on the task's fields and on nothing else.
+
+    Attributes:
+        defaults: What differs from the defaults of the other sections when this task is trained,
+            by dotted path, for example `{"model.attention": "aligned"}`.
+        metrics: Names of the metrics that `judge` adds.
+        validation_pairs: Size of the validation set, in pairs.
+        test_pairs: Size of the test set, in pairs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    metrics: ClassVar[tuple[str, ...]] = ()
+
+    name: str
+    validation_pairs: int = Field(500, ge=1, le=1_000_000)
+    test_pairs: int = Field(1000, ge=1, le=1_000_000)
+
+    def prepared(self) -> Self:
+        """This task, checked against the world: files read, and their digest among the fields."""
+        return self
+
+    def training(self) -> Sequence[Example] | None:
+        """The finite training set, or None where training pairs are drawn fresh."""
+        return None
+
+    def draw(self, random: Random, split: Split = "training") -> Example:
+        """One fresh pair; `split` may ask for harder ones (longer, say) in the test set."""
+        raise NotImplementedError
+
+    def held_out(self, split: Split) -> Sequence[Example]:
+        """The fixed validation or test set: distinct sources, none in both sets.
+
+        Raises:
+            ValueError: The task's fields allow too few distinct sources.
+        """
+        taken: set[Tokens] = set()
+        for name, size in (("validation", self.validation_pairs), ("test", self.test_pairs)):
+            random = Random(f"{self.name}/{name}")
+            chosen: list[Example] = []
+            for _ in range(20 * size + 1000):
+                example = self.draw(random, name)  # type: ignore[arg-type]
+                if example.source not in taken:
+                    taken.add(example.source)
+                    chosen.append(example)
+                if len(chosen) == size:
+                    break
+            else:
+                raise ValueError(
+                    f"task {self.name} has fewer than {size} distinct sources for {name}: ask for fewer pairs"
+                )
+            if name == split:
+                return chosen
+        raise ValueError(f"no held-out split {split!r}")
+
+    def source_tokens(self) -> Sequence[str]:
+        """The real tokens a source can hold, in the vocabulary's order."""
+        raise NotImplementedError
+
+    def target_tokens(self) -> Sequence[str]:
+        """The real tokens a target can hold, in the vocabulary's order."""
+        raise NotImplementedError
+
+    def judge(self, examples: Sequence[Example], outputs: Sequence[Tokens]) -> dict[str, float]:
+        """The task's own metrics of these outputs, in %, by the names in `metrics`."""
+        return {}
+
+    def facts(self) -> dict[str, int]:
+        """Counts worth reporting with a result (unknown words, pairs left out ...)."""
+        return {}

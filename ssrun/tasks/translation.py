@@ -1,0 +1,64 @@
+"""A small English-French corpus that ships with the package: grammar a model can learn in minutes.
+
+`data/translation/README.md` says what it holds and how it was made. This file only reads it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from ssrun.errors import UsageError
+from ssrun.tasks.corpus import Pairs, frequent, read_split
+from ssrun.tasks.task import Example, Split, Task
+
+FOLDERS = (
+    Path(__file__).parents[2] / "data" / "translation",  # a checkout
+    Path(__file__).parents[1] / "data" / "translation",  # an installed wheel
+)
+
+
+class Translation(Task):
+    """English to French, from a synchronous grammar: one right translation a sentence.
+
+    Attributes:
+        pairs: How many training pairs, the first of the file. The vocabulary does not depend on it.
+    """
+
+    name: Literal["translation"] = "translation"
+    pairs: int = Field(8000, ge=1, le=8000)
+    validation_pairs: int = Field(500, ge=1, le=500)
+    test_pairs: int = Field(1000, ge=1, le=1000)
+
+    def training(self) -> list[Example]:
+        """The first `pairs` training pairs."""
+        return [Example(source, target) for source, target in read("training")[: self.pairs]]
+
+    def held_out(self, split: Split) -> list[Example]:
+        """The first `validation_pairs` or `test_pairs` of the split; no source of theirs is in training."""
+        sizes = {"validation": self.validation_pairs, "test": self.test_pairs}
+        if split not in sizes:
+            raise ValueError(f"no held-out split {split!r}")
+        return [Example(source, target) for source, target in read(split)[: sizes[split]]]
+
+    def source_tokens(self) -> list[str]:
+        """The English words of all training pairs, most frequent first; held-out sets have no others."""
+        return frequent((source for source, _ in read("training")), 1)
+
+    def target_tokens(self) -> list[str]:
+        """The French words of all training pairs, most frequent first; held-out sets have no others."""
+        return frequent((target for _, target in read("training")), 1)
+
+
+def read(split: Split) -> Pairs:
+    """All pairs of a split, from the files that lie with this code (`read_split` keeps them in memory).
+
+    Raises:
+        UsageError: The files are missing.
+    """
+    for folder in FOLDERS:
+        if (folder / "train.en").exists():
+            return read_split(str(folder), split, "en", "fr")
+    raise UsageError(f"{FOLDERS[0]}: the corpus is missing: run python data/translation/make.py")
