@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
 from ssrun.config import SECTIONS, Overrides, Section, resolve, short, validated
 from ssrun.errors import UsageError, unknown
@@ -24,7 +24,13 @@ COLUMNS = ("bleu", "exact_match", "free_running_loss", "teacher_forced_loss", "e
 SMOKE: Overrides = {"training": {"steps": 20, "evaluate_every": 10, "batch_size": 16}}
 SMOKE_PAIRS = {"validation_pairs": 20, "test_pairs": 50}
 SMOKE_SEEDS = 2
-Entries = dict[str, dict[str, Any]]
+Entries = Annotated[
+    dict[str, dict[str, Any]],
+    BeforeValidator(lambda value: entries(value)),
+    PlainSerializer(
+        lambda value: [list(pair) for pair in value.items()], when_used="json"
+    ),  # JSON objects have no order
+]
 
 
 def parse_seeds(value: Any) -> Any:
@@ -54,8 +60,10 @@ Seeds = Annotated[tuple[Annotated[int, Field(ge=0, le=2**31 - 1)], ...], BeforeV
 
 
 def entries(value: Any) -> Any:
-    """A list of names as entries without changes, in order."""
+    """A list of names as entries without changes, or of (name, entry) pairs, in order."""
     if isinstance(value, list | tuple):
+        if value and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in value):
+            return dict(value)
         if not all(isinstance(name, str) for name in value):
             raise ValueError("names, please: a list of strings, or a table of changes by name")
         if len(set(value)) < len(value):
@@ -159,8 +167,8 @@ class Experiment(Section):
 
     name: str = "experiment"
     question: str = Field(min_length=1, max_length=1000)
-    tasks: Annotated[Entries, BeforeValidator(entries)]
-    strategies: Annotated[Entries, BeforeValidator(entries)]
+    tasks: Entries
+    strategies: Entries
     seeds: Seeds = (0, 1, 2)
     baseline: str = "teacher-forcing"
     metrics: tuple[str, ...] = COLUMNS
@@ -334,3 +342,53 @@ def select(document: Entries, chosen: Sequence[str], kind: str, known: Mapping[s
         if name not in document and name not in known:
             raise UsageError(unknown(kind, name, [*document, *(other for other in known if other not in document)]))
     return {name: document.get(name, {}) for name in chosen}
+
+
+def chosen(
+    name: str,
+    tasks: str | None = None,
+    strategies: str | None = None,
+    seeds: str | None = None,
+    baseline: str | None = None,
+    metrics: str | None = None,
+    smoke: bool = False,
+    flags: Overrides | None = None,
+) -> Experiment:
+    """An experiment as the command line asks for it: lists are names with commas, None leaves the file's.
+
+    Where only a part of the grid is asked for, claims and published numbers on the rest are left out.
+    """
+    experiment = load(name)
+    changes: dict[str, Any] = {"smoke": smoke, "flags": flags or {}}
+    if tasks is not None:
+        changes["tasks"] = select(experiment.tasks, names_in(tasks), "task", TASKS)
+    if strategies is not None:
+        changes["strategies"] = select(experiment.strategies, names_in(strategies), "strategy", STRATEGIES)
+    if seeds is not None:
+        changes["seeds"] = seeds
+    elif smoke:
+        changes["seeds"] = experiment.seeds[:SMOKE_SEEDS]
+    if metrics is not None:
+        changes["metrics"] = names_in(metrics)
+    if tasks is not None or strategies is not None:
+        grid_tasks, grid_strategies = ({**experiment.model_dump(), **changes}[key] for key in ("tasks", "strategies"))
+        changes["claims"] = [
+            claim
+            for claim in experiment.claims
+            if all(
+                operand.strategy in grid_strategies and operand.task in grid_tasks
+                for comparison in claim.comparisons()
+                for operand in comparison[:2]
+            )
+        ]
+    if baseline is not None:
+        grid = changes.get("strategies", experiment.strategies)
+        if baseline not in grid:
+            raise UsageError(f"--baseline: {unknown('strategy', baseline, grid)}")
+        changes["baseline"] = baseline
+    return validated(Experiment, {**experiment.model_dump(), **changes}, f"{experiment.name}: ")
+
+
+def names_in(text: str) -> list[str]:
+    """The names of a list with commas."""
+    return [name.strip() for name in text.split(",")]

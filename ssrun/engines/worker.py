@@ -32,7 +32,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     threading.Thread(target=watch, args=(sys.stdin, jobs), daemon=True).start()
-    from ssrun import running  # noqa: F401, PLC0415 - torch loads while the parent prepares the first job
+    from ssrun import running  # noqa: F401 - torch loads while the parent prepares the first job
 
     while (job := jobs.get()) is not None:
         try:
@@ -74,7 +74,7 @@ def work(job: dict[str, Any], out: TextIO) -> None:
             if folder.complete:
                 tell(out, "end", folder.result())
                 return
-            from ssrun.running import execute  # noqa: PLC0415 - torch
+            from ssrun.running import execute
 
             for event in execute(cell, folder, job["checkpoint_every"]):
                 tell(out, event.kind, event.values)

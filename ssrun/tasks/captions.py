@@ -59,10 +59,10 @@ class Captions(Task):
     forms ("a X is above a Y", "there is a X above a Y", "above a Y is a X"), with a synonym for each word
     and the sizes told or left out: 432 a scene, equally likely.
 
-    In the held-out sets `target` is one of them at random, and `others` a sample of the rest that depends
-    on the scene alone, so that each pair has `references` references. `exact_match` therefore counts
-    fewer than are right; `validity` counts every one. Training pairs have no `others`: nothing reads them
-    there.
+    In the held-out sets `target` is one of them at random, and `others` a sample of the rest, fixed by
+    the scene and the target, so that each pair has `references` references. `exact_match` therefore
+    counts fewer than are right; `validity` counts every one. Training pairs have no `others`: nothing
+    reads them there.
 
     Attributes:
         colours: How many colours.

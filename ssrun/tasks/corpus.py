@@ -64,9 +64,7 @@ class Corpus(Task):
     @model_validator(mode="after")
     def _two_languages(self) -> Self:
         if bool(self.source_language) != bool(self.target_language):
-            raise ValueError(
-                "give both --source-language and --target-language, or neither for train.tsv ..."
-            )
+            raise ValueError("give both --source-language and --target-language, or neither for train.tsv ...")
         if self.source_language and self.source_language == self.target_language:
             raise ValueError(f"source and target language are both {self.source_language!r}")
         return self
@@ -136,9 +134,7 @@ class Corpus(Task):
 def frequent(sentences: Any, minimum: int) -> list[str]:
     """The words that occur at least `minimum` times, most frequent first, ties in alphabetical order."""
     counts = Counter(word for sentence in sentences for word in sentence)
-    return sorted(
-        (word for word in counts if counts[word] >= minimum), key=lambda word: (-counts[word], word)
-    )
+    return sorted((word for word in counts if counts[word] >= minimum), key=lambda word: (-counts[word], word))
 
 
 @lru_cache(maxsize=8)
@@ -166,9 +162,7 @@ def read_split(folder: str, split: Split, source_language: str, target_language:
             if not side:
                 raise UsageError(f"{path}:{number}: an empty side: remove the pair from both sides")
             if not RESERVED.isdisjoint(side):
-                raise UsageError(
-                    f"{path}:{number}: {', '.join(sorted(RESERVED))} are reserved: rename the word"
-                )
+                raise UsageError(f"{path}:{number}: {', '.join(sorted(RESERVED))} are reserved: rename the word")
         pairs.append((source, target))
     return tuple(pairs)
 
@@ -180,16 +174,12 @@ def find(folder: Path, split: Split, ending: str) -> Path:
         UsageError: There is none, or more than one.
     """
     if not folder.is_dir():
-        raise UsageError(
-            f"{folder}: no such corpus folder: give the folder that holds train.*, valid.* and test.*"
-        )
+        raise UsageError(f"{folder}: no such corpus folder: give the folder that holds train.*, valid.* and test.*")
     names = [f"{stem}.{ending}{zipped}" for stem in STEMS[split] for zipped in ("", ".gz")]
     found = [folder / name for name in names if (folder / name).exists()]
     if not found:
         remedy = "" if ending != "tsv" else " (or give --source-language and --target-language)"
-        raise UsageError(
-            f"{folder / names[0]}: no such file: the {split} side of the corpus is missing{remedy}"
-        )
+        raise UsageError(f"{folder / names[0]}: no such file: the {split} side of the corpus is missing{remedy}")
     if len(found) > 1:
         raise UsageError(f"{found[0]} and {found[1]} are both there: remove one")
     return found[0]
@@ -216,9 +206,7 @@ def read_lines(path: Path) -> list[str]:
         if len(line) > LINE_LIMIT:
             raise UsageError(f"{path}:{number}: a line of {len(line):,} bytes: one sentence a line, please")
         if line.endswith(b"\r"):
-            raise UsageError(
-                f"{path}:{number}: CRLF line end: convert the file to LF, for example with dos2unix"
-            )
+            raise UsageError(f"{path}:{number}: CRLF line end: convert the file to LF, for example with dos2unix")
         if b"\0" in line:
             raise UsageError(f"{path}:{number}: a NUL byte: this is not plain text")
         try:

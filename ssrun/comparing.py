@@ -1,0 +1,294 @@
+"""Experiment -> cells -> results -> one data frame -> one document with means, intervals, differences, verdicts.
+
+The document (strict JSON) is all that tables and pages are made of. It holds no times, unless a metric of the
+experiment is one, so that the same runs give the same bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from ssrun.config import canonical, validated
+from ssrun.errors import StoreError
+from ssrun.experiments import Claim, Experiment, Operand
+from ssrun.metrics import METRICS
+from ssrun.statistics import ClaimVerdict, Comparison, holm, mean_interval, paired, verdicts
+from ssrun.store import VERSION, Cell, RunFolder, digest, label, mark, read_json, runs, write
+from ssrun.tables import SUFFIXES, TEXTS
+
+Document = dict[str, Any]
+TIMES = ("seconds", "seconds_to_reach")
+
+
+class Place(NamedTuple):
+    """Where a run of a comparison lies, and what it is called."""
+
+    task: str
+    strategy: str
+    seed: int
+    name: str
+
+    @classmethod
+    def of(cls, cell: Cell) -> Place:
+        """The place of a cell."""
+        return cls(cell.task, cell.strategy, cell.seed, cell.name)
+
+
+def remember(results: Path, experiment: Experiment, places: Sequence[Place], command: str) -> None:
+    """Writes the experiment and its runs' places beside the runs, for `show`, `verify` and the report."""
+    mark(results)
+    document = {
+        "store": VERSION,
+        "experiment": experiment.model_dump(mode="json"),
+        "command": command,
+        "runs": [list(place) for place in places],
+    }
+    write(results / "experiment.json", canonical({**document, "digest": digest(canonical(document))}))
+
+
+def recall(results: Path) -> tuple[Experiment, list[Place], str]:
+    """What `remember` wrote; for a folder of single runs, an experiment that is just those.
+
+    Raises:
+        StoreError: It is damaged, or there are no runs.
+    """
+    path = results / "experiment.json"
+    if not path.is_file():
+        return gathered(results)
+    document = read_json(path)
+    own = document.pop("digest", None)
+    if own != digest(canonical(document)):
+        raise StoreError(f"{path}: damaged: its digest does not match; run the comparison again")
+    if document["store"] > VERSION:
+        raise StoreError(f"{path}: written by a newer ssrun (store {document['store']}): update ssrun")
+    experiment = validated(Experiment, document["experiment"], f"{path}: ")
+    places = [Place(label(task), label(strategy), seed, name) for task, strategy, seed, name in document["runs"]]
+    return experiment, places, document["command"]
+
+
+def gathered(results: Path) -> tuple[Experiment, list[Place], str]:
+    """Single runs, as `train` leaves them, as one comparison."""
+    places = [Place.of(folder.cell()) for folder in runs(results)]
+    if not places:
+        raise StoreError(f"{results}: no results here: give a folder that `ssrun compare` or `train` wrote")
+    experiment = Experiment(
+        name=label(results.resolve().name),
+        question="Single runs, side by side.",
+        tasks=list(dict.fromkeys(place.task for place in places)),
+        strategies=list(dict.fromkeys(place.strategy for place in places)),
+        seeds=tuple(sorted({place.seed for place in places})),
+    )
+    return experiment, places, f"ssrun show {results}"
+
+
+def outcome(results: Path, place: Place, experiment: Experiment) -> dict[str, Any]:
+    """What became of one run: its labels, `status`, and its metrics where it is complete.
+
+    Raises:
+        StoreError: Its result is damaged.
+    """
+    folder = RunFolder(results / place.name)
+    row: dict[str, Any] = {"task": place.task, "strategy": place.strategy, "seed": place.seed, "reason": ""}
+    if folder.complete:
+        result = folder.result()
+        row["status"] = result["status"]
+        if result["status"] == "complete":
+            row |= {name: result[name] for name in METRICS if name in result}
+            row["signature"] = result["bleu_signature"]
+            if experiment.reach:
+                row |= reached(folder, experiment, result)
+        else:
+            row["reason"] = result["reason"]
+    elif failure := folder.failure():
+        row |= {"status": "failed", "reason": failure["reason"]}
+    else:
+        row["status"] = "missing"
+    return row
+
+
+def reached(folder: RunFolder, experiment: Experiment, result: Mapping[str, Any]) -> dict[str, float]:
+    """When the loss asked for was first reached; where it never was, the whole run counts."""
+    reach = experiment.reach
+    assert reach is not None  # noqa: S101 - the caller asks only then
+    for line in folder.metrics():
+        if line[reach.metric] <= reach.value:
+            return {"steps_to_reach": line["step"], "seconds_to_reach": line["seconds"]}
+    return {"steps_to_reach": result["steps"], "seconds_to_reach": result["seconds"]}
+
+
+def frame(results: Path, places: Sequence[Place], experiment: Experiment) -> pd.DataFrame:
+    """One row a run, in the grid's order."""
+    return pd.DataFrame([outcome(results, place, experiment) for place in places])
+
+
+def document(results: Path) -> Document:
+    """The comparison in this folder as one document; from its runs, or where only its tables are kept, from them.
+
+    Raises:
+        StoreError: Something that it rests on is missing or damaged.
+    """
+    kept = results / "table.json"
+    if not (results / "experiment.json").is_file() and not runs(results) and kept.is_file():
+        return read_json(kept)
+    experiment, places, command = recall(results)
+    return summary(experiment, frame(results, places, experiment), command, environments(results, places))
+
+
+def environments(results: Path, places: Sequence[Place]) -> list[Document]:
+    """The distinct environments that the runs were made in."""
+    found: dict[bytes, Document] = {}
+    for place in places:
+        path = results / place.name / "environment.json"
+        if path.is_file():
+            environment = read_json(path)
+            found.setdefault(canonical(environment), environment)
+    return [found[key] for key in sorted(found)]
+
+
+def summary(experiment: Experiment, outcomes: pd.DataFrame, command: str, environments: Sequence[Document]) -> Document:
+    """The document of a comparison: rows, differences, claims, and what must stand beside them."""
+    metrics = [name for name in METRICS if name in outcomes and (name not in TIMES or name in shown(experiment))]
+    rows: list[Document] = []
+    for task in experiment.tasks:
+        of_task = outcomes[outcomes["task"] == task]
+        rows += [row(of_task[of_task["strategy"] == name], task, name, metrics) for name in experiment.strategies]
+        compare_with(experiment.baseline, rows[-len(experiment.strategies) :], of_task, metrics)
+    complete = outcomes[outcomes["status"] == "complete"]
+    signatures = complete.get("signature", pd.Series(dtype=str))
+    faults = outcomes[~outcomes["status"].isin(["complete"])]
+    return {
+        "experiment": experiment.name,
+        "question": experiment.question,
+        "command": command,
+        "baseline": experiment.baseline,
+        "metrics": list(experiment.metrics),
+        "seeds": list(experiment.seeds),
+        "smallest_p": 2.0 ** (1 - len(experiment.seeds)),
+        "rows": rows,
+        "claims": judge(experiment, outcomes),
+        "published": experiment.published.model_dump(mode="json") if experiment.published else None,
+        "reading": experiment.reading,
+        "signatures": {task: sorted(set(signatures[complete["task"] == task].dropna())) for task in experiment.tasks},
+        "faults": [
+            {key: fault[key] for key in ("task", "strategy", "seed", "status", "reason")}
+            for fault in faults.to_dict("records")
+        ],
+        "environments": list(environments),
+    }
+
+
+def shown(experiment: Experiment) -> set[str]:
+    """The metrics that the experiment itself names."""
+    return {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
+
+
+def row(outcomes: pd.DataFrame, task: str, strategy: str, metrics: Sequence[str]) -> Document:
+    """One strategy on one task: how many runs ended how, and for each metric mean, low and high over seeds."""
+    status = outcomes["status"].value_counts()
+    complete = outcomes[outcomes["status"] == "complete"]
+    result: Document = {"task": task, "strategy": strategy, "n": len(complete), "of": len(outcomes)}
+    result |= {name: int(status.get(name, 0)) for name in ("diverged", "failed", "missing")}
+    for metric in metrics:
+        values = complete[metric].dropna().tolist()
+        if values:
+            interval = mean_interval(values)
+            result[metric] = {"mean": interval.mean, "low": interval.low, "high": interval.high}
+    return result
+
+
+def compare_with(baseline: str, rows: Sequence[Document], outcomes: pd.DataFrame, metrics: Sequence[str]) -> None:
+    """Adds each strategy's paired difference from the baseline, p Holm-corrected over the strategies."""
+    for metric in metrics:
+        judged = []
+        for each in rows:
+            if each["strategy"] == baseline or metric not in each:
+                continue
+            ours, theirs = pairs(
+                outcomes, metric, Operand(each["strategy"], each["task"]), Operand(baseline, each["task"])
+            )
+            if ours:
+                found = paired(ours, theirs)
+                each[metric] |= {
+                    "difference": found.difference,
+                    "difference_low": found.low,
+                    "difference_high": found.high,
+                    "p": found.p,
+                    "pairs": found.n,
+                }
+                judged.append(each[metric])
+        for each, adjusted in zip(judged, holm([each["p"] for each in judged]), strict=True):
+            each["p_holm"] = adjusted
+
+
+def pairs(outcomes: pd.DataFrame, metric: str, left: Operand, right: Operand) -> tuple[list[float], list[float]]:
+    """The values of two strategies by seed, of the seeds that both completed."""
+
+    def values(operand: Operand) -> pd.Series[float]:
+        chosen = outcomes[(outcomes["strategy"] == operand.strategy) & (outcomes["task"] == operand.task)]
+        chosen = chosen[chosen["status"] == "complete"].set_index("seed")
+        return chosen[metric].dropna() if metric in chosen else pd.Series(dtype=float)
+
+    both = pd.concat([values(left), values(right)], axis=1, join="inner").sort_index()
+    return both.iloc[:, 0].tolist(), both.iloc[:, 1].tolist()
+
+
+def judge(experiment: Experiment, outcomes: pd.DataFrame) -> list[Document]:
+    """The verdict on each claim, with its evidence."""
+    families = []
+    for claim in experiment.claims:
+        comparisons = []
+        for left, right, direction in claim.comparisons():
+            ours, theirs = pairs(outcomes, claim.metric, left, right)
+            comparisons.append(Comparison(ours, theirs, direction, claim.by))
+        families.append(comparisons)
+    judged = verdicts(families) if families else []
+    return [
+        evidence(claim, comparisons, verdict)
+        for claim, comparisons, verdict in zip(experiment.claims, families, judged, strict=True)
+    ]
+
+
+def evidence(claim: Claim, comparisons: Sequence[Comparison], judged: ClaimVerdict) -> Document:
+    """A claim as the tables show it; of a chain, the numbers of the pair that decided."""
+    parts: list[Document] = []
+    for (left, right, direction), comparison, interval in zip(
+        claim.comparisons(), comparisons, judged.intervals, strict=True
+    ):
+        exact = paired([value - interval.boundary for value in comparison.treatment], comparison.baseline)
+        part = {"left": " @ ".join(left), "right": " @ ".join(right), "direction": direction}
+        part |= {name: getattr(interval, name) for name in ("difference", "low", "high", "level", "n")}
+        parts.append({**part, "p": exact.p})
+
+    def strength(part: Document) -> float:
+        """How far the interval's nearer end lies on the claimed side."""
+        if part["low"] is None:
+            return -math.inf
+        return float(part["low"] if part["direction"] == "higher" else -part["high"])
+
+    weakest = min(parts, key=strength)
+    return {
+        "text": claim.text,
+        "source": claim.source,
+        "metric": claim.metric,
+        "order": claim.order,
+        "by": claim.by,
+        "verdict": judged.verdict,
+        **{key: weakest[key] for key in ("difference", "low", "high", "level", "p", "n")},
+        "comparisons": parts,
+    }
+
+
+def incomplete(results: Path, cells: Sequence[Cell]) -> list[Cell]:
+    """The cells that have no result yet."""
+    return [cell for cell in cells if not RunFolder.of(results, cell).complete]
+
+
+def write_tables(results: Path, document: Document) -> None:
+    """Writes `table.md`, `.csv`, `.json` and `.tex` beside the runs."""
+    for name, suffix in SUFFIXES.items():
+        write(results / f"table.{suffix}", TEXTS[name](document).encode())

@@ -1,0 +1,349 @@
+"""A comparison's document as a table: for the terminal, and as Markdown, CSV, JSON and LaTeX."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ssrun.config import canonical
+from ssrun.metrics import METRICS
+
+Document = dict[str, Any]
+Row = dict[str, Any]
+FORMATS = ("rich", "markdown", "csv", "json", "latex")
+SUFFIXES = {"markdown": "md", "csv": "csv", "json": "json", "latex": "tex"}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: object) -> str:
+    """Text with every control character shown as its escape: it cannot steer a terminal or a page."""
+    return _CONTROL.sub(lambda match: ascii(match.group())[1:-1], str(text))
+
+
+def number(value: float | None, metric: str) -> str:
+    """A metric's value with its decimals; a dash for none."""
+    return "-" if value is None else f"{value:.{METRICS[metric].decimals}f}"
+
+
+def mean(row: Row, metric: str) -> str:
+    """The mean and the half width of its interval: `93.1 ± 2.0`."""
+    cell = row.get(metric)
+    if cell is None:
+        return "-"
+    if cell["low"] is None:
+        return number(cell["mean"], metric)
+    return f"{number(cell['mean'], metric)} ±{number((cell['high'] - cell['low']) / 2, metric)}"
+
+
+def difference(row: Row, metric: str) -> str:
+    """The paired difference and its interval: `+1.2 [+0.3, +2.1]`."""
+    cell = row.get(metric, {})
+    if cell.get("difference") is None:
+        return "-"
+    decimals = METRICS[metric].decimals
+    text = f"{cell['difference']:+.{decimals}f}"
+    if cell["difference_low"] is None:
+        return text
+    return f"{text} [{cell['difference_low']:+.{decimals}f}, {cell['difference_high']:+.{decimals}f}]"
+
+
+def p_value(value: float | None) -> str:
+    """A p value, to three decimals."""
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if value >= 0.001 else "<0.001"
+
+
+def best(rows: Sequence[Row], metric: str) -> float | None:
+    """The best mean of a task's rows; None where no way is better, or all are equal."""
+    means = [row[metric]["mean"] for row in rows if metric in row]
+    if METRICS[metric].better == "neither" or len(set(means)) < 2:
+        return None
+    return float(max(means) if METRICS[metric].better == "higher" else min(means))
+
+
+def by_task(document: Document) -> Iterator[tuple[str, list[Row]]]:
+    """The rows of each task."""
+    for task in dict.fromkeys(row["task"] for row in document["rows"]):
+        yield task, [row for row in document["rows"] if row["task"] == task]
+
+
+def columns(document: Document) -> list[str]:
+    """The metrics that are shown and that some row has."""
+    return [metric for metric in document["metrics"] if any(metric in row for row in document["rows"])]
+
+
+def compared(document: Document) -> list[str]:
+    """The metrics whose differences are shown: the first, and the free-running loss."""
+    shown = columns(document)
+    return [metric for metric in shown if metric in (shown[0], "free_running_loss")]
+
+
+def count(row: Row) -> str:
+    """How many runs stand behind a row: `3`, or `4 of 5`."""
+    return str(row["n"]) if row["n"] == row["of"] else f"{row['n']} of {row['of']}"
+
+
+def notes(document: Document) -> list[str]:
+    """What must be known to read the numbers."""
+    n = len(document["seeds"])
+    lines = [
+        f"Mean and 95 % t-interval over seeds (n = {n}); * best mean of the task; losses in nats per position."
+        if n > 1
+        else "One seed: no interval, no p; a difference may be luck. Use --seeds 0..5 for evidence."
+    ]
+    if n > 1 and any(row["strategy"] == document["baseline"] for row in document["rows"]):
+        lines.append(
+            f"Differences are paired by seed with {document['baseline']}; p is the exact sign-flip p, Holm-corrected "
+            f"over strategies: with {n} seeds no p can be below {document['smallest_p']:.3g}."
+        )
+    signatures = sorted({signature for all_ in document["signatures"].values() for signature in all_})
+    lines += [f"BLEU: {signature}" for signature in signatures]
+    for status in ("diverged", "failed", "missing"):
+        faults = [fault for fault in document["faults"] if fault["status"] == status]
+        if faults:
+            first = faults[0]
+            reason = f": {first['reason']}" if first["reason"] else ""
+            lines.append(
+                f"{len(faults)} {status}, counted and not averaged; first: "
+                f"{first['task']}/{first['strategy']} seed {first['seed']}{reason}"
+            )
+    if len(document["environments"]) > 1:
+        lines.append(
+            f"The runs come from {len(document['environments'])} different environments (machine or versions)."
+        )
+    return [visible(line) for line in lines]
+
+
+def claim_lines(claim: Document) -> tuple[str, str]:
+    """A claim's verdict with its sentence, and its evidence."""
+    margin = f" by at least {claim['by']:g}" if claim["by"] else ""
+    unit = METRICS[claim["metric"]]
+    if claim["difference"] is None:
+        found = "no pair of complete runs"
+    else:
+        found = f"difference {claim['difference']:+.{unit.decimals}f}"
+        if claim["low"] is not None:
+            found += f" [{claim['low']:+.{unit.decimals}f}, {claim['high']:+.{unit.decimals}f}]"
+        found += f", p = {p_value(claim['p'])}, n = {claim['n']}"
+    source = f" ({claim['source']})" if claim["source"] else ""
+    return visible(f"{claim['text']}{source}"), visible(f"{claim['metric']}: {claim['order']}{margin}: {found}")
+
+
+def terminal(document: Document) -> RenderableType:
+    """The whole comparison for a terminal."""
+    parts: list[RenderableType] = [Text(visible(document["question"]), style="bold")]
+    metrics = columns(document)
+    for task, rows in by_task(document):
+        table = Table(title=Text(task), title_justify="left", title_style="bold cyan", box=None, pad_edge=False)
+        table.add_column("strategy", no_wrap=True)
+        table.add_column("n", justify="right", no_wrap=True)
+        for metric in metrics:
+            table.add_column(METRICS[metric].short, justify="right")
+        for row in rows:
+            cells = [Text(row["strategy"]), Text(count(row))]
+            for metric in metrics:
+                is_best = metric in row and row[metric]["mean"] == best(rows, metric)
+                cells.append(Text(("*" if is_best else "") + mean(row, metric), style="bold green" if is_best else ""))
+            table.add_row(*cells)
+        parts += [Text(), table]
+        parts += [part for part in [differences(document, rows)] if part]
+    if metrics and (paper := published(document)):
+        parts += [Text(), paper]
+    parts += [Text(), *(Text(line, style="dim") for line in notes(document))]
+    if document["claims"]:
+        parts += [Text(), Text("Claims", style="bold cyan")]
+        styles = {"agree": "bold green", "disagree": "bold red", "inconclusive": "bold yellow"}
+        for claim in document["claims"]:
+            sentence, found = claim_lines(claim)
+            parts.append(Text.assemble((f"{claim['verdict']:>12}  ", styles[claim["verdict"]]), sentence))
+            parts.append(Text(f"{'':14}{found}", style="dim"))
+    if document["reading"]:
+        parts += [Text(), Text(visible(document["reading"].strip()))]
+    return Group(*parts)
+
+
+def differences(document: Document, rows: Sequence[Row]) -> Table | None:
+    """The paired differences from the baseline, of one task."""
+    metrics = compared(document)
+    others = [row for row in rows if any(row.get(metric, {}).get("difference") is not None for metric in metrics)]
+    if not others:
+        return None
+    table = Table(
+        title=Text(f"difference from {document['baseline']}"),
+        title_justify="left",
+        title_style="italic",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("strategy", no_wrap=True)
+    for metric in metrics:
+        table.add_column(METRICS[metric].short, justify="right")
+        table.add_column("p", justify="right")
+    for row in others:
+        cells = [Text(row["strategy"])]
+        for metric in metrics:
+            cells += [Text(difference(row, metric)), Text(p_value(row.get(metric, {}).get("p_holm")))]
+        table.add_row(*cells)
+    return table
+
+
+def published(document: Document) -> Table | None:
+    """The numbers of the publication, to compare with."""
+    paper = document["published"]
+    if not paper:
+        return None
+    table = Table(
+        title=Text(f"published: {visible(paper['source'])}"),
+        title_justify="left",
+        title_style="bold cyan",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("strategy", no_wrap=True)
+    for metric in paper["metrics"]:
+        table.add_column(Text(visible(metric)), justify="right")
+    for strategy, values in paper["rows"].items():
+        table.add_row(Text(visible(strategy)), *(Text(visible(value)) for value in values))
+    return table
+
+
+def grid(document: Document) -> tuple[list[str], list[list[str]]]:
+    """The main table as text: headings, and a row each, the best marked `*`."""
+    metrics = columns(document)
+    headings = ["task", "strategy", "n", *(METRICS[metric].short for metric in metrics)]
+    headings += [f"Δ {METRICS[metric].short} (p)" for metric in compared(document)]
+    lines = []
+    for task, rows in by_task(document):
+        for row in rows:
+            line = [task, row["strategy"], count(row)]
+            for metric in metrics:
+                is_best = metric in row and row[metric]["mean"] == best(rows, metric)
+                line.append(f"{'*' if is_best else ''}{mean(row, metric)}")
+            for metric in compared(document):
+                cell = row.get(metric, {})
+                line.append(
+                    "-"
+                    if cell.get("difference") is None
+                    else f"{difference(row, metric)} ({p_value(cell.get('p_holm'))})"
+                )
+            lines.append(line)
+    return headings, lines
+
+
+def markdown(document: Document) -> str:
+    """The comparison as GitHub-flavoured Markdown."""
+
+    def cell(text: str) -> str:
+        text = re.sub(r"([\\`*_{}\[\]<>#|&$~])", r"\\\1", visible(text))
+        return f"**{text[2:]}**" if text.startswith("\\*") else text
+
+    headings, lines = grid(document)
+    rows = [headings, ["---", "---", *["---:"] * (len(headings) - 2)]]
+    text = [
+        f"# {cell(document['experiment'])}",
+        "",
+        cell(document["question"]),
+        "",
+        f"    {visible(document['command'])}",
+        "",
+    ]
+    text += [
+        "| " + " | ".join(cell(part) if line is not rows[1] else part for part in line) + " |"
+        for line in [*rows, *lines]
+    ]
+    if paper := document["published"]:
+        text += ["", f"Published: {cell(paper['source'])}", ""]
+        shown = [
+            ["strategy", *paper["metrics"]],
+            *([name, *map(str, values)] for name, values in paper["rows"].items()),
+        ]
+        text += table_lines("l" + "r" * len(paper["metrics"]), [[cell(part) for part in line] for line in shown])
+    text += ["", *(f"- {cell(line)}" for line in notes(document))]
+    if document["claims"]:
+        claims = [[claim["verdict"], *map(cell, claim_lines(claim))] for claim in document["claims"]]
+        text += ["", *table_lines("lll", [["verdict", "claim", "evidence"], *claims])]
+    if document["reading"]:
+        text += ["", cell(document["reading"].strip())]
+    return "\n".join(text) + "\n"
+
+
+def table_lines(sides: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table; the first line is its heading, `sides` has an l or r for each column."""
+    rule = ["---" if side == "l" else "---:" for side in sides]
+    return [f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]]]
+
+
+def csv_text(document: Document) -> str:
+    """One line a row, one column a number. Text that a spreadsheet would compute is quoted with an apostrophe."""
+    names = list(dict.fromkeys(name for row in document["rows"] for name in row if name in METRICS))
+    keys = ("mean", "low", "high", "difference", "difference_low", "difference_high", "p", "p_holm")
+    counts = ["n", "of", "diverged", "failed", "missing"]
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["task", "strategy", *counts, *(f"{name}_{key}" for name in names for key in keys)])
+    for row in document["rows"]:
+        labels = [f"'{text}" if text[:1] in "=+-@\t\r" else text for text in (row["task"], row["strategy"])]
+        values = [row.get(name, {}).get(key) for name in names for key in keys]
+        writer.writerow([*labels, *(row[key] for key in counts), *("" if value is None else value for value in values)])
+    return file.getvalue()
+
+
+def json_text(document: Document) -> str:
+    """The document itself: strict JSON, canonical."""
+    return canonical(document).decode() + "\n"
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "Δ": r"$\Delta$",
+    "ε": r"$\varepsilon$",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+}
+
+
+def latex(document: Document) -> str:
+    """A booktabs table that compiles as it is, in a document that uses booktabs."""
+
+    def cell(text: str) -> str:
+        text = "".join(_LATEX.get(sign, sign if sign.isascii() else "?") for sign in visible(text))
+        return rf"\textbf{{{text[1:]}}}" if text.startswith("*") else text
+
+    headings, lines = grid(document)
+    text = [
+        r"% \usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering\small",
+        rf"\caption{{{cell(document['question'])} {' '.join(cell(line) for line in notes(document))}}}",
+        rf"\begin{{tabular}}{{ll{'r' * (len(headings) - 2)}}}",
+        r"\toprule",
+        " & ".join(map(cell, headings)) + r" \\",
+    ]
+    last = None
+    for line in lines:
+        if line[0] != last:
+            text.append(r"\midrule")
+        shown = ["" if line[0] == last else line[0], *line[1:]]
+        last = line[0]
+        text.append(" & ".join(map(cell, shown)) + r" \\")
+    text += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
+    for claim in document["claims"]:
+        sentence, found = claim_lines(claim)
+        text.append(rf"\par\noindent\emph{{{claim['verdict']}}}: {cell(sentence)} --- {cell(found)}")
+    return "\n".join(text) + "\n"
+
+
+TEXTS = {"markdown": markdown, "csv": csv_text, "json": json_text, "latex": latex}
