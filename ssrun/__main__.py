@@ -19,7 +19,7 @@ def run(arguments: list[str]) -> int:
     """Runs a command and returns its exit code."""
     import typer
 
-    from ssrun.cli import app
+    from ssrun.commands import app
 
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # a stream that tests put in place

@@ -62,13 +62,6 @@ def metric_names() -> Iterable[str]:
     return METRICS
 
 
-def formats() -> Iterable[str]:
-    """The formats of a table."""
-    from ssrun.tables import FORMATS
-
-    return FORMATS
-
-
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the runs.", show_default="results/<name>")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]
 Settings = Annotated[
@@ -116,11 +109,6 @@ def emit(text: str) -> None:
     """Data, to stdout."""
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-def command_line() -> str:
-    """This command, as it can be typed again."""
-    return shlex.join(["ssrun", *sys.argv[1:]])
 
 
 @app.command(
@@ -198,39 +186,43 @@ def compare(
     require_claims: Annotated[bool, typer.Option(help="Exit 4 where a claim disagrees.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the runs and train nothing.")] = False,
     smoke: Annotated[bool, typer.Option("--smoke", help="A tiny version of the same, for CI.")] = False,
+    shard: Annotated[str | None, typer.Option(help="Only a part of the runs, such as 1/4; see `ssrun merge`.")] = None,
     as_json: Json = False,
 ) -> None:
     """Train what is missing of an experiment, and print its table. The same command again trains nothing."""
     from ssrun import interruption
-    from ssrun.experiments import chosen
+    from ssrun.experiments import chosen, shard_of
     from ssrun.store import RESULTS, claim
 
-    plan = chosen(
-        experiment,
-        tasks=tasks,
-        strategies=strategies,
-        seeds=seeds,
-        baseline=baseline,
-        metrics=metrics,
-        smoke=smoke,
-        flags=flags(settings, steps, beam, corpus, source_language, target_language),
-    )
+    choices: dict[str, Any] = {
+        "tasks": tasks,
+        "strategies": strategies,
+        "seeds": seeds,
+        "baseline": baseline,
+        "metrics": metrics,
+        "smoke": smoke,
+    }
+    changes = flags(settings, steps, beam, corpus, source_language, target_language)
+    plan = chosen(experiment, **choices, flags=changes)
     cells = plan.cells()
+    own = shard_of(cells, shard)
     results = out or RESULTS / (f"{plan.name}-smoke" if smoke else plan.name)
     if dry_run:
-        emit("".join(f"{results / cell.name}\n" for cell in cells))
+        emit("".join(f"{results / cell.name}\n" for cell in own))
         return
     claim(results)
 
     from ssrun import comparing, live
 
     interruption.listen()
-    comparing.remember(results, plan, [comparing.Place.of(cell) for cell in cells], command_line())
-    live.watch_comparison(plan, cells, results, jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout)
+    places = [comparing.Place.of(cell) for cell in cells]
+    comparing.remember(results, plan, places, command_of(experiment, choices, changes))
+    live.watch_comparison(plan, own, results, jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout)
     document = comparing.document(results)
     comparing.write_tables(results, document)
     show_document(document, "json" if as_json else "rich")
-    if document["faults"]:
+    mine = {(cell.task, cell.strategy, cell.seed) for cell in own}
+    if any((fault["task"], fault["strategy"], fault["seed"]) in mine for fault in document["faults"]):
         raise typer.Exit(3)
     if require_claims and any(claim["verdict"] == "disagree" for claim in document["claims"]):
         from ssrun.errors import ClaimError
@@ -238,97 +230,31 @@ def compare(
         raise ClaimError("a claim that was asked for did not hold: see 'disagree' above")
 
 
-@app.command(epilog="Example:  ssrun show results/default --format markdown")
-def show(
-    results: Annotated[Path, typer.Argument(help="A folder that compare or train wrote.")],
-    format: Annotated[
-        str, typer.Option(help="rich, markdown, csv, json or latex.", autocompletion=completed(formats))
-    ] = "rich",
-    as_json: Json = False,
-) -> None:
-    """Print a comparison's table again, without training."""
-    from ssrun.errors import StoreError, UsageError, unknown
-    from ssrun.tables import FORMATS
-
-    chosen_format = "json" if as_json else format
-    if chosen_format not in FORMATS:
-        raise UsageError(f"--format: {unknown('format', chosen_format, FORMATS)}")
-    if not results.is_dir():
-        raise StoreError(f"{results}: no such folder: give one that `ssrun compare` wrote, such as results/default")
-
-    from ssrun import comparing
-
-    show_document(comparing.document(results), chosen_format)
+def command_of(experiment: str, choices: dict[str, Any], changes: dict[str, dict[str, Any]]) -> str:
+    """The command that gives these numbers: without what cannot change them (jobs, folders, formats, shards)."""
+    words = ["ssrun", "compare"] if experiment == "default" else ["ssrun", "compare", experiment]
+    for name, value in choices.items():
+        if value is True:
+            words.append(f"--{name}")
+        elif value not in (None, False):
+            words += [f"--{name}", str(value)]
+    for section, fields in sorted(changes.items()):
+        for field, value in sorted(fields.items()):
+            words += ["--set", f"{section}.{field}={str(value).lower() if isinstance(value, bool) else value}"]
+    return shlex.join(words)
 
 
 def show_document(document: dict[str, Any], format: str) -> None:
     """A comparison's document to stdout."""
-    from ssrun import tables
-
     if format == "rich":
         from ssrun.live import stdout_console
+        from ssrun.tables import terminal
 
-        stdout_console().print(tables.terminal(document))
+        stdout_console().print(terminal(document))
     else:
-        emit(tables.TEXTS[format](document))
+        from ssrun.formats import TEXTS
 
-
-@app.command("list", epilog="Example:  ssrun list strategies")
-def list_(
-    what: Annotated[
-        str,
-        typer.Argument(
-            help="tasks, strategies, experiments or metrics.",
-            autocompletion=completed(lambda: ("tasks", "strategies", "experiments", "metrics")),
-        ),
-    ] = "strategies",
-    as_json: Json = False,
-) -> None:
-    """What there is: each with what it means, its formula and its source."""
-    from ssrun.listing import LISTS, rows_of, table_of
-
-    if what not in LISTS:
-        from ssrun.errors import UsageError, unknown
-
-        raise UsageError(unknown("list", what, LISTS))
-    if as_json:
-        emit(json.dumps(rows_of(what), ensure_ascii=False) + "\n")
-    else:
-        from ssrun.live import stdout_console
-
-        stdout_console().print(table_of(what))
-
-
-@app.command(epilog="Example:  echo 'a b c d' | ssrun decode results/train/reverse/inverse-sigmoid/seed-0-1a2b3c4d5e")
-def decode(
-    run: Annotated[Path, typer.Argument(help="The folder of a complete run.")],
-    beam: Beam = None,
-    as_json: Json = False,
-) -> None:
-    """Use a trained model: sources from stdin, one a line, tokens between spaces; outputs to stdout."""
-    from ssrun.errors import UsageError
-    from ssrun.running import load_trained, translate
-    from ssrun.store import RunFolder
-    from ssrun.tables import visible
-
-    if beam is not None and not 1 <= beam <= 256:
-        raise UsageError(f"--beam {beam}: give a number from 1 to 256")
-    trained = load_trained(RunFolder(run))
-    outputs = []
-    for count, line in enumerate(sys.stdin.buffer, start=1):
-        try:
-            source = tuple(filter(None, line.decode().rstrip("\n").split(" ")))
-        except UnicodeDecodeError:
-            raise UsageError(f"stdin:{count}: invalid UTF-8: convert the text to UTF-8") from None
-        if not source:
-            raise UsageError(f"stdin:{count}: an empty line: give at least one token")
-        output = translate(trained, source, beam)
-        if as_json:
-            outputs.append({"source": list(source), "output": list(output)})
-        else:
-            emit(visible(" ".join(output)) + "\n")
-    if as_json:
-        emit(json.dumps(outputs, ensure_ascii=False) + "\n")
+        emit(TEXTS[format](document))
 
 
 def version(value: bool) -> None:

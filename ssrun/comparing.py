@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from ssrun.claims import Claim, Operand
 from ssrun.config import canonical, validated
 from ssrun.errors import StoreError
-from ssrun.experiments import Claim, Experiment, Operand
+from ssrun.experiments import Experiment
+from ssrun.formats import SUFFIXES, TEXTS
 from ssrun.metrics import METRICS
 from ssrun.statistics import ClaimVerdict, Comparison, holm, mean_interval, paired, verdicts
 from ssrun.store import VERSION, Cell, RunFolder, digest, label, mark, read_json, runs, write
-from ssrun.tables import SUFFIXES, TEXTS
 
 Document = dict[str, Any]
 TIMES = ("seconds", "seconds_to_reach")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
+from ssrun.claims import Claim, Published, Reach
 from ssrun.config import SECTIONS, Overrides, Section, resolve, short, validated
 from ssrun.errors import UsageError, unknown
 from ssrun.metrics import METRICS
@@ -26,7 +26,7 @@ SMOKE_PAIRS = {"validation_pairs": 20, "test_pairs": 50}
 SMOKE_SEEDS = 2
 Entries = Annotated[
     dict[str, dict[str, Any]],
-    BeforeValidator(lambda value: entries(value)),
+    BeforeValidator(lambda value: entries(value)),  # noqa: PLW0108 - it is defined below
     PlainSerializer(
         lambda value: [list(pair) for pair in value.items()], when_used="json"
     ),  # JSON objects have no order
@@ -70,76 +70,6 @@ def entries(value: Any) -> Any:
             raise ValueError("a name is given twice")
         return {name: {} for name in value}
     return value
-
-
-class Operand(NamedTuple):
-    """One side of a comparison: a strategy of the grid on a task of the grid."""
-
-    strategy: str
-    task: str
-
-
-class Claim(Section):
-    """What somebody says of the outcome.
-
-    Attributes:
-        text: A sentence.
-        source: Who says so, or why it should be.
-        metric: A name in METRICS.
-        task: A task of the grid, where `order` names none itself.
-        order: Strategies with the direction between them: `always-sampling < teacher-forcing`; also a chain
-            `a < b < c`, and `strategy @ task` for a comparison across tasks.
-        by: The least difference, in the metric's unit: "by at least".
-    """
-
-    text: str = Field(min_length=1, max_length=500)
-    source: str = Field("", max_length=500)
-    metric: str
-    task: str | None = None
-    order: str
-    by: float = Field(0.0, ge=0)
-
-    def comparisons(self) -> list[tuple[Operand, Operand, Literal["lower", "higher"]]]:
-        """Each (left, right, direction of left), adjacent pairs of the chain."""
-        parts = re.split(r"\s*([<>])\s*", self.order.strip())
-        if len(parts) < 3 or not all(parts):
-            raise ValueError(f"order = {short(self.order)} has no direction: write it like 'linear < teacher-forcing'")
-        operands = []
-        for part in parts[::2]:
-            strategy, at, task = (piece.strip() for piece in part.partition("@"))
-            if not task and self.task is None:
-                raise ValueError(f"order = {short(self.order)} names no task: give task = '...'")
-            operands.append(Operand(strategy, task if at else str(self.task)))
-        signs: list[Literal["lower", "higher"]] = ["lower" if sign == "<" else "higher" for sign in parts[1::2]]
-        return [(left, right, sign) for (left, right), sign in zip(pairwise(operands), signs, strict=True)]
-
-    @model_validator(mode="after")
-    def _has_direction(self) -> Self:
-        if self.metric not in METRICS:
-            raise ValueError(unknown("metric", self.metric, METRICS))
-        self.comparisons()
-        return self
-
-
-class Reach(Section):
-    """The loss whose first reaching `steps_to_reach` and `seconds_to_reach` tell."""
-
-    metric: Literal["free_running_loss", "teacher_forced_loss"] = "free_running_loss"
-    value: float = Field(gt=0)
-
-
-class Published(Section):
-    """Numbers of a publication, shown beside ours and never mixed with them.
-
-    Attributes:
-        source: Which table of which paper.
-        metrics: Its columns, in its words.
-        rows: Its numbers, by a strategy of the grid.
-    """
-
-    source: str
-    metrics: list[str]
-    rows: dict[str, list[float | str]]
 
 
 class Experiment(Section):
@@ -392,3 +322,14 @@ def chosen(
 def names_in(text: str) -> list[str]:
     """The names of a list with commas."""
     return [name.strip() for name in text.split(",")]
+
+
+def shard_of(cells: Sequence[Cell], shard: str | None) -> list[Cell]:
+    """The cells of a shard such as `1/4`: every fourth, from the first on; all of them for None."""
+    if shard is None:
+        return list(cells)
+    match = re.fullmatch(r"(\d{1,5})/(\d{1,5})", shard)
+    part, parts = map(int, match.groups()) if match else (0, 0)
+    if not 1 <= part <= parts:
+        raise UsageError(f"--shard {short(shard)}: write it like 1/4, the first of four parts")
+    return list(cells[part - 1 :: parts])

@@ -124,17 +124,19 @@ def walk(
         sample: [B, T] uniform draws; None for the argmax.
         masks: Dropout masks.
     """
-    some, every = replace.any(0).tolist(), replace.all(0).tolist()
-    last = max((column for column, any_ in enumerate(some) if any_), default=0)
+    counts = replace.sum(0).tolist()
+    rows = replace.T.nonzero()[:, 1].split(counts)  # of each column
+    uniform = None if sample is None else sample.T[replace.T].split(counts)
+    last = max((column for column, count in enumerate(counts) if count), default=0)
+    table = None if masks else model.table(len(inputs) * last)
     state = memory.initial
     for column in range(1, last + 1):
-        hidden, state = model.step(inputs[:, column - 1], state, masks)
-        if not some[column]:
+        hidden, state = model.step(inputs[:, column - 1], state, masks, table)
+        if not counts[column]:
             continue
         features = model.attend(memory, hidden.unsqueeze(1), column - 1).squeeze(1)
-        rows = slice(None) if every[column] else replace[:, column].nonzero().squeeze(1)
-        logits = model.vocabulary(features[rows])
-        inputs[rows, column] = logits.argmax(-1) if sample is None else pick(logits, sample[rows, column])
+        logits = model.vocabulary(features[rows[column]])
+        inputs[rows[column], column] = logits.argmax(-1) if uniform is None else pick(logits, uniform[column])
 
 
 def pick(logits: Tensor, uniform: Tensor) -> Tensor:

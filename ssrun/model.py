@@ -153,14 +153,31 @@ class Seq2Seq(nn.Module):
                 hidden = hidden * masks.decoder[layer].unsqueeze(1)
         return self.vocabulary(self.attend(memory, hidden, 0))
 
-    def step(self, token: Tensor, state: State, masks: Masks | None = None) -> tuple[Tensor, State]:
-        """One decoder step: tokens [B] and the state before to the hidden output [B, H] and the state after."""
-        hidden = self.target_embedding(token)
+    def table(self, asked: int) -> Tensor | None:
+        """The first layer's input gates for every token, [V, 4H]; None where fewer than V tokens will be asked for."""
+        if asked < len(self.target_embedding.weight):
+            return None
+        w_ih, _, b_ih, b_hh = weights_of(self.decoder[0])
+        return torch.addmm(b_ih + b_hh, self.target_embedding.weight, w_ih.T)
+
+    def step(
+        self, token: Tensor, state: State, masks: Masks | None = None, table: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """One decoder step: tokens [B] and the state before to the hidden output [B, H] and the state after.
+
+        With dropout the gates cannot come from a `table`: the masks come before them.
+        """
+        hidden = self.target_embedding(token) if table is None else table
         if masks:
             hidden = hidden * masks.target
         after: State = []
         for layer, lstm in enumerate(self.decoder):
-            hidden, cell = torch.lstm_cell(hidden, state[layer], *weights_of(lstm))
+            w_ih, w_hh, b_ih, b_hh = weights_of(lstm)
+            if layer == 0 and table is not None:
+                gates = table[token]
+            else:
+                gates = torch.addmm(b_ih + b_hh, hidden, w_ih.T)
+            hidden, cell = cell_of(torch.addmm(gates, state[layer][0], w_hh.T), state[layer][1])
             after.append((hidden, cell))
             if masks:
                 hidden = hidden * masks.decoder[layer]
@@ -189,7 +206,14 @@ class Seq2Seq(nn.Module):
         return logits
 
 
-def weights_of(lstm: nn.Module) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The weights of a one-layer LSTM, as `torch.lstm_cell` takes them."""
-    w_ih, w_hh, b_ih, b_hh = lstm.parameters()
-    return w_ih, w_hh, b_ih, b_hh
+def weights_of(lstm: nn.Module) -> list[Tensor]:
+    """The weights of a one-layer LSTM: w_ih [4H, E], w_hh [4H, H], b_ih and b_hh [4H]."""
+    weights: list[Tensor] = lstm.all_weights[0]  # type: ignore[assignment, index]
+    return weights
+
+
+def cell_of(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+    """The LSTM's hidden output and cell [B, H], of its gates [B, 4H] before their nonlinearity and the cell before."""
+    write, keep, content, read = gates.chunk(4, 1)
+    cell = keep.sigmoid() * cell + write.sigmoid() * content.tanh()
+    return read.sigmoid() * cell.tanh(), cell

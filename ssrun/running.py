@@ -218,6 +218,8 @@ def finish(cell: Cell, folder: RunFolder, parts: Prepared, totals: Totals) -> di
     scores = score(parts.model, config.task, test, parts.source, parts.target, config.scoring)
     folder.write_lines("sources.txt", [" ".join(example.source) for example in test])
     folder.write_lines("hypotheses.txt", [" ".join(output) for output in scores.outputs])
+    folder.write_lines("next_step.txt", [" ".join(tokens) for tokens in scores.next_step])
+    folder.write_lines("decoding.txt", [" ".join(tokens) for tokens in scores.decoding])
     most = max(len(example.references) for example in test)
     folder.write_lines(
         "references.txt",

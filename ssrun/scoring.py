@@ -36,29 +36,37 @@ class Scores(NamedTuple):
         curves: Errors in % by target position, from the first: `next_step` and `decoding`, and `positions`,
             the number of pairs that reach so far.
         outputs: The decoded tokens, in the examples' order.
+        next_step: For each example the argmax at each of its positions (EOS too), fed the true tokens.
+        decoding: The same, fed its own argmax.
         signature: sacreBLEU's.
     """
 
     values: dict[str, float]
     curves: dict[str, list[float]]
     outputs: list[Tokens]
+    next_step: list[Tokens]
+    decoding: list[Tokens]
     signature: str
 
 
 class _Errors:
     """Losses and errors, summed over batches, overall and by position."""
 
-    def __init__(self) -> None:
+    def __init__(self, examples: int) -> None:
         self.loss = 0.0
+        self.predicted: list[Tokens] = [()] * examples
         self.wrong = torch.zeros(CURVE)
         self.wrong_in_all = 0
         self.flawless = 0
 
-    def add(self, logits: Tensor, target: Tensor) -> None:
+    def add(self, logits: Tensor, target: Tensor, numbers: Sequence[int], vocabulary: Vocabulary) -> None:
         real = target != PAD
         nats = nn.functional.cross_entropy(logits.transpose(1, 2), target, ignore_index=PAD, reduction="none")
         self.loss += float(nats.double().sum())
-        wrong = (logits.argmax(-1) != target) & real
+        predicted = logits.argmax(-1)
+        for number, ids, length in zip(numbers, predicted.tolist(), real.sum(1).tolist(), strict=True):
+            self.predicted[number] = tuple(vocabulary.tokens[id_] for id_ in ids[:length])
+        wrong = (predicted != target) & real
         self.wrong_in_all += int(wrong.sum())
         self.flawless += int((~wrong.any(1)).sum())
         by_position = wrong.sum(0)[:CURVE]
@@ -79,16 +87,16 @@ def score(
     Raises:
         Interrupted: A signal came.
     """
-    forced, free = _Errors(), _Errors()
+    forced, free = _Errors(len(examples)), _Errors(len(examples))
     counts, positions = torch.zeros(CURVE), 0
     outputs: list[Tokens] = [()] * len(examples)
     limit = max(len(reference) for example in examples for reference in example.references) + ROOM
     for numbers, batch in batches_of(examples, source, target):
         interruption.check()
         memory = model.encode(batch.source, batch.lengths)
-        forced.add(model.decode(memory, shift(batch.target)), batch.target)
+        forced.add(model.decode(memory, shift(batch.target)), batch.target, numbers, target)
         own = feed(model, memory, batch.target, epsilon=0, feed="argmax", draws=None)
-        free.add(model.decode(memory, own.inputs), batch.target)
+        free.add(model.decode(memory, own.inputs), batch.target, numbers, target)
         reached = (batch.target != PAD).sum(0)
         positions += int(reached.sum())
         counts[: len(reached[:CURVE])] += reached[:CURVE]
@@ -111,7 +119,7 @@ def score(
         "decoding": _round(100 * free.wrong[:length] / counts[:length]),
         "positions": counts[:length].tolist(),
     }
-    return Scores(values, curves, outputs, signature)
+    return Scores(values, curves, outputs, forced.predicted, free.predicted, signature)
 
 
 def batches_of(

@@ -3,7 +3,8 @@
     run.json            labels and resolved configuration; the sha256 of the configuration is the run's id
     environment.json    versions, processor, threads: an allow-list
     metrics.jsonl       one line an evaluation
-    hypotheses.txt references.txt sources.txt
+    hypotheses.txt references.txt sources.txt     one line each, for any other scorer
+    next_step.txt decoding.txt                    the argmax at each reference position, under either feed
     model.safetensors vocabulary.json
     result.json         metrics, and the digest of every file above
 
@@ -167,6 +168,8 @@ class RunFolder:
         "hypotheses.txt",
         "references.txt",
         "sources.txt",
+        "next_step.txt",
+        "decoding.txt",
         "model.safetensors",
         "vocabulary.json",
     )

@@ -1,0 +1,44 @@
+# Two commands do everything: `make compare` and `make test`. Both make .venv and install first.
+PYTHON ?= python3
+BIN := .venv/bin
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: compare test test-slow bench smoke reference format clean help
+
+compare: .venv/installed  ## train the default experiment (54 runs, minutes) and print its table
+	$(BIN)/ssrun compare
+
+test: .venv/installed  ## style, types, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 -m "not slow"
+
+test-slow: .venv/installed  ## the tests that take minutes: kills, damage, thousands of hostile inputs
+	$(BIN)/pytest -n 2 -m slow -s
+
+bench: .venv/installed  ## a training step here against the textbook loop; checkpoints on against off
+	$(BIN)/python tests/bench.py
+
+smoke: .venv/installed  ## a tiny comparison, for CI
+	$(BIN)/ssrun compare --smoke
+
+reference: .venv/installed  ## every experiment in full (over an hour), its tables under results/
+	for file in experiments/*.toml; do $(BIN)/ssrun compare "$$(basename "$$file" .toml)" || exit 1; done
+
+format: .venv/installed  ## put the code in order
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove the environment and the caches, never results
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+help:  ## this
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
+
+# pip 25.1 is the first that reads dependency groups.
+.venv/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[plot,tensorboard]" --group dev
+	touch $@

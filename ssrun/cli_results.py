@@ -1,0 +1,171 @@
+"""The commands that use results: show, list, decode, verify, merge, clean."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ssrun.cli import Beam, Json, completed, emit, show_document
+
+
+def formats() -> Iterable[str]:
+    """The formats of a table."""
+    from ssrun.formats import FORMATS
+
+    return FORMATS
+
+
+def show(
+    results: Annotated[Path, typer.Argument(help="A folder that compare or train wrote.")],
+    format: Annotated[
+        str, typer.Option(help="rich, markdown, csv, json or latex.", autocompletion=completed(formats))
+    ] = "rich",
+    as_json: Json = False,
+) -> None:
+    """Print a comparison's table again, without training."""
+    from ssrun.errors import StoreError, UsageError, unknown
+    from ssrun.formats import FORMATS
+
+    chosen_format = "json" if as_json else format
+    if chosen_format not in FORMATS:
+        raise UsageError(f"--format: {unknown('format', chosen_format, FORMATS)}")
+    if not results.is_dir():
+        raise StoreError(f"{results}: no such folder: give one that `ssrun compare` wrote, such as results/default")
+
+    from ssrun import comparing
+
+    show_document(comparing.document(results), chosen_format)
+
+
+def list_(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="tasks, strategies, experiments or metrics.",
+            autocompletion=completed(lambda: ("tasks", "strategies", "experiments", "metrics")),
+        ),
+    ] = "strategies",
+    as_json: Json = False,
+) -> None:
+    """What there is: each with what it means, its formula and its source."""
+    from ssrun.listing import LISTS, rows_of, table_of
+
+    if what not in LISTS:
+        from ssrun.errors import UsageError, unknown
+
+        raise UsageError(unknown("list", what, LISTS))
+    if as_json:
+        emit(json.dumps(rows_of(what), ensure_ascii=False) + "\n")
+    else:
+        from ssrun.live import stdout_console
+
+        stdout_console().print(table_of(what))
+
+
+def decode(
+    run: Annotated[Path, typer.Argument(help="The folder of a complete run.")],
+    beam: Beam = None,
+    as_json: Json = False,
+) -> None:
+    """Use a trained model: sources from stdin, one a line, tokens between spaces; outputs to stdout."""
+    from ssrun.errors import UsageError
+    from ssrun.running import load_trained, translate
+    from ssrun.store import RunFolder
+    from ssrun.tables import visible
+
+    if beam is not None and not 1 <= beam <= 256:
+        raise UsageError(f"--beam {beam}: give a number from 1 to 256")
+    trained = load_trained(RunFolder(run))
+    outputs = []
+    for count, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            source = tuple(filter(None, line.decode().rstrip("\n").split(" ")))
+        except UnicodeDecodeError:
+            raise UsageError(f"stdin:{count}: invalid UTF-8: convert the text to UTF-8") from None
+        if not source:
+            raise UsageError(f"stdin:{count}: an empty line: give at least one token")
+        output = translate(trained, source, beam)
+        if as_json:
+            outputs.append({"source": list(source), "output": list(output)})
+        else:
+            emit(visible(" ".join(output)) + "\n")
+    if as_json:
+        emit(json.dumps(outputs, ensure_ascii=False) + "\n")
+
+
+def verify(
+    results: Annotated[Path, typer.Argument(help="A folder of results, or one run's folder.")],
+    as_json: Json = False,
+) -> None:
+    """Check every file that the table rests on, and recompute BLEU and both errors from the stored text."""
+    from ssrun import interruption
+    from ssrun.errors import StoreError
+    from ssrun.tables import visible
+    from ssrun.verifying import verify as check
+
+    interruption.listen()
+    count, unfinished, faults = 0, 0, []
+    for folder, found in check(results):
+        count += folder.complete
+        unfinished += not folder.complete
+        faults += found
+        if not as_json:
+            emit("".join(f"{visible(fault)}\n" for fault in found))
+    if as_json:
+        emit(json.dumps({"complete": count, "unfinished": unfinished, "faults": faults}) + "\n")
+    else:
+        emit(f"{count} complete runs checked, {unfinished} unfinished, {len(faults)} faults\n")
+    if faults:
+        raise StoreError(f"{len(faults)} faults: remove the named runs' folders and run the comparison again")
+
+
+def merge(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of results of one experiment, such as shards.")],
+    out: Annotated[Path, typer.Option("--out", help="Where the whole is to lie.")],
+    as_json: Json = False,
+) -> None:
+    """Bring shards together; the table equals the unsharded one."""
+    from ssrun import comparing, interruption
+    from ssrun.verifying import merge as bring_together
+
+    interruption.listen()
+    copied = bring_together(folders, out)
+    document = comparing.document(out)
+    comparing.write_tables(out, document)
+    sys.stderr.write(f"{copied} runs copied to {out}\n")
+    show_document(document, "json" if as_json else "rich")
+    if document["faults"]:
+        raise typer.Exit(3)
+
+
+def clean(
+    results: Annotated[Path, typer.Argument(help="A folder of results.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove a folder of results: what ssrun wrote there and nothing else. Shows it first, and asks."""
+    from ssrun.tables import visible
+    from ssrun.verifying import ours, remove
+
+    paths = ours(results)
+    files = [path for path in paths if not path.is_dir() or path.is_symlink()]
+    for path in files:
+        emit(f"{visible(path)}\n")
+    if yes or typer.confirm(f"Remove these {len(files)} files?", err=True):
+        sys.stderr.write(f"{remove(paths)} files removed\n")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command(epilog="Example:  ssrun show results/default --format markdown")(show)
+    app.command("list", epilog="Example:  ssrun list strategies")(list_)
+    app.command(
+        epilog="Example:  echo 'a b c d' | ssrun decode results/train/reverse/inverse-sigmoid/seed-0-1a2b3c4d5e"
+    )(decode)
+    app.command(epilog="Example:  ssrun verify results/default")(verify)
+    app.command(epilog="Example:  ssrun merge shard-1 shard-2 --out results/default")(merge)
+    app.command(epilog="Example:  ssrun clean results/default-smoke")(clean)

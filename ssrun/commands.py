@@ -1,0 +1,10 @@
+"""All commands together: those of `cli`, and those of the files beside it."""
+
+from __future__ import annotations
+
+from ssrun import cli_results
+from ssrun.cli import app
+
+cli_results.register(app)
+
+__all__ = ["app"]

@@ -1,0 +1,170 @@
+"""Damage found: every file that a table rests on against its digest, and the scores against the stored text.
+
+Also what moves whole runs about: merging folders of results, and removing what is ours and nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ssrun import interruption
+from ssrun.comparing import Place, recall, remember
+from ssrun.errors import StoreError, UsageError
+from ssrun.store import MARK, RunFolder, claim, digest, is_reference, mark, read_bytes, runs, write
+
+TABLES = ("table.md", "table.csv", "table.json", "table.tex", "report.html")
+TRANSIENT = ("lock", "failure.json")
+
+
+def verify(results: Path) -> Iterator[tuple[RunFolder, list[str]]]:
+    """Each complete run of a folder of results, with what is wrong with it.
+
+    Raises:
+        StoreError: There are no runs.
+    """
+    found = runs(results)
+    if not found:
+        raise StoreError(f"{results}: no runs here: give a folder that `ssrun compare` wrote, with its runs")
+    if (results / "experiment.json").is_file():
+        recall(results)
+    for folder in found:
+        interruption.check()
+        yield folder, faults_of(folder) if folder.complete else []
+
+
+def faults_of(folder: RunFolder) -> list[str]:
+    """What is wrong with a complete run; empty where nothing is."""
+    try:
+        result = folder.result()
+        cell = folder.cell()
+    except StoreError as error:
+        return [str(error)]
+    faults = []
+    if cell.config.id != result["run"] or folder.path.name != cell.name.rpartition("/")[2]:
+        faults.append(f"{folder.path / 'run.json'}: not the configuration of this result")
+    for name, expected in result["files"].items():
+        if name not in RunFolder.FILES:
+            faults.append(f"{folder.path / 'result.json'}: names a file that no run has: {name!r}")
+            continue
+        try:
+            if digest(read_bytes(folder.path / name, 2**33)) != expected:
+                faults.append(f"{folder.path / name}: damaged: its digest does not match")
+        except StoreError as error:
+            faults.append(str(error))
+    known = {*RunFolder.FILES, "result.json", *TRANSIENT}
+    faults += [f"{path}: not a file of a run" for path in sorted(folder.path.iterdir()) if path.name not in known]
+    if not faults and result["status"] == "complete":
+        faults = [
+            f"{folder.path / 'result.json'}: {name} is {result[name]}, but the stored text gives {value}"
+            for name, value in recomputed(folder).items()
+            if not math.isclose(result[name], value, rel_tol=1e-9, abs_tol=1e-9)
+        ]
+    return faults
+
+
+def recomputed(folder: RunFolder) -> dict[str, float]:
+    """BLEU, exact match and both errors, from the run's stored text alone."""
+    from ssrun.scoring import corpus_bleu
+
+    outputs = [tuple(line.split(" ")) if line else () for line in folder.lines("hypotheses.txt")]
+    references = [
+        tuple(tuple(reference.split(" ")) for reference in line.split("\t")) for line in folder.lines("references.txt")
+    ]
+    known = set(folder.vocabularies()["target"])
+    targets = [[*(word if word in known else "<unk>" for word in of_one[0]), "<eos>"] for of_one in references]
+    bleu, _ = corpus_bleu(outputs, references)
+    exact = sum(output in of_one for output, of_one in zip(outputs, references, strict=True))
+    scores = {"bleu": bleu, "exact_match": 100 * exact / len(outputs)}
+    for name in ("next_step", "decoding"):
+        predicted = [line.split(" ") for line in folder.lines(f"{name}.txt")]
+        wrong = sum(p != t for ps, ts in zip(predicted, targets, strict=True) for p, t in zip(ps, ts, strict=True))
+        scores[f"{name}_error"] = 100 * wrong / sum(map(len, targets))
+    return scores
+
+
+def merge(sources: Sequence[Path], out: Path) -> int:
+    """Brings the complete runs of several folders of one experiment together; returns how many were copied.
+
+    Raises:
+        StoreError: A folder is damaged.
+        UsageError: The folders are of different experiments, or `out` is not ours.
+    """
+    claim(out)
+    recalled = [recall(source) for source in sources]
+    experiment, places, command = recalled[0]
+    for source, (other, _, _) in zip(sources, recalled, strict=True):
+        if other != experiment:
+            raise UsageError(f"{source}: of another experiment than {sources[0]}: merge shards of one command")
+    grid: list[Place] = list(dict.fromkeys(place for _, each, _ in recalled for place in each)) or places
+    copied = 0
+    for source in sources:
+        for place in grid:
+            interruption.check()
+            folder, target = RunFolder(source / place.name), RunFolder(out / place.name)
+            if not folder.complete or target.complete:
+                continue
+            if faults := faults_of(folder):
+                raise StoreError(faults[0])
+            copy_run(folder, target)
+            copied += 1
+    remember(out, experiment, grid, command)
+    return copied
+
+
+def copy_run(folder: RunFolder, target: RunFolder) -> None:
+    """Copies a complete run, its result last."""
+    target.path.mkdir(parents=True, exist_ok=True)
+    mark(target.path.parents[2])
+    names = [name for name in RunFolder.FILES if (folder.path / name).is_file()]
+    for name in [*names, "result.json"]:
+        write(target.path / name, read_bytes(folder.path / name, 2**33))
+
+
+def ours(results: Path) -> list[Path]:
+    """What `clean` may remove of a folder of results: files that ssrun writes, then folders; no link is followed.
+
+    Raises:
+        StoreError: The folder is not ours.
+    """
+    if results.is_symlink() or not results.is_dir():
+        raise StoreError(f"{results}: no folder of results: give one that `ssrun compare` wrote")
+    if not (results / MARK).is_file() and not is_reference(results):
+        raise StoreError(f"{results}: not marked as ssrun's: nothing is removed")
+    files: list[Path] = []
+    folders: list[Path] = []
+    known = {*RunFolder.FILES, "result.json", *TRANSIENT}
+    for task in _folders(results):
+        for strategy in _folders(task):
+            for run in _folders(strategy):
+                if not run.name.startswith("seed-"):
+                    continue
+                files += [
+                    path
+                    for path in sorted(run.iterdir())
+                    if not path.is_dir() or path.is_symlink()
+                    if path.name in known or path.name.startswith("checkpoint-") or path.name.endswith(".tmp")
+                ]
+                folders.append(run)
+            folders.append(strategy)
+        folders.append(task)
+    files += [results / name for name in (*TABLES, "experiment.json", MARK) if (results / name).is_file()]
+    return [*files, *folders, results]
+
+
+def _folders(path: Path) -> list[Path]:
+    return [entry for entry in sorted(path.iterdir()) if entry.is_dir() and not entry.is_symlink()]
+
+
+def remove(paths: Sequence[Path]) -> int:
+    """Removes files, and folders that are then empty; returns how many files."""
+    removed = 0
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
