@@ -7,6 +7,7 @@ optimiser's moments, the step, the running totals and the length of the metrics 
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from ssrun.store import digest, read_bytes, read_json, write
 
 KEPT = 2
 HEADER_LIMIT = 2**20  # bytes of a safetensors header: ours are a few thousand
-SIZE_LIMIT = 2**33
+MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def state(model: Seq2Seq, optimiser: torch.optim.Adam) -> dict[str, Tensor]:
@@ -36,59 +37,89 @@ def state(model: Seq2Seq, optimiser: torch.optim.Adam) -> dict[str, Tensor]:
 
 def restore(model: Seq2Seq, optimiser: torch.optim.Adam, tensors: dict[str, Tensor]) -> None:
     """Puts back what `state` took."""
-    fill(model, {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")})
+    model.load_state_dict({name: tensors[f"model.{name}"] for name in model.state_dict()})
     for name, weight in model.named_parameters():
-        optimiser.state[weight] = {
-            moment: tensors[f"adam.{moment}.{name}"] for moment in ("step", "exp_avg", "exp_avg_sq")
-        }
+        optimiser.state[weight] = {moment: tensors[f"adam.{moment}.{name}"] for moment in ("step", *MOMENTS)}
 
 
-def fill(model: Seq2Seq, tensors: dict[str, Tensor]) -> None:
-    """Gives a model these weights; StoreError where names or shapes are not the model's."""
-    own = model.state_dict()
-    if own.keys() != tensors.keys() or any(own[name].shape != tensors[name].shape for name in own):
-        raise StoreError("the weights are not this model's: remove the run's folder and run again")
-    model.load_state_dict(tensors)
+def kept_tensors(model: Seq2Seq) -> dict[str, Tensor]:
+    """What a checkpoint of this model holds, by name: tensors of the right shapes."""
+    tensors = {f"model.{name}": weight for name, weight in model.state_dict().items()}
+    for name, weight in model.named_parameters():
+        tensors |= {f"adam.{moment}.{name}": weight for moment in MOMENTS}
+        tensors[f"adam.step.{name}"] = torch.empty(())
+    return tensors
 
 
-def parse(content: bytes, where: Path) -> dict[str, Tensor]:
-    """Tensors from safetensors bytes.
+def read_tensors(path: Path, expected: Mapping[str, Tensor], known: object) -> dict[str, Tensor]:
+    """The tensors of a safetensors file.
+
+    Args:
+        path: The file.
+        expected: Tensors of the names, shapes and types that it must have; also bounds its size.
+        known: The file's digest, as it was noted.
 
     Raises:
-        StoreError: It is no such file, or its header is larger than any of ours.
+        StoreError: The file is damaged, or holds anything else than what is expected.
     """
+    size = sum(tensor.numel() * tensor.element_size() for tensor in expected.values())
+    content = read_bytes(path, size + HEADER_LIMIT)
+    if digest(content) != known:
+        raise StoreError(f"{path}: damaged: its digest does not match")
     try:
         if len(content) < 8 or struct.unpack("<Q", content[:8])[0] > HEADER_LIMIT:
-            raise StoreError(f"{where}: not weights of ssrun: its header is missing or huge")
-        return load(content)
+            raise StoreError(f"{path}: not weights of ssrun: its header is missing or huge")
+        tensors = load(content)
     except (SafetensorError, ValueError, KeyError) as error:
-        raise StoreError(f"{where}: damaged: {str(error)[:80]}") from None
+        raise StoreError(f"{path}: damaged: {str(error)[:80]}") from None
+    if form_of(tensors) != form_of(expected):
+        raise StoreError(f"{path}: the weights are not this model's: remove the run's folder and run again")
+    return tensors
+
+
+def form_of(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    """Each tensor's shape and type."""
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
 
 
 def save_checkpoint(
     folder: Path, run: str, model: Seq2Seq, optimiser: torch.optim.Adam, totals: dict[str, Any]
 ) -> None:
-    """Writes a checkpoint, payload first, and removes all but the last KEPT.
+    """Writes a checkpoint, payload first, and removes all but the last KEPT up to it; later ones were refused.
 
     Args:
         folder: The run's.
         run: The run's id.
         model: The weights.
         optimiser: The moments.
-        totals: What else goes on, with `step`, the next step.
+        totals: What else goes on, with `step`, the next step, and `metrics_bytes`, the metrics' length.
     """
     payload = save(state(model, optimiser))
     path = folder / f"checkpoint-{totals['step']:010d}.safetensors"
     write(path, payload)
-    document = {**totals, "run": run, "payload": digest(payload)}
+    document = {**totals, "run": run, "payload": digest(payload), "metrics": digest(read_metrics(folder, totals["metrics_bytes"]))}
     write(path.with_suffix(".json"), canonical({**document, "digest": digest(canonical(document))}))
-    for old in sorted(folder.glob("checkpoint-*.safetensors"))[:-KEPT]:
-        old.with_suffix(".json").unlink(missing_ok=True)
-        old.unlink()
+    kept = sorted(each.stem for each in folder.glob("checkpoint-*.json") if each.stem <= path.stem)[-KEPT:]
+    for left in folder.glob("checkpoint-*"):
+        if left.stem not in kept:
+            left.unlink(missing_ok=True)
 
 
-def last_checkpoint(folder: Path, run: str) -> tuple[dict[str, Any] | None, dict[str, Tensor], list[str]]:
-    """The newest good checkpoint of this run.
+def read_metrics(folder: Path, size: int) -> bytes:
+    """The first `size` bytes of a run's metrics."""
+    path = folder / "metrics.jsonl"
+    return read_bytes(path, 2**33)[:size] if size else b""
+
+
+def last_checkpoint(
+    folder: Path, run: str, model: Seq2Seq
+) -> tuple[dict[str, Any] | None, dict[str, Tensor], list[str]]:
+    """The newest good checkpoint of this run: its own files are whole, and the metrics up to it.
+
+    Args:
+        folder: The run's.
+        run: The run's id.
+        model: What the tensors must fit.
 
     Returns:
         Its totals (None where there is none), its tensors, and what is wrong with each newer one.
@@ -100,10 +131,12 @@ def last_checkpoint(folder: Path, run: str) -> tuple[dict[str, Any] | None, dict
             own = document.pop("digest", None)
             if own != digest(canonical(document)):
                 raise StoreError(f"{path}: damaged: its digest does not match")
-            payload = read_bytes(path.with_suffix(".safetensors"), SIZE_LIMIT)
-            if document["run"] != run or document["payload"] != digest(payload):
-                raise StoreError(f"{path.with_suffix('.safetensors')}: damaged: its digest does not match")
-            return document, parse(payload, path), faults
+            if document["run"] != run or document["metrics"] != digest(read_metrics(folder, document["metrics_bytes"])):
+                raise StoreError(f"{folder / 'metrics.jsonl'}: damaged: not the metrics of {path.name}")
+            tensors = read_tensors(path.with_suffix(".safetensors"), kept_tensors(model), document["payload"])
+            return document, tensors, faults
         except StoreError as error:
             faults.append(str(error))
+        except (KeyError, TypeError) as error:
+            faults.append(f"{path}: not a checkpoint of this ssrun ({error})")
     return None, {}, faults

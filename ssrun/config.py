@@ -40,8 +40,8 @@ class TrainingConfig(Section):
     """The loop."""
 
     steps: int = Field(1000, ge=1, le=1_000_000_000, description="optimiser steps")
-    batch_size: int = Field(64, ge=1, le=65_536, description="pairs a step")
-    learning_rate: float = Field(3e-3, gt=0, description="Adam's")
+    batch_size: int = Field(32, ge=1, le=65_536, description="pairs a step")
+    learning_rate: float = Field(8e-3, gt=0, description="Adam's")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     evaluate_every: int = Field(200, ge=1, le=1_000_000_000, description="steps between evaluations")
 

@@ -36,7 +36,7 @@ class Fed(NamedTuple):
     Attributes:
         inputs: [B, T] ids; inputs[:, 0] is BOS and inputs[:, t] stands for the true token target[:, t - 1].
         true: [B, T], the coins that said true.
-        tossed: [B, T], the positions that have a coin: all but the first and padding.
+        tossed: [B, T], the positions that have a coin: all but the first and those whose label is padding.
         replaced: [B, T], the inputs that really differ from the true tokens.
     """
 
@@ -86,7 +86,7 @@ def feed(
         masks: The dropout masks that the learning pass uses.
     """
     inputs = shift(target)
-    tossed = inputs != PAD
+    tossed = target != PAD
     tossed[:, 0] = False
     true = draws.coin < epsilon if draws else torch.zeros_like(tossed)
     replace = tossed & ~true
@@ -125,8 +125,8 @@ def walk(
         masks: Dropout masks.
     """
     counts = replace.sum(0).tolist()
-    rows = replace.T.nonzero()[:, 1].split(counts)  # of each column
-    uniform = None if sample is None else sample.T[replace.T].split(counts)
+    rows = torch.split(replace.T.nonzero()[:, 1], counts)  # by column
+    uniform = None if sample is None else torch.split(sample.T[replace.T], counts)
     last = max((column for column, count in enumerate(counts) if count), default=0)
     table = None if masks else model.table(len(inputs) * last)
     state = memory.initial

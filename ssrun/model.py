@@ -28,22 +28,22 @@ class Memory(NamedTuple):
 
     Attributes:
         states: [B, S, H], zero where the source is padding.
-        real: [B, S], false where the source is padding.
+        bias: [B, 1, S], added to attention's scores: 0, and -inf where the source is padding.
         initial: The decoder's first state.
     """
 
     states: Tensor
-    real: Tensor
+    bias: Tensor
     initial: State
 
     def detach(self) -> Memory:
         """The same without gradient."""
         initial = [(hidden.detach(), cell.detach()) for hidden, cell in self.initial]
-        return Memory(self.states.detach(), self.real, initial)
+        return Memory(self.states.detach(), self.bias, initial)
 
     def of(self, rows: Tensor) -> Memory:
         """Some sequences of the batch, by number."""
-        return Memory(self.states[rows], self.real[rows], [(h[rows], c[rows]) for h, c in self.initial])
+        return Memory(self.states[rows], self.bias[rows], [(h[rows], c[rows]) for h, c in self.initial])
 
 
 class Masks(NamedTuple):
@@ -139,7 +139,8 @@ class Seq2Seq(nn.Module):
             if masks:
                 states = states * masks.encoder[layer].unsqueeze(1)
             initial.append((last[0][0], last[1][0]))
-        return Memory(states, source != PAD, initial)
+        bias = torch.zeros_like(states[:, :, 0]).masked_fill_(source == PAD, -torch.inf).unsqueeze(1)
+        return Memory(states, bias, initial)
 
     def decode(self, memory: Memory, inputs: Tensor, masks: Masks | None = None) -> Tensor:
         """Logits [B, T, V] for decoder inputs [B, T], in one pass over whole sequences."""
@@ -153,40 +154,46 @@ class Seq2Seq(nn.Module):
                 hidden = hidden * masks.decoder[layer].unsqueeze(1)
         return self.vocabulary(self.attend(memory, hidden, 0))
 
-    def table(self, asked: int) -> Tensor | None:
-        """The first layer's input gates for every token, [V, 4H]; None where fewer than V tokens will be asked for."""
-        if asked < len(self.target_embedding.weight):
-            return None
-        w_ih, _, b_ih, b_hh = weights_of(self.decoder[0])
-        return torch.addmm(b_ih + b_hh, self.target_embedding.weight, w_ih.T)
-
     def step(
         self, token: Tensor, state: State, masks: Masks | None = None, table: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """One decoder step: tokens [B] and the state before to the hidden output [B, H] and the state after.
 
-        With dropout the gates cannot come from a `table`: the masks come before them.
+        Args:
+            token: [B] ids.
+            state: Before the step.
+            masks: Dropout masks, None for none.
+            table: The first layer's input gates by token, from `table`; only where nothing is dropped.
         """
-        hidden = self.target_embedding(token) if table is None else table
-        if masks:
-            hidden = hidden * masks.target
+        if table is not None:
+            gates = table[token]
+        else:
+            embedded = self.target_embedding(token)
+            gates = self.input_gates(0, embedded * masks.target if masks else embedded)
         after: State = []
-        for layer, lstm in enumerate(self.decoder):
-            w_ih, w_hh, b_ih, b_hh = weights_of(lstm)
-            if layer == 0 and table is not None:
-                gates = table[token]
-            else:
-                gates = torch.addmm(b_ih + b_hh, hidden, w_ih.T)
-            hidden, cell = cell_of(torch.addmm(gates, state[layer][0], w_hh.T), state[layer][1])
-            after.append((hidden, cell))
+        for layer, (before, cell) in enumerate(state):
+            w_hh = weights_of(self.decoder[layer])[1]
+            hidden, cell_after = cell_of(torch.addmm(gates, before, w_hh.T), cell)
+            after.append((hidden, cell_after))
             if masks:
                 hidden = hidden * masks.decoder[layer]
+            if layer + 1 < len(state):
+                gates = self.input_gates(layer + 1, hidden)
         return hidden, after
+
+    def input_gates(self, layer: int, inputs: Tensor) -> Tensor:
+        """What a decoder layer's inputs [N, E or H] add to its gates, biases included: [N, 4H]."""
+        w_ih, _, b_ih, b_hh = weights_of(self.decoder[layer])
+        return torch.addmm(b_ih + b_hh, inputs, w_ih.T)
+
+    def table(self, asked: int) -> Tensor | None:
+        """The first layer's input gates of every token, [V, 4H]; None where fewer than V tokens will be asked for."""
+        tokens = self.target_embedding.weight
+        return self.input_gates(0, tokens) if asked >= len(tokens) else None
 
     def attention(self, memory: Memory, hidden: Tensor) -> Tensor:
         """Dot attention's weights [B, T, S] for hidden [B, T, H]: softmax over the real source positions."""
-        scores = hidden @ memory.states.transpose(1, 2)
-        return scores.masked_fill(~memory.real.unsqueeze(1), -torch.inf).softmax(-1)
+        return torch.baddbmm(memory.bias, hidden, memory.states.transpose(1, 2)).softmax(-1)
 
     def attend(self, memory: Memory, hidden: Tensor, position: int) -> Tensor:
         """Joins hidden [B, T, H], of target positions from `position` on, with what the encoder holds for them."""

@@ -13,15 +13,18 @@ Strict JSON and safetensors only: nothing that is read can run code.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, Protocol
 
 from ssrun.config import RunConfig, canonical, validated
 from ssrun.errors import StoreError, UsageError
@@ -31,6 +34,16 @@ RESULTS = Path("results")
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 JSON_LIMIT = 64 * 2**20  # bytes; a larger JSON file is not ours
 MARK = ".ssrun"  # in a folder of results: this folder is ours
+TEMPORARY = ".*.tmp"
+TRANSIENT = ("lock", "failure.json", "checkpoint-*", TEMPORARY)  # of a run's files, those it loses when complete
+
+
+class Named(Protocol):
+    """What has a folder within a folder of results."""
+
+    @property
+    def name(self) -> str:
+        """The folder's path there."""
 
 
 class Cell(NamedTuple):
@@ -89,19 +102,62 @@ def label(name: object) -> str:
     return name
 
 
-def write(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all: a temporary name in the same folder, fsync, rename, fsync the folder."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns the system's refusal to write a file into one line that names it.
+
+    Raises:
+        StoreError: The disk is full, read-only or gone.
+    """
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreError(f"{path}: cannot be written ({reason}): make room or give another --out DIR") from None
+
+
+def write(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all: a temporary name in the same folder, fsync, rename, fsync the folder.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with writing(path):
+        try:
+            with create(temporary) as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def create(temporary: Path) -> IO[bytes]:
+    """A new file, locked as long as its writer lives, so that `sweep_temporaries` knows a dead writer's."""
+    while True:
         temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+        file = temporary.open("xb")
+        with suppress(OSError):  # a disk without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # swept before it was locked
+
+
+def sweep_temporaries(folder: Path) -> None:
+    """Removes the temporary files that dead writers left."""
+    for left in folder.glob(TEMPORARY):
+        with suppress(OSError):
+            descriptor = os.open(left, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:
@@ -178,20 +234,41 @@ class RunFolder:
         self.path = path
 
     @classmethod
-    def of(cls, results: Path, cell: Cell) -> RunFolder:
-        """The folder of a cell of a comparison."""
-        return cls(results / cell.name)
+    def of(cls, results: Path, cell: Named) -> RunFolder:
+        """The folder of a cell of a comparison.
+
+        Raises:
+            StoreError: A link on the way leads elsewhere.
+        """
+        return cls.within(results, cell.name)
+
+    @classmethod
+    def within(cls, results: Path, name: str) -> RunFolder:
+        """The folder of this name within a folder of results.
+
+        Raises:
+            StoreError: A link on the way leads elsewhere.
+        """
+        path = results / name
+        for step in (path.parents[1], path.parent, path):
+            if step.is_symlink():
+                raise StoreError(f"{step}: a link: ssrun follows none within a folder of results; remove it")
+        return cls(path)
 
     @property
     def complete(self) -> bool:
         """Whether there is a result."""
         return (self.path / "result.json").is_file()
 
+    def make(self) -> None:
+        """Makes the folder."""
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+
     def start(self, cell: Cell) -> None:
         """Makes the folder and writes what is known before training."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        for left in self.path.glob(".*.tmp"):
-            left.unlink()
+        self.make()
+        sweep_temporaries(self.path)
         write(self.path / "run.json", canonical(cell.document()))
         write(self.path / "environment.json", canonical(environment()))
 
@@ -230,10 +307,21 @@ class RunFolder:
         self.sweep()
 
     def sweep(self) -> None:
-        """Removes checkpoints and a failure's note, once the run is complete."""
-        for pattern in ("checkpoint-*", "failure.json", ".*.tmp", "lock"):
-            for path in self.path.glob(pattern):
-                path.unlink(missing_ok=True)
+        """Removes what only training needs, once the run is complete; again where that was cut short."""
+        for path in list(self.path.iterdir()):
+            if is_transient(path.name):
+                with suppress(OSError):  # in a folder that is read-only it may stay
+                    path.unlink()
+
+    def damage(self, result: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:
+        """What is wrong with these files of a complete run, by its result's digests; nothing where they are whole."""
+        for name in names:
+            path = self.path / name
+            try:
+                if digest(read_bytes(path, 2**33)) != result["files"].get(name):
+                    yield f"{path}: damaged: its digest does not match; remove the run's folder and run again"
+            except StoreError as error:
+                yield str(error)
 
     def result(self) -> dict[str, Any]:
         """The result, checked against its own digest.
@@ -249,6 +337,9 @@ class RunFolder:
         own = document.pop("digest", None)
         if own != digest(canonical(document)) or content != canonical({**document, "digest": own}):
             raise StoreError(f"{path}: damaged: its digest does not match; remove the run's folder and run again")
+        named = document.get("files")
+        if document.get("status") not in ("complete", "diverged") or not isinstance(named, dict):
+            raise StoreError(f"{path}: not a run's result: remove the run's folder and run again")
         return document
 
     def failure(self) -> dict[str, Any] | None:
@@ -260,7 +351,7 @@ class RunFolder:
         """Notes that an attempt failed, and why."""
         past = self.failure()
         attempts = 1 + (past["attempts"] if past else 0)
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.make()
         write(self.path / "failure.json", canonical({"reason": reason, "attempts": attempts}))
 
 
@@ -278,23 +369,36 @@ def claim(results: Path) -> None:
         raise UsageError(f"{results}: not a folder: give another --out DIR")
 
 
+def is_transient(name: str) -> bool:
+    """Whether a file of this name is one that a run loses when it is complete."""
+    return any(fnmatch(name, pattern) for pattern in TRANSIENT)
+
+
 def is_reference(results: Path) -> bool:
     """Whether a folder holds only the committed tables of a comparison."""
     return all(path.name.startswith(("table.", "report.")) for path in results.iterdir())
 
 
 def mark(results: Path) -> None:
-    """Writes the mark that says a folder of results is ours."""
-    results.mkdir(parents=True, exist_ok=True)
+    """Writes the mark that says a folder of results is ours, and sweeps what dead writers left in it."""
+    with writing(results):
+        results.mkdir(parents=True, exist_ok=True)
+    sweep_temporaries(results)
     if not (results / MARK).is_file():
         write(results / MARK, b"A folder of results of ssrun.\n")
 
 
 def runs(results: Path) -> list[RunFolder]:
-    """The run folders within a folder of results (or the one that it is itself), in order of their names."""
-    if (results / "run.json").is_file():
+    """The run folders within a folder of results (or the one that it is itself), in order of their names.
+
+    Raises:
+        StoreError: One of them is a link.
+    """
+    if any((results / name).is_file() for name in ("run.json", "result.json")):
         return [RunFolder(results)]
-    return [RunFolder(path.parent) for path in sorted(results.glob("*/*/seed-*/run.json"))]
+    names = sorted(path.relative_to(results).as_posix() for path in results.glob("*/*/seed-*"))
+    folders = (RunFolder.within(results, name) for name in names)
+    return [folder for folder in folders if folder.complete or (folder.path / "run.json").is_file()]
 
 
 def environment() -> dict[str, Any]:

@@ -77,8 +77,8 @@ def test_the_same_seed_gives_the_same_examples(task: Task) -> None:
 @every_task
 def test_held_out_sets_are_fixed_distinct_and_disjoint(task: Task) -> None:
     validation, test = held_out(task)
-    assert (len(validation), len(test)) == (500, 1000)
-    assert len({example.source for example in validation + test}) == 1500
+    assert (len(validation), len(test)) == (200, 1000)
+    assert len({example.source for example in validation + test}) == 1200
     again = type(task)(name=task.name)
     assert again.held_out("validation") == validation
     assert again.held_out("test") == test
@@ -140,7 +140,7 @@ def test_test_length_holds_in_the_test_set_alone(kind: type[Copy]) -> None:
 
 
 def test_too_few_distinct_sources_is_an_error() -> None:
-    with pytest.raises(ValueError, match="fewer than 500 distinct sources for validation"):
+    with pytest.raises(ValueError, match="fewer than 200 distinct sources for validation"):
         Copy(symbols=2, length="4..5").held_out("test")
 
 

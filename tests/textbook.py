@@ -31,7 +31,7 @@ def loss(model: Seq2Seq, batch: Batch, epsilon: float, feed: str, draws: Draws, 
             hidden = state[layer][0]
             if masks:
                 hidden = hidden * masks.decoder[layer]
-        logits = model.output(read(model, memory, hidden, t))
+        logits = model.output(read(model, batch, memory, hidden, t))
         all_logits.append(logits)
 
         token = batch.target[:, t]
@@ -41,14 +41,14 @@ def loss(model: Seq2Seq, batch: Batch, epsilon: float, feed: str, draws: Draws, 
     return nn.functional.cross_entropy(torch.stack(all_logits, -1), batch.target, ignore_index=PAD)
 
 
-def read(model: Seq2Seq, memory: Memory, hidden: Tensor, t: int) -> Tensor:
+def read(model: Seq2Seq, batch: Batch, memory: Memory, hidden: Tensor, t: int) -> Tensor:
     """Joins the decoder's hidden state [B, H] at position t with what the encoder holds for it."""
     if model.config.attention == "none":
         return hidden
     if model.config.attention == "dot":
-        scores = torch.einsum("bh,bsh->bs", hidden, memory.states)
-        weights = torch.softmax(scores.masked_fill(~memory.real, -torch.inf), 1)
-        context = torch.einsum("bs,bsh->bh", weights, memory.states)
+        scores = (hidden.unsqueeze(1) @ memory.states.transpose(1, 2)).squeeze(1)
+        weights = torch.softmax(scores.masked_fill(batch.source == PAD, -torch.inf), 1)
+        context = (weights.unsqueeze(1) @ memory.states).squeeze(1)
     else:  # aligned
         context = memory.states[:, t] if t < memory.states.shape[1] else torch.zeros_like(hidden)
     return torch.tanh(model.combine(torch.cat((hidden, context), 1)))

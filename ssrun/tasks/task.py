@@ -80,7 +80,7 @@ class Task(BaseModel):
     metrics: ClassVar[tuple[str, ...]] = ()
 
     name: str
-    validation_pairs: int = Field(500, ge=1, le=1_000_000)
+    validation_pairs: int = Field(200, ge=1, le=1_000_000)
     test_pairs: int = Field(1000, ge=1, le=1_000_000)
 
     def prepared(self) -> Self:

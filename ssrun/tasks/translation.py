@@ -29,7 +29,7 @@ class Translation(Task):
 
     name: Literal["translation"] = "translation"
     pairs: int = Field(8000, ge=1, le=8000)
-    validation_pairs: int = Field(500, ge=1, le=500)
+    validation_pairs: int = Field(200, ge=1, le=500)
     test_pairs: int = Field(1000, ge=1, le=1000)
 
     def training(self) -> list[Example]:

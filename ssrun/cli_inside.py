@@ -1,0 +1,262 @@
+"""The commands that see inside one run: explain, schedule, inject. Heavy libraries are imported inside them."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ssrun.store import RunFolder
+    from ssrun.strategies import Strategy
+
+NAMED = 3  # runs that a message lists
+Run = Annotated[Path, typer.Argument(help="A run's folder, or a folder of results with one run.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command(epilog="Example:  ssrun explain results/train/reverse/linear/seed-0-1a2b3c4d5e --step 100 --example 3")(
+        explain
+    )
+    app.command(epilog="Example:  ssrun schedule inverse-sigmoid --steps 1000 --set half_at=0.3")(schedule)
+    app.command(epilog="Example:  ssrun inject results/train/reverse/linear/seed-0-1a2b3c4d5e --position 2")(inject)
+
+
+def explain(
+    run: Run,
+    step: Annotated[
+        int | None,
+        typer.Option(help="Training step to replay and look at, from 0.", show_default="the trained model", min=0),
+    ] = None,
+    example: Annotated[int, typer.Option(help="Of the step's batch, or of the test set; from 0.", min=0)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Show gold, coin, fed and predicted token, position by position; or what the trained model says."""
+    from ssrun import explaining, interruption
+    from ssrun.errors import UsageError
+
+    folder = the_run(run)
+    interruption.listen()
+    cell = folder.cell()
+    facts = {"run": str(folder.path), "task": cell.task, "strategy": cell.strategy, "seed": cell.seed}
+    title = f"{cell.task} / {cell.strategy} / seed {cell.seed}"
+    if step is None:
+        from ssrun.running import load_trained
+
+        trained = load_trained(folder)
+        examples = cell.config.task.prepared().held_out("test")
+        if example >= len(examples):
+            last = len(examples) - 1
+            raise UsageError(f"--example {example}: the test set has {len(examples)} pairs: give 0 to {last}")
+        source = list(examples[example].source)
+        sides = explaining.explain_trained(trained, examples[example])
+        if as_json:
+            both = {"forced": rows(sides.forced), "free": rows(sides.free)}
+            emit({**facts, "example": example, "source": source, **both})
+        else:
+            from ssrun.live import stdout_console
+            from ssrun.showing import sides_view
+
+            console = stdout_console()
+            plain = console.options.ascii_only
+            console.print(sides_view(title, example, len(examples), source, sides, plain))
+        return
+
+    from ssrun.live import stdout_console
+    from ssrun.showing import step_view
+
+    cell.config.task.prepared()
+    with replaying(step) as tell:
+        view = explaining.explain_step(cell.config, step, example, tell)
+    elsewhere(folder)
+    if as_json:
+        document = {**view._asdict(), "loss": finite(view.loss), "positions": rows(view.positions)}
+        emit({**facts, "example": example, **document})
+    else:
+        console = stdout_console()
+        console.print(step_view(title, example, view, console.options.ascii_only))
+
+
+@contextmanager
+def replaying(steps: int) -> Iterator[Callable[[int], None]]:
+    """Tells on stderr how a replay goes, once it takes over a second: a bar on a terminal, a line elsewhere."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ssrun.live import is_live, stderr_console
+
+    console, since = stderr_console(), time.monotonic()
+    columns = (TextColumn("replaying training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=console, transient=True)
+    task = bar.add_task("", total=steps)
+    told = False
+
+    def tell(done: int) -> None:
+        nonlocal told
+        bar.update(task, completed=done)
+        if not told and time.monotonic() - since > 1:
+            told = True
+            if is_live(console):
+                bar.start()
+            else:
+                console.out(f"replaying training up to step {steps}")
+
+    try:
+        yield tell
+    finally:
+        bar.stop()
+
+
+def elsewhere(folder: RunFolder) -> None:
+    """Says on stderr where a replay may differ from the training in its last digits."""
+    from ssrun.store import environment, read_json
+
+    path = folder.path / "environment.json"
+    if path.is_file() and read_json(path) != environment():
+        from ssrun.live import stderr_console
+
+        stderr_console().out("trained on another machine or other versions: the replay may differ in the last digits")
+
+
+def schedule_names() -> list[str]:
+    """The strategies, and the schedules that are no strategy's name."""
+    from ssrun.schedules import SCHEDULES
+    from ssrun.strategies import STRATEGIES
+
+    return list(dict.fromkeys([*STRATEGIES, *SCHEDULES]))
+
+
+def completed(incomplete: str) -> list[str]:
+    """Shell completion of a strategy's or a schedule's name."""
+    return [name for name in schedule_names() if name.startswith(incomplete)]
+
+
+def schedule(
+    name: Annotated[str, typer.Argument(help="A strategy or a schedule.", autocompletion=completed)],
+    steps: Annotated[
+        int | None, typer.Option(help="Optimiser steps of the run.", show_default="1000", min=1, max=1_000_000_000)
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="half_at=0.3, k=50, end=0.1 ... May be repeated."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Draw epsilon, the probability of feeding the true token, over a run; with its k, half point and mean."""
+    from ssrun.config import TrainingConfig
+    from ssrun.showing import course, course_view
+    from ssrun.strategies import STRATEGIES
+
+    strategy = strategy_of(name, settings or [])
+    found = course(strategy.schedule, steps or TrainingConfig().steps)
+    if as_json:
+        fields = strategy.schedule.model_dump()
+        resolved = {key: finite(value) for key, value in found.resolved.items()}
+        half = None if found.half_share is None else finite(found.half_share)
+        numbers = {**found._asdict(), "resolved": resolved, "half_share": half}
+        emit({**fields, **numbers, "name": name, "schedule": fields["name"]})
+    else:
+        from ssrun.live import stdout_console
+
+        console = stdout_console()
+        about = STRATEGIES[name].about if name in STRATEGIES else ""
+        console.print(course_view(f"{name}, {found.steps:,} steps", found, about, console.options.ascii_only))
+
+
+def strategy_of(name: str, settings: list[str]) -> Strategy:
+    """A strategy by its own name or its schedule's, with fields set as `half_at=0.3` or `strategy.half_at=0.3`."""
+    from ssrun.config import parse_settings, short, validated
+    from ssrun.errors import UsageError, unknown
+    from ssrun.schedules import SCHEDULES
+    from ssrun.strategies import STRATEGIES, Strategy, variant
+
+    if name not in schedule_names():
+        raise UsageError(unknown("strategy or schedule", name, schedule_names()))
+    changes: dict[str, Any] = {}
+    for setting in settings:
+        path, equals, value = setting.partition("=")
+        field = path.strip().removeprefix("strategy.")
+        if not equals or not field or "." in field:
+            raise UsageError(f"--set {short(setting)}: write it like --set half_at=0.3")
+        if field in ("coin", "feed"):
+            raise UsageError(f"--set {field}: epsilon does not depend on it: leave it out")
+        changes |= parse_settings([f"strategy.{field}={value}"])["strategy"]
+    if name not in STRATEGIES and name in SCHEDULES:
+        changes = {"schedule": name, **changes}
+    return validated(Strategy, variant(name if name in STRATEGIES else "teacher-forcing", changes))
+
+
+def inject(
+    run: Run,
+    position: Annotated[
+        int | None,
+        typer.Option(help="Of the swapped target token, from 0.", show_default="the middle of each target", min=0),
+    ] = None,
+    pairs: Annotated[int | None, typer.Option(help="Test pairs, from the first.", show_default="all", min=1)] = None,
+    as_json: Json = False,
+) -> None:
+    """Put one wrong token into the true prefix, and show how long the model takes to recover."""
+    from ssrun import explaining, interruption
+    from ssrun.running import load_trained
+
+    folder = the_run(run)
+    interruption.listen()
+    trained = load_trained(folder)
+    cell = trained.cell
+    cell.config.task.prepared()
+    found = explaining.recovery(trained, position, pairs)
+    if as_json:
+        facts = {"run": str(folder.path), "task": cell.task, "strategy": cell.strategy, "seed": cell.seed}
+        emit({**facts, **found._asdict(), "offsets": [offset._asdict() for offset in found.offsets]})
+    else:
+        from ssrun.live import stdout_console
+        from ssrun.showing import recovery_view
+
+        console = stdout_console()
+        title = f"{cell.task} / {cell.strategy} / seed {cell.seed}"
+        console.print(recovery_view(title, found, console.options.ascii_only))
+
+
+def the_run(path: Path) -> RunFolder:
+    """The run that a folder is, or the only one in it.
+
+    Raises:
+        StoreError: There is none.
+        UsageError: There are several.
+    """
+    from ssrun.errors import StoreError, UsageError
+    from ssrun.store import RunFolder, runs
+
+    found = runs(path) if path.is_dir() else []
+    for pattern in ("seed-*/run.json", "*/seed-*/run.json"):  # a strategy's folder, a task's
+        found = found or [RunFolder(file.parent) for file in sorted(path.glob(pattern))]
+    if not found:
+        raise StoreError(f"{path}: no run here: give a run's folder such as results/train/reverse/linear/seed-0-...")
+    if len(found) > 1:
+        first = ", ".join(str(folder.path) for folder in found[:NAMED])
+        raise UsageError(f"{path}: holds {len(found)} runs: give one of them: {first}{' ...' * (len(found) > NAMED)}")
+    return found[0]
+
+
+def rows(positions: list[Any]) -> list[dict[str, Any]]:
+    """Positions as strict JSON: a probability that is no number becomes null."""
+    return [{**position._asdict(), "p_gold": finite(position.p_gold)} for position in positions]
+
+
+def finite(value: float) -> float | None:
+    """The value, or None where it is not a number."""
+    return value if math.isfinite(value) else None
+
+
+def emit(document: dict[str, Any]) -> None:
+    """One JSON document, to stdout."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.flush()
