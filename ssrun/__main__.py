@@ -6,13 +6,21 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 from ssrun.errors import SsrunError
 
 
 def main() -> None:
     """Runs the command line and exits."""
-    sys.exit(run(sys.argv[1:]))
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by whoever started us: keep its number from the next file opened
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for good
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -27,26 +35,32 @@ def run(arguments: list[str]) -> int:
     try:
         code = typer.main.get_command(app).main(arguments, prog_name="ssrun", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # nobody reads on; SystemExit is typer's word for it
         silence()
         return 0
-    except SsrunError as error:
+    except Exception as error:
         if "--debug" in arguments:
             raise
+        return report(error)
+    return code if isinstance(code, int) else 0
+
+
+def report(error: Exception) -> int:
+    """Says what went wrong in one line, and returns the exit code."""
+    import typer
+
+    if isinstance(error, SsrunError):
         say(str(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    except Exception as error:
-        if hasattr(error, "format_message"):  # typer's own: wrong usage
-            say(error.format_message(), " (see: ssrun --help)")
-            return 2
-        if "--debug" in arguments:
-            raise
-        say(f"{type(error).__name__}: {error}", " (a traceback with: ssrun --debug ...)")
-        silence()
+    if hasattr(error, "format_message"):  # typer's own: wrong usage
+        say(error.format_message(), " (see: ssrun --help)")
+        return 2
+    if isinstance(error, typer.Abort):
+        say("nothing done: no answer was given (or give --yes)")
         return 1
-    return code if isinstance(code, int) else 0
+    say(f"{type(error).__name__}: {error}", " (a traceback with: ssrun --debug ...)")
+    silence()
+    return 1
 
 
 def say(message: str, more: str = "") -> None:

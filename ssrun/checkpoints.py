@@ -18,8 +18,8 @@ from torch import Tensor
 
 from ssrun.config import canonical
 from ssrun.errors import StoreError
+from ssrun.files import digest, read_bytes, read_json, write
 from ssrun.model import Seq2Seq
-from ssrun.store import digest, read_bytes, read_json, write
 
 KEPT = 2
 HEADER_LIMIT = 2**20  # bytes of a safetensors header: ours are a few thousand
@@ -97,7 +97,8 @@ def save_checkpoint(
     payload = save(state(model, optimiser))
     path = folder / f"checkpoint-{totals['step']:010d}.safetensors"
     write(path, payload)
-    document = {**totals, "run": run, "payload": digest(payload), "metrics": digest(read_metrics(folder, totals["metrics_bytes"]))}
+    metrics = digest(read_metrics(folder, totals["metrics_bytes"]))
+    document = {**totals, "run": run, "payload": digest(payload), "metrics": metrics}
     write(path.with_suffix(".json"), canonical({**document, "digest": digest(canonical(document))}))
     kept = sorted(each.stem for each in folder.glob("checkpoint-*.json") if each.stem <= path.stem)[-KEPT:]
     for left in folder.glob("checkpoint-*"):
@@ -131,7 +132,8 @@ def last_checkpoint(
             own = document.pop("digest", None)
             if own != digest(canonical(document)):
                 raise StoreError(f"{path}: damaged: its digest does not match")
-            if document["run"] != run or document["metrics"] != digest(read_metrics(folder, document["metrics_bytes"])):
+            metrics = digest(read_metrics(folder, document["metrics_bytes"]))
+            if document["run"] != run or document["metrics"] != metrics:
                 raise StoreError(f"{folder / 'metrics.jsonl'}: damaged: not the metrics of {path.name}")
             tensors = read_tensors(path.with_suffix(".safetensors"), kept_tensors(model), document["payload"])
             return document, tensors, faults

@@ -117,7 +117,8 @@ def replaying(steps: int) -> Iterator[Callable[[int], None]]:
 
 def elsewhere(folder: RunFolder) -> None:
     """Says on stderr where a replay may differ from the training in its last digits."""
-    from ssrun.store import environment, read_json
+    from ssrun.files import read_json
+    from ssrun.store import environment
 
     path = folder.path / "environment.json"
     if path.is_file() and read_json(path) != environment():

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from ssrun.cli import Beam, Json, completed, emit, show_document
+from ssrun.cli import emit, show_document
+from ssrun.options import Beam, Json, completed, example
 
 
 def formats() -> Iterable[str]:
@@ -52,7 +53,7 @@ def list_(
     ] = "strategies",
     as_json: Json = False,
 ) -> None:
-    """What there is: each with what it means, its formula and its source."""
+    """Show what there is, with formulas and sources."""
     from ssrun.listing import LISTS, rows_of, table_of
 
     if what not in LISTS:
@@ -72,7 +73,7 @@ def decode(
     beam: Beam = None,
     as_json: Json = False,
 ) -> None:
-    """Use a trained model: sources from stdin, one a line, tokens between spaces; outputs to stdout."""
+    """Use a trained model on lines from stdin. Tokens stand between spaces; an output a line goes to stdout."""
     from ssrun.errors import UsageError
     from ssrun.running import load_trained, translate
     from ssrun.store import RunFolder
@@ -102,7 +103,7 @@ def verify(
     results: Annotated[Path, typer.Argument(help="A folder of results, or one run's folder.")],
     as_json: Json = False,
 ) -> None:
-    """Check every file that the table rests on, and recompute BLEU and both errors from the stored text."""
+    """Check stored files and recompute the scores. BLEU and both errors must come out of the stored text again."""
     from ssrun import interruption
     from ssrun.errors import StoreError
     from ssrun.tables import visible
@@ -131,10 +132,13 @@ def merge(
 ) -> None:
     """Bring shards together; the table equals the unsharded one."""
     from ssrun import comparing, interruption
+    from ssrun.live import watch_bootstrap
     from ssrun.verifying import merge as bring_together
 
     interruption.listen()
     copied = bring_together(folders, out)
+    experiment, places, _ = comparing.recall(out)
+    watch_bootstrap(out, places, experiment.baseline)
     document = comparing.document(out)
     comparing.write_tables(out, document)
     sys.stderr.write(f"{copied} runs copied to {out}\n")
@@ -147,7 +151,7 @@ def clean(
     results: Annotated[Path, typer.Argument(help="A folder of results.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Remove a folder of results: what ssrun wrote there and nothing else. Shows it first, and asks."""
+    """Remove a folder of results, after asking. It shows what goes: what ssrun wrote there, and nothing else."""
     from ssrun.tables import visible
     from ssrun.verifying import ours, remove
 
@@ -159,13 +163,27 @@ def clean(
         sys.stderr.write(f"{remove(paths)} files removed\n")
 
 
+def claims(
+    results: Annotated[Path, typer.Argument(help="The folder that holds the folders of results.")] = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """Every claim of every comparison with its verdict, as a Markdown page; `results/README.md` is one."""
+    from ssrun.findings import documents, page
+
+    found = documents(results)
+    if as_json:
+        every = [{"experiment": document["experiment"], **claim} for document in found for claim in document["claims"]]
+        emit(json.dumps(every, ensure_ascii=False) + "\n")
+    else:
+        emit(page(found))
+
+
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    app.command(epilog="Example:  ssrun show results/default --format markdown")(show)
-    app.command("list", epilog="Example:  ssrun list strategies")(list_)
-    app.command(
-        epilog="Example:  echo 'a b c d' | ssrun decode results/train/reverse/inverse-sigmoid/seed-0-1a2b3c4d5e"
-    )(decode)
-    app.command(epilog="Example:  ssrun verify results/default")(verify)
-    app.command(epilog="Example:  ssrun merge shard-1 shard-2 --out results/default")(merge)
-    app.command(epilog="Example:  ssrun clean results/default-smoke")(clean)
+    app.command(epilog=example("ssrun show results/default --format markdown"))(show)
+    app.command("list", epilog=example("ssrun list strategies"))(list_)
+    app.command(epilog=example("echo 'a b c d' | ssrun decode RUN"))(decode)
+    app.command(epilog=example("ssrun verify results/default"))(verify)
+    app.command(epilog=example("ssrun merge shard-1 shard-2 --out results/default"))(merge)
+    app.command(epilog=example("ssrun clean results/default-smoke"))(clean)
+    app.command(epilog=example("ssrun claims results > results/README.md"))(claims)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ssrun import cli_results
+from ssrun import cli_inside, cli_results
 from ssrun.cli import app
 
 cli_results.register(app)
+cli_inside.register(app)
 
 __all__ = ["app"]

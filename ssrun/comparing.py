@@ -7,20 +7,23 @@ experiment is one, so that the same runs give the same bytes.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from ssrun import bootstrap
 from ssrun.claims import Claim, Operand
 from ssrun.config import canonical, validated
-from ssrun.errors import StoreError
+from ssrun.errors import StoreError, UsageError
 from ssrun.experiments import Experiment
+from ssrun.files import digest, read_json, write
 from ssrun.formats import SUFFIXES, TEXTS
 from ssrun.metrics import METRICS
 from ssrun.statistics import ClaimVerdict, Comparison, holm, mean_interval, paired, verdicts
-from ssrun.store import VERSION, Cell, RunFolder, digest, label, mark, read_json, runs, write
+from ssrun.store import VERSION, Cell, RunFolder, label, mark, runs
 
 Document = dict[str, Any]
 TIMES = ("seconds", "seconds_to_reach")
@@ -38,6 +41,15 @@ class Place(NamedTuple):
     def of(cls, cell: Cell) -> Place:
         """The place of a cell."""
         return cls(cell.task, cell.strategy, cell.seed, cell.name)
+
+    @classmethod
+    def read(cls, task: str, strategy: str, seed: int, name: str) -> Place:
+        """A place as it was written; ValueError where the name could lead elsewhere."""
+        if not re.fullmatch(
+            rf"{re.escape(label(task))}/{re.escape(label(strategy))}/seed-{seed:d}-[0-9a-f]{{10}}", name
+        ):
+            raise ValueError(f"{ascii(name)[:70]} is no run of {task}, {strategy}, seed {seed}")
+        return cls(task, strategy, seed, name)
 
 
 def remember(results: Path, experiment: Experiment, places: Sequence[Place], command: str) -> None:
@@ -65,11 +77,13 @@ def recall(results: Path) -> tuple[Experiment, list[Place], str]:
     own = document.pop("digest", None)
     if own != digest(canonical(document)):
         raise StoreError(f"{path}: damaged: its digest does not match; run the comparison again")
-    if document["store"] > VERSION:
-        raise StoreError(f"{path}: written by a newer ssrun (store {document['store']}): update ssrun")
-    experiment = validated(Experiment, document["experiment"], f"{path}: ")
-    places = [Place(label(task), label(strategy), seed, name) for task, strategy, seed, name in document["runs"]]
-    return experiment, places, document["command"]
+    try:
+        if document["store"] > VERSION:
+            raise StoreError(f"{path}: written by a newer ssrun (store {document['store']}): update ssrun")
+        experiment = validated(Experiment, document["experiment"])
+        return experiment, [Place.read(*place) for place in document["runs"]], str(document["command"])
+    except (KeyError, TypeError, ValueError, UsageError) as error:
+        raise StoreError(f"{path}: not an experiment's runs ({error}): run the comparison again") from None
 
 
 def gathered(results: Path) -> tuple[Experiment, list[Place], str]:
@@ -78,7 +92,7 @@ def gathered(results: Path) -> tuple[Experiment, list[Place], str]:
     if not places:
         raise StoreError(f"{results}: no results here: give a folder that `ssrun compare` or `train` wrote")
     experiment = Experiment(
-        name=label(results.resolve().name),
+        name=results.resolve().name,
         question="Single runs, side by side.",
         tasks=list(dict.fromkeys(place.task for place in places)),
         strategies=list(dict.fromkeys(place.strategy for place in places)),
@@ -93,10 +107,14 @@ def outcome(results: Path, place: Place, experiment: Experiment) -> dict[str, An
     Raises:
         StoreError: Its result is damaged.
     """
-    folder = RunFolder(results / place.name)
+    folder = RunFolder.of(results, place)
     row: dict[str, Any] = {"task": place.task, "strategy": place.strategy, "seed": place.seed, "reason": ""}
     if folder.complete:
         result = folder.result()
+        for fault in folder.damage(result, ("run.json", "environment.json", "metrics.jsonl")):
+            raise StoreError(fault)
+        if (result["task"], result["strategy"], result["seed"]) != place[:3] or result["run"][:10] != place.name[-10:]:
+            raise StoreError(f"{folder.path}: holds another run: remove the folder and run again")
         row["status"] = result["status"]
         if result["status"] == "complete":
             row |= {name: result[name] for name in METRICS if name in result}
@@ -137,7 +155,9 @@ def document(results: Path) -> Document:
     if not (results / "experiment.json").is_file() and not runs(results) and kept.is_file():
         return read_json(kept)
     experiment, places, command = recall(results)
-    return summary(experiment, frame(results, places, experiment), command, environments(results, places))
+    found = summary(experiment, frame(results, places, experiment), command, environments(results, places))
+    bootstrap.attach(found, results, places)
+    return found
 
 
 def environments(results: Path, places: Sequence[Place]) -> list[Document]:
@@ -285,8 +305,15 @@ def evidence(claim: Claim, comparisons: Sequence[Comparison], judged: ClaimVerdi
 
 
 def incomplete(results: Path, cells: Sequence[Cell]) -> list[Cell]:
-    """The cells that have no result yet."""
-    return [cell for cell in cells if not RunFolder.of(results, cell).complete]
+    """The cells that have no result yet; sweeps what killed processes left of the others."""
+    missing = []
+    for cell in cells:
+        folder = RunFolder.of(results, cell)
+        if folder.complete:
+            folder.sweep()
+        else:
+            missing.append(cell)
+    return missing
 
 
 def write_tables(results: Path, document: Document) -> None:

@@ -136,14 +136,18 @@ def validated(kind: type[Document], document: Any, where: str = "") -> Document:
         fault = error.errors(include_url=False)[0]
     except RecursionError:
         raise UsageError(f"{where}nested too deeply") from None
-    steps = [str(step) for step in fault["loc"] if step not in TASKS]
-    path = ".".join(step for step in steps if step != "schedule") or kind.__name__.lower()
+    steps = [str(step) for step in fault["loc"]]
+    if "schedule" in steps:  # and the schedule's name after it: a user knows both as the strategy
+        at = steps.index("schedule")
+        del steps[at : at + 2]
+    path = ".".join(steps)
     reason = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
         reason = unknown("field", steps[-1], known_fields(kind, document, steps[:-1]))
         raise UsageError(f"{where}{path}: {reason}")
     value = "" if fault["type"] in ("missing", "value_error") else f" = {short(fault['input'])}"
-    raise UsageError(f"{where}{path}{value}: {reason[0].lower()}{reason[1:]}")
+    colon = ": " if path else ""
+    raise UsageError(f"{where}{path}{value}{colon}{reason[0].lower()}{reason[1:]}")
 
 
 def known_fields(kind: type[BaseModel], document: Any, path: Sequence[str]) -> list[str]:

@@ -169,7 +169,8 @@ class Easel:
         height: float,
         left: float = 0.55,
         across: float = 0.5,
-        below: float = 0.42,
+        below: float = 0.3,
+        above: float = 0.1,
         legend: bool = True,
         width: float = WIDTH,
     ) -> tuple[Drawn, list[list[Axes]]]:
@@ -184,7 +185,8 @@ class Easel:
             height: Of a panel.
             left: Room for the labels of the vertical axes.
             across: Between panels of a row.
-            below: Under each row, for the labels of the horizontal axes.
+            below: Under each row, for the labels of the horizontal axes' ticks.
+            above: Over each row, under its title.
             legend: Whether strategies are told by a legend.
             width: Of the figure.
         """
@@ -192,12 +194,13 @@ class Easel:
 
         caption = f"{about} {evidence(self.document)}"
         titles = textwrap.wrap(title, round(11.5 * width)) if self.framed else []
-        lines = textwrap.wrap(caption, round(17.4 * width), break_on_hyphens=False) if self.framed else []
+        lines = textwrap.wrap(caption, round(22 * width), break_on_hyphens=False) if self.framed else []
         longest = max(map(len, self.strategies), default=1)
         abreast = max(1, min(len(self.strategies), int((width - 0.3) / (0.55 + 0.064 * min(longest, 30)))))
         keys = -(-len(self.strategies) // abreast) if legend else 0
         top = 0.1 + 0.2 * len(titles) + 0.17 * keys + (0.08 if keys else 0) + 0.24
-        total = top + len(rows) * (0.2 + height + below) + 0.13 * len(lines) + (0.12 if lines else 0)
+        pitch = 0.1 + above + height + below
+        total = top + len(rows) * pitch + 0.2 + (0.13 * len(lines) + 0.1 if lines else 0)
         figure = Figure(figsize=(width, total))
 
         def place(x: float, y: float) -> tuple[float, float]:
@@ -208,19 +211,19 @@ class Easel:
             figure.text(*place(0.12, 0.1), "\n".join(titles), size=10, weight="bold", va="top", linespacing=1.25)
         if legend:
             where = place(0.12, 0.12 + 0.2 * len(titles))
-            figure.legend(handles=self.keys(), loc="upper left", bbox_to_anchor=where, ncols=abreast,
-                          handlelength=3, columnspacing=1.3, labelspacing=0.35, borderpad=0, borderaxespad=0)  # fmt: skip
+            figure.legend(handles=self.keys(), loc="upper left", bbox_to_anchor=where, ncols=abreast, borderpad=0,
+                          handlelength=3, columnspacing=1.3, labelspacing=0.35, borderaxespad=0)  # fmt: skip
         panel = (width - left - 0.12 - across * (len(headings) - 1)) / len(headings)
         axes: list[list[Axes]] = []
         for number, row in enumerate(rows):
-            above = top + number * (0.2 + height + below)
-            figure.text(*place(0.12, above), clean(row, 60), size=8.5, weight="bold", va="bottom")
-            boxes = [(*place(left + k * (panel + across), above + 0.1 + height), panel / width, height / total)
+            start = top + number * pitch
+            figure.text(*place(0.12, start), clean(row, 60), size=8.5, weight="bold", va="bottom")
+            boxes = [(*place(left + k * (panel + across), start + above + height), panel / width, height / total)
                      for k in range(len(headings))]  # fmt: skip
             axes.append([figure.add_axes(box) for box in boxes])
             for axis, heading in zip(axes[-1], headings, strict=True):
                 if heading and number == 0:
-                    axis.text(0.5, 1 + 0.13 / height, clean(heading, 30), transform=axis.transAxes,
+                    axis.text(0.5, 1 + 0.13 / height, clean(heading, 40), transform=axis.transAxes,
                               ha="center", va="bottom", color="#222222")  # fmt: skip
         if lines:
             figure.text(*place(0.12, total - 0.13 * len(lines) - 0.08), "\n".join(lines), size=6.3, color=GREY,
@@ -257,9 +260,9 @@ class Easel:
         """A value with its interval, on the row `place`."""
         look = self.looks[strategy]
         if low is not None and high is not None:
-            axis.plot([low, high], [place, place], color=look.colour, linewidth=1.6, solid_capstyle="butt", alpha=0.75)
-        axis.plot([value], [place], color=look.colour, marker=look.marker, markersize=5, markeredgecolor="white",
-                  markeredgewidth=0.5)  # fmt: skip
+            axis.plot([low, high], [place, place], color=look.colour, linewidth=1.2, solid_capstyle="butt", alpha=0.7)
+        axis.plot([value], [place], color=look.colour, marker=look.marker, markersize=6, markeredgecolor="white",
+                  markeredgewidth=0.4)  # fmt: skip
 
 
 def saved(drawn: Drawn, kind: str) -> bytes:

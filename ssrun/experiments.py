@@ -146,6 +146,13 @@ class Experiment(Section):
                         )
                     if operand.task not in self.tasks:
                         raise ValueError(f"claim {short(claim.text)}: {unknown('task', operand.task, self.tasks)}")
+        for strategy, values in (self.published.rows if self.published else {}).items():
+            if strategy not in self.strategies:
+                raise ValueError(f"published: {unknown('strategy', strategy, self.strategies)}")
+            if self.published and len(values) != len(self.published.metrics):
+                raise ValueError(
+                    f"published: {strategy} has {len(values)} numbers for {len(self.published.metrics)} metrics"
+                )
         if self.claims and len(self.seeds) < 2 and not self.smoke:
             raise ValueError("claims need at least two seeds: give more, like --seeds 0..5")
         return self
@@ -271,6 +278,8 @@ def select(document: Entries, chosen: Sequence[str], kind: str, known: Mapping[s
     for name in chosen:
         if name not in document and name not in known:
             raise UsageError(unknown(kind, name, [*document, *(other for other in known if other not in document)]))
+        if chosen.count(name) > 1:
+            raise UsageError(f"{kind} {name!r} is given twice: give it once")
     return {name: document.get(name, {}) for name in chosen}
 
 
@@ -311,6 +320,9 @@ def chosen(
                 for operand in comparison[:2]
             )
         ]
+        if paper := experiment.published:
+            rows = {name: row for name, row in paper.rows.items() if name in grid_strategies}
+            changes["published"] = paper.model_copy(update={"rows": rows}) if rows else None
     if baseline is not None:
         grid = changes.get("strategies", experiment.strategies)
         if baseline not in grid:

@@ -9,9 +9,9 @@ from typing import Any
 from ssrun import comparing, inspecting
 from ssrun.drawing import FAINT, GREY, WIDTH, Drawn, Easel, clean, saved, style
 from ssrun.errors import StoreError, UsageError
+from ssrun.files import write
 from ssrun.inspecting import Run, Runs
 from ssrun.metrics import METRICS
-from ssrun.store import write
 from ssrun.tables import Document, Row, by_task, columns
 
 KINDS = ("svg", "pdf", "png")
@@ -108,6 +108,7 @@ def finding(easel: Easel) -> Drawn:
         height=0.14 + 0.17 * len(easel.strategies),
         left=0.3 + 0.066 * min(24, max(map(len, easel.strategies))),
         across=0.3,
+        below=0.42,
         legend=False,
     )
     for (_, rows), (quality, loss) in zip(tasks, axes, strict=True):
@@ -124,9 +125,8 @@ def finding(easel: Easel) -> Drawn:
                       markersize=4.5)  # fmt: skip
         easel.named(quality, names, labels=True)
         easel.named(loss, names, labels=False)
-        quality.set_xlabel(f"{METRICS[metric].short.removesuffix(' %')} ({METRICS[metric].unit})")
-        loss.set_xlabel("nats per position")
-        loss.set_xlim(left=0)
+        quality.set_xlabel(f"{METRICS[metric].short.removesuffix(' %')} ({METRICS[metric].unit})", labelpad=1)
+    axes[-1][1].set_xlabel("nats per position")
     return drawn
 
 
@@ -142,14 +142,12 @@ def forest(easel: Easel) -> Drawn:
         f"How each strategy differs from {clean(document['baseline'], 40)}, paired by seed",
         "Mean difference with its 95 % t-interval over pairs; one that crosses the line may be luck.",
         rows=[task for task, _ in tasks],
-        headings=[METRICS[m].short + {"higher": ": more is better", "lower": ": less is better"}.get(METRICS[m].better, "")
-                  for m in metrics],
+        headings=[METRICS[metric].short for metric in metrics],
         height=0.14 + 0.17 * max(len(rows) for _, rows in tasks),
         left=0.3 + 0.066 * min(24, max(map(len, easel.strategies))),
         across=0.15,
-        below=0.28,
         legend=False,
-    )  # fmt: skip
+    )
     for (_, rows), line in zip(tasks, axes, strict=True):
         for number, (metric, axis) in enumerate(zip(metrics, line, strict=True)):
             axis.axvline(0, color=GREY, linewidth=0.8)
@@ -160,6 +158,8 @@ def forest(easel: Easel) -> Drawn:
                               cell["difference_high"])  # fmt: skip
             easel.named(axis, [row["strategy"] for row in rows], labels=number == 0)
             axis.locator_params(axis="x", nbins=4)
+            if line is axes[-1]:
+                axis.set_xlabel({"higher": "more is better", "lower": "less is better"}.get(METRICS[metric].better, ""))
     return drawn
 
 
@@ -175,7 +175,6 @@ def gap(easel: Easel) -> Drawn:
         headings=[""],
         height=0.14 + 0.17 * len(easel.strategies),
         left=0.3 + 0.066 * min(24, max(map(len, easel.strategies))),
-        below=0.28,
         legend=False,
     )
     for (_, rows), (axis,) in zip(tasks, axes, strict=True):
@@ -203,7 +202,7 @@ def learning(easel: Easel, runs: Runs) -> Drawn:
     drawn, axes = easel.sheet(
         "learning",
         "Both losses over training: the same model, fed true tokens and its own",
-        "Validation loss in nats per position, on one scale in a row: mean over seeds, band from the lowest seed to the "
+        "Validation loss in nats per position, one scale in a row: mean over seeds, band from the lowest seed to the "
         "highest.",
         rows=tasks_of(runs),
         headings=list(losses.values()),
@@ -214,10 +213,11 @@ def learning(easel: Easel, runs: Runs) -> Drawn:
         for metric, axis in zip(losses, line, strict=True):
             for strategy, of in group(runs, task).items():
                 easel.line(axis, strategy, inspecting.over_training(of, metric))
-            axis.set_xlabel("step")
-        top = max(axis.get_ylim()[1] for axis in line)
+            if line is axes[-1]:
+                axis.set_xlabel("step")
+        low, high = (choose(limit for axis in line for limit in axis.get_ylim()) for choose in (min, max))
         for axis in line:
-            axis.set_ylim(0, top)
+            axis.set_ylim(max(low, 0), high)
         line[0].set_ylabel("nats per position")
         line[1].tick_params(axis="y", labelleft=False)
     return drawn
@@ -227,7 +227,7 @@ def schedules(easel: Easel, runs: Runs) -> Drawn:
     """What was really fed over training."""
     drawn, axes = easel.sheet(
         "schedules",
-        "What the decoder was fed: the schedule, the coins, and the tokens that really differed",
+        "What the decoder was fed: the plan, the coins, and what really differed",
         "ε is the probability of feeding the true token; realised, the share of coins that said true; replaced, the "
         "share of fed tokens unlike the true ones: where the model is right, sampling is teacher forcing again.",
         rows=tasks_of(runs),
@@ -242,7 +242,8 @@ def schedules(easel: Easel, runs: Runs) -> Drawn:
                 easel.line(axis, strategy, inspecting.over_training(of, metric))
         for axis in line:
             axis.set_ylim(-0.04, 1.04)
-            axis.set_xlabel("step")
+            if line is axes[-1]:
+                axis.set_xlabel("step")
             axis.tick_params(axis="y", labelleft=axis is line[0])
             axis.locator_params(axis="x", nbins=5)
     return drawn
@@ -254,8 +255,8 @@ def positions(easel: Easel, runs: Runs) -> Drawn:
     drawn, axes = easel.sheet(
         "positions",
         "Errors by position: the fan opens where errors accumulate",
-        "% of wrong tokens at each target position, fed the true tokens (dotted) and its own (solid); the shade between "
-        "is what the model's own errors cost. Mean over seeds; positions that few targets reach are left out.",
+        "% of wrong tokens at each target position, fed the true tokens (dotted) and its own (solid); the shade "
+        "between is what the model's own errors cost. Mean over seeds; positions that few targets reach are left out.",
         rows=tasks_of(runs),
         headings=strategies,
         height=1.1,
@@ -274,11 +275,12 @@ def positions(easel: Easel, runs: Runs) -> Drawn:
                 axis.fill_between(free.x, forced.mean, free.mean, color=colour, alpha=0.22, linewidth=0)
                 axis.plot(forced.x, forced.mean, color=colour, linestyle=(0, (1, 1)), linewidth=1.1)
                 axis.plot(free.x, free.mean, color=colour)
-                axis.set_xlabel("position")
                 axis.locator_params(axis="x", nbins=4, integer=True)
                 top = max(top, *forced.mean, *free.mean)
         for axis in line:
             axis.set_ylim(0, 1.05 * top)
+            if line is axes[-1]:
+                axis.set_xlabel("position")
         line[0].set_ylabel("% wrong")
     return drawn
 
@@ -304,7 +306,8 @@ def recovery(easel: Easel, runs: Runs) -> Drawn:
         for field, axis in zip(("excess", "recovered"), line, strict=True):
             for strategy in group(runs, task):
                 easel.line(axis, strategy, inspecting.after_error(found[task, strategy], field))
-            axis.set_xlabel("positions after the error")
+            if line is axes[-1]:
+                axis.set_xlabel("positions after the error")
             axis.locator_params(axis="x", integer=True)
         line[0].axhline(0, color=GREY, linewidth=0.8)
         line[1].set_ylim(-4, 104)
@@ -330,10 +333,11 @@ def attention(easel: Easel, runs: Runs) -> Drawn | None:
         "One column a source token, one line an output token, first to last; a square's area is its attention weight.",
         rows=[task for task, _, _ in found],
         headings=["", ""][: max(len(ends) for _, ends, _ in found)],
-        height=2.3,
+        height=2.2,
         left=0.75,
         across=0.85,
-        below=0.95,
+        below=0.65,
+        above=0.28,
         legend=False,
     )
     for (_, ends, maps), line in zip(found, axes, strict=True):
@@ -353,7 +357,7 @@ def attention(easel: Easel, runs: Runs) -> Drawn | None:
             axis.set_ylim(len(output) - 0.4, -0.6)
             axis.set_xticks(range(len(source)), [clean(token, TOKEN) for token in source], rotation=90)
             axis.set_yticks(range(len(output)), [clean(token, TOKEN) for token in output])
-            axis.set_title(clean(run.strategy, 30))
+            axis.set_title(clean(run.strategy, 30), pad=4)
             axis.tick_params(length=0)
             axis.grid(color=FAINT, linewidth=0.4)
         for axis in line[len(ends) :]:

@@ -5,22 +5,29 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from ssrun.config import canonical
 from ssrun.metrics import METRICS
 from ssrun.tables import (
+    CONTROL,
     Document,
     best,
+    bootstrapped,
     by_task,
     claim_lines,
     columns,
     compared,
     count,
     difference,
+    has_bootstrap,
     mean,
     notes,
     p_value,
+    paper_cells,
+    paper_headings,
+    reading,
     visible,
 )
 
@@ -33,6 +40,8 @@ def grid(document: Document) -> tuple[list[str], list[list[str]]]:
     metrics = columns(document)
     headings = ["task", "strategy", "n", *(METRICS[metric].short for metric in metrics)]
     headings += [f"Δ {METRICS[metric].short} (p)" for metric in compared(document)]
+    headings += ["bootstrap"] if has_bootstrap(document) else []
+    headings += paper_headings(document)
     lines = []
     for task, rows in by_task(document):
         for row in rows:
@@ -47,16 +56,23 @@ def grid(document: Document) -> tuple[list[str], list[list[str]]]:
                     if cell.get("difference") is None
                     else f"{difference(row, metric)} ({p_value(cell.get('p_holm'))})"
                 )
-            lines.append(line)
+            line += [bootstrapped(row)] if has_bootstrap(document) else []
+            lines.append([*line, *paper_cells(document, row)])
     return headings, lines
+
+
+def markdown_cell(text: str) -> str:
+    """Text as itself in Markdown, within a table too."""
+    return re.sub(r"([\\`*_{}\[\]<>#|&$~])", r"\\\1", visible(text))
 
 
 def markdown(document: Document) -> str:
     """The comparison as GitHub-flavoured Markdown."""
 
-    def cell(text: str) -> str:
-        text = re.sub(r"([\\`*_{}\[\]<>#|&$~])", r"\\\1", visible(text))
-        return f"**{text[2:]}**" if text.startswith("\\*") else text
+    cell = markdown_cell
+
+    def bold(text: str) -> str:
+        return f"**{cell(text[1:])}**" if text.startswith("*") else cell(text)
 
     headings, lines = grid(document)
     rows = [headings, ["---", "---", *["---:"] * (len(headings) - 2)]]
@@ -69,22 +85,15 @@ def markdown(document: Document) -> str:
         "",
     ]
     text += [
-        "| " + " | ".join(cell(part) if line is not rows[1] else part for part in line) + " |"
+        "| " + " | ".join(bold(part) if line is not rows[1] else part for part in line) + " |"
         for line in [*rows, *lines]
     ]
-    if paper := document["published"]:
-        text += ["", f"Published: {cell(paper['source'])}", ""]
-        shown = [
-            ["strategy", *paper["metrics"]],
-            *([name, *map(str, values)] for name, values in paper["rows"].items()),
-        ]
-        text += table_lines("l" + "r" * len(paper["metrics"]), [[cell(part) for part in line] for line in shown])
     text += ["", *(f"- {cell(line)}" for line in notes(document))]
     if document["claims"]:
         claims = [[claim["verdict"], *map(cell, claim_lines(claim))] for claim in document["claims"]]
         text += ["", *table_lines("lll", [["verdict", "claim", "evidence"], *claims])]
     if document["reading"]:
-        text += ["", cell(document["reading"].strip())]
+        text += ["", cell(reading(document))]
     return "\n".join(text) + "\n"
 
 
@@ -94,6 +103,11 @@ def table_lines(sides: Sequence[str], lines: Sequence[Sequence[str]]) -> list[st
     return [f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]]]
 
 
+def safe(text: str) -> str:
+    """Text that a spreadsheet would compute, with an apostrophe before it; a dash alone is a dash."""
+    return f"'{text}" if text[:1] in "=+-@\t\r" and text != "-" else text
+
+
 def csv_text(document: Document) -> str:
     """One line a row, one column a number. Text that a spreadsheet would compute is quoted with an apostrophe."""
     names = list(dict.fromkeys(name for row in document["rows"] for name in row if name in METRICS))
@@ -101,17 +115,21 @@ def csv_text(document: Document) -> str:
     counts = ["n", "of", "diverged", "failed", "missing"]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["task", "strategy", *counts, *(f"{name}_{key}" for name in names for key in keys)])
+    headings = [f"{name}_{key}" for name in names for key in keys]
+    headings += ["bleu_bootstrap_p", *map(safe, paper_headings(document))]
+    writer.writerow(["task", "strategy", *counts, *headings])
     for row in document["rows"]:
-        labels = [f"'{text}" if text[:1] in "=+-@\t\r" else text for text in (row["task"], row["strategy"])]
+        labels = [safe(row["task"]), safe(row["strategy"])]
         values = [row.get(name, {}).get(key) for name in names for key in keys]
+        values.append(" ".join(f"{one['p']:.4g}" for one in row.get("bleu", {}).get("bootstrap", [])))
+        values += [safe(cell) for cell in paper_cells(document, row)]
         writer.writerow([*labels, *(row[key] for key in counts), *("" if value is None else value for value in values)])
     return file.getvalue()
 
 
 def json_text(document: Document) -> str:
-    """The document itself: strict JSON, canonical."""
-    return canonical(document).decode() + "\n"
+    """The document itself: strict JSON, canonical, with what could steer a terminal as its escape."""
+    return CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", canonical(document).decode()) + "\n"
 
 
 _LATEX = {
@@ -124,16 +142,27 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
+    "[": "{[}",  # at a line's start it would be an option of the line before
+    "]": "{]}",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
+_ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u030c": "v", "\u0327": "c"}
+
+
+def accented(sign: str) -> str:
+    """A letter with an accent, as any LaTeX reads it; a question mark for what has no such form."""
+    parts = unicodedata.normalize("NFD", sign)
+    return rf"\{_ACCENTS[parts[1]]}{{{parts[0]}}}" if len(parts) == 2 and parts[1] in _ACCENTS else "?"
 
 
 def latex(document: Document) -> str:
     """A booktabs table that compiles as it is, in a document that uses booktabs."""
 
     def cell(text: str) -> str:
-        text = "".join(_LATEX.get(sign, sign if sign.isascii() else "?") for sign in visible(text))
-        return rf"\textbf{{{text[1:]}}}" if text.startswith("*") else text
+        return "".join(_LATEX.get(sign) or (sign if sign.isascii() else accented(sign)) for sign in visible(text))
+
+    def bold(text: str) -> str:
+        return rf"\textbf{{{cell(text[1:])}}}" if text.startswith("*") else cell(text)
 
     headings, lines = grid(document)
     text = [
@@ -151,11 +180,13 @@ def latex(document: Document) -> str:
             text.append(r"\midrule")
         shown = ["" if line[0] == last else line[0], *line[1:]]
         last = line[0]
-        text.append(" & ".join(map(cell, shown)) + r" \\")
+        text.append(" & ".join(map(bold, shown)) + r" \\")
     text += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
     for claim in document["claims"]:
         sentence, found = claim_lines(claim)
         text.append(rf"\par\noindent\emph{{{claim['verdict']}}}: {cell(sentence)} --- {cell(found)}")
+    if document["reading"]:
+        text.append(rf"\par\noindent {cell(reading(document))}")
     return "\n".join(text) + "\n"
 
 

@@ -12,6 +12,7 @@ from ssrun.experiments import folder, names
 from ssrun.metrics import METRICS
 from ssrun.strategies import STRATEGIES
 from ssrun.tasks import TASKS
+from ssrun.tasks.task import Range
 
 Rows = list[dict[str, str]]
 
@@ -23,13 +24,18 @@ def tasks() -> Rows:
             "name": name,
             "about": (task.__doc__ or "").strip().splitlines()[0],
             "fields": ", ".join(
-                f"{field}={information.get_default()}"
+                f"{field}={default(information.get_default())}"
                 for field, information in task.model_fields.items()
                 if field not in ("name", "digest")
             ),
         }
         for name, task in TASKS.items()
     ]
+
+
+def default(value: object) -> str:
+    """A default as `--set` takes it: a range as 4..15, nothing for none."""
+    return f"{value.low}..{value.high}" if isinstance(value, Range) else "" if value is None else str(value)
 
 
 def strategies() -> Rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ssrun import comparing
+from ssrun import bootstrap, comparing, interruption
 from ssrun.displays import Board, Chart
 from ssrun.engines import local
 from ssrun.engines.local import Update
@@ -98,7 +99,7 @@ def watch_run(cell: Cell, folder: RunFolder, checkpoint_every: int | None) -> di
     from ssrun.running import execute
 
     console = stderr_console()
-    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.make()
     view: View = Chart(cell, console) if is_live(console) else Lines(1)
     result: dict[str, Any] = {}
 
@@ -167,3 +168,15 @@ def print_result(result: dict[str, Any]) -> None:
     console.print(Text(f"signature  {result.get('bleu_signature', '-')}", style="dim"))
     console.print(Text(f"run        {visible(result['run'])}"), soft_wrap=True)
     sys.stdout.flush()
+
+
+def watch_bootstrap(results: Path, places: Sequence[comparing.Place], baseline: str) -> None:
+    """Computes the paired bootstraps that are missing, and says so where it takes a while."""
+    console = stderr_console()
+    since = time.monotonic()
+    for done, total in bootstrap.fill(results, places, baseline):
+        interruption.check()
+        if is_live(console):
+            console.print(Text(f"paired bootstrap over the test set {done}/{total}"), end="\r")
+        elif done == total and time.monotonic() - since > 1:
+            console.out(f"paired bootstrap over the test set: {total} comparisons")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import math
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 import torch
 from safetensors.torch import save
@@ -17,9 +17,10 @@ from ssrun.batches import Batches, collate
 from ssrun.config import RunConfig, canonical
 from ssrun.decoding import decode
 from ssrun.errors import Interrupted, StoreError
+from ssrun.files import read_json, write, writing
 from ssrun.model import Seq2Seq
 from ssrun.scoring import Scores, score
-from ssrun.store import Cell, RunFolder, digest, read_bytes, write
+from ssrun.store import Cell, RunFolder
 from ssrun.tasks import Tokens
 from ssrun.training import Diverged, Step, adam, train
 from ssrun.vocabulary import SPECIALS, Vocabulary
@@ -109,6 +110,8 @@ def prepare(config: RunConfig) -> Prepared:
 def execute(cell: Cell, folder: RunFolder, checkpoint_every: int | None = None) -> Iterator[Event]:
     """Runs a cell to its end, from its last checkpoint where there is one, and tells how it goes.
 
+    A complete run is left as it is.
+
     Args:
         cell: What to run.
         folder: Where it lies. The caller holds its lock.
@@ -117,18 +120,17 @@ def execute(cell: Cell, folder: RunFolder, checkpoint_every: int | None = None) 
     Raises:
         Interrupted: A signal came; a checkpoint of the last whole step is written.
     """
+    if folder.complete:
+        folder.sweep()
+        yield Event("end", folder.result())
+        return
     config = cell.config
     folder.start(cell)
     parts = prepare(config)
     optimiser = adam(parts.model, config)
-    saved, tensors, faults = checkpoints.last_checkpoint(folder.path, config.id)
+    totals, faults = resume(folder, config, parts.model, optimiser)
     for fault in faults:
         yield Event("warning", {"text": f"{fault}: going on from an older checkpoint"})
-    totals = Totals(saved)
-    if saved is not None:
-        checkpoints.restore(parts.model, optimiser, tensors)
-    cut_metrics(folder.path / "metrics.jsonl", totals.metrics_bytes)
-
     steps = config.training.steps
     every = checkpoint_every if checkpoint_every is not None else max(1, steps // (CHECKPOINTS + 1))
     validation = list(config.task.held_out("validation"))
@@ -136,16 +138,26 @@ def execute(cell: Cell, folder: RunFolder, checkpoint_every: int | None = None) 
     def keep() -> None:
         checkpoints.save_checkpoint(folder.path, config.id, parts.model, optimiser, totals.document())
 
+    def due() -> bool:
+        """Whether the last step is to be evaluated, and is not yet."""
+        return totals.steps > 0 and (totals.step % config.training.evaluate_every == 0 or totals.step == steps)
+
+    def evaluate() -> Event:
+        scores = score(parts.model, config.task, validation, parts.source, parts.target, config.scoring)
+        must_be_finite(scores, totals)
+        line = evaluation(config.strategy.schedule(totals.step - 1, steps), totals, scores)
+        append(folder.path / "metrics.jsonl", line, totals)
+        return Event("evaluation", line)
+
     told = 0.0
     try:
         interruption.check()
+        if due():  # interrupted in that evaluation
+            yield evaluate()
         for step in train(parts.model, optimiser, parts.batches, config, totals.step):
             totals.add(step)
-            if totals.step % config.training.evaluate_every == 0 or totals.step == steps:
-                scores = score(parts.model, config.task, validation, parts.source, parts.target, config.scoring)
-                line = evaluation(step.epsilon, totals, scores)
-                append(folder.path / "metrics.jsonl", line, totals)
-                yield Event("evaluation", line)
+            if due():
+                yield evaluate()
             if every and totals.step % every == 0 and totals.step < steps:
                 keep()
             if time.monotonic() - told > PACE or totals.step == steps:
@@ -155,13 +167,32 @@ def execute(cell: Cell, folder: RunFolder, checkpoint_every: int | None = None) 
                 interruption.check()
         result = finish(cell, folder, parts, totals)
     except Interrupted:
-        if 0 < totals.step < steps:
+        if totals.step > 0:
             keep()
         raise
     except Diverged as diverged:
         result = {**head(cell, totals), "status": "diverged", "reason": str(diverged), "steps": diverged.step}
         folder.finish(result)
     yield Event("end", result)
+
+
+def resume(
+    folder: RunFolder, config: RunConfig, model: Seq2Seq, optimiser: torch.optim.Adam
+) -> tuple[Totals, list[str]]:
+    """Puts everything back to the last good checkpoint; returns its totals, and what was wrong with newer ones."""
+    saved, tensors, faults = checkpoints.last_checkpoint(folder.path, config.id, model)
+    totals = Totals(saved)
+    if saved is not None:
+        checkpoints.restore(model, optimiser, tensors)
+    cut_metrics(folder.path / "metrics.jsonl", totals.metrics_bytes)
+    return totals, faults
+
+
+def must_be_finite(scores: Scores, totals: Totals) -> None:
+    """Raises Diverged where the evaluation of the last step finds a loss that is no number."""
+    for value in scores.values.values():
+        if not math.isfinite(value):
+            raise Diverged(totals.step, value)
 
 
 def evaluation(epsilon: float, totals: Totals, scores: Scores) -> dict[str, Any]:
@@ -180,7 +211,7 @@ def evaluation(epsilon: float, totals: Totals, scores: Scores) -> dict[str, Any]
 
 def append(path: Path, line: dict[str, Any], totals: Totals) -> None:
     """Adds a line to the metrics; a torn one is cut off on resuming."""
-    with path.open("ab") as file:
+    with writing(path), opened(path) as file:
         file.write(canonical(line) + b"\n")
         file.flush()
         os.fsync(file.fileno())
@@ -189,10 +220,13 @@ def append(path: Path, line: dict[str, Any], totals: Totals) -> None:
 
 def cut_metrics(path: Path, size: int) -> None:
     """Cuts the metrics back to what the checkpoint knows of."""
-    if path.is_file() and path.stat().st_size < size:
-        raise StoreError(f"{path}: damaged: shorter than its checkpoint says; remove the run's folder")
-    with path.open("ab") as file:
+    with writing(path), opened(path) as file:
         file.truncate(size)
+
+
+def opened(path: Path) -> IO[bytes]:
+    """A file to append to, and no link to another."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666), "ab")
 
 
 def head(cell: Cell, totals: Totals) -> dict[str, Any]:
@@ -216,6 +250,7 @@ def finish(cell: Cell, folder: RunFolder, parts: Prepared, totals: Totals) -> di
     config = cell.config
     test = list(config.task.held_out("test"))
     scores = score(parts.model, config.task, test, parts.source, parts.target, config.scoring)
+    must_be_finite(scores, totals)
     folder.write_lines("sources.txt", [" ".join(example.source) for example in test])
     folder.write_lines("hypotheses.txt", [" ".join(output) for output in scores.outputs])
     folder.write_lines("next_step.txt", [" ".join(tokens) for tokens in scores.next_step])
@@ -262,15 +297,21 @@ def load_trained(folder: RunFolder) -> Trained:
         raise StoreError(f"{folder.path}: not a run's folder: give one such as results/train/reverse/.../seed-0-...")
     if not folder.complete:
         raise StoreError(f"{folder.path}: the run is not complete: run the command that made it again")
-    cell, result = folder.cell(), folder.result()
-    content = {name: read_bytes(folder.path / name, 2**33) for name in ("model.safetensors", "vocabulary.json")}
-    for name, data in content.items():
-        if digest(data) != result["files"].get(name):
-            raise StoreError(f"{folder.path / name}: damaged: its digest does not match")
-    tokens = json.loads(content["vocabulary.json"])
-    source, target = Vocabulary(tokens["source"]), Vocabulary(tokens["target"])
+    result = folder.result()
+    for fault in folder.damage(result, ("run.json", "vocabulary.json")):
+        raise StoreError(fault)
+    cell, words = folder.cell(), folder.path / "vocabulary.json"
+    try:
+        tokens = read_json(words)
+        source, target = Vocabulary(tokens["source"]), Vocabulary(tokens["target"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{words}: not a vocabulary ({error}): remove the run's folder and run again") from None
+    path = folder.path / "model.safetensors"
+    with torch.device("meta"):  # the sizes first, so that weights of others are refused before they cost memory
+        form = Seq2Seq(cell.config.model, len(source), len(target)).state_dict()
+    tensors = checkpoints.read_tensors(path, form, result["files"].get(path.name))
     model = Seq2Seq(cell.config.model, len(source), len(target))
-    checkpoints.fill(model, checkpoints.parse(content["model.safetensors"], folder.path / "model.safetensors"))
+    model.load_state_dict(tensors)
     return Trained(cell, model, source, target)
 
 

@@ -168,7 +168,7 @@ class Course(NamedTuple):
         first: epsilon at the first step.
         last: epsilon at the last step.
         mean_epsilon: The mean share of true tokens.
-        mean_own: The mean share of the model's own tokens, 1 - mean_epsilon.
+        mean_own: The mean share of tokens that are not the true ones but the model's own (or random), 1 - mean_epsilon.
         ranges: Lowest and highest epsilon within each of 2 WIDTH equal parts of the run, and at their borders.
     """
 
@@ -254,8 +254,8 @@ def course_view(title: str, course: Course, about: str = "", plain: bool = False
         facts.add_row("half point", f"step {at}, {course.half_share:.3g} of the run{beyond}")
     if course.width is not None:
         facts.add_row("90 to 10 %", f"{count(course.width, 'step')}, {course.width / course.steps:.3g} of the run")
-    facts.add_row("mean epsilon", f"{course.mean_epsilon:.4f}, from {course.first:.4f} to {course.last:.4f}")
-    facts.add_row("own tokens", f"{course.mean_own:.4f}, mean share of coins that do not say true")
+    ends = f"first {course.first:.4f}, last {course.last:.4f}"
+    facts.add_row("mean epsilon", f"{course.mean_epsilon:.4f} ({ends}); own tokens {course.mean_own:.4f}")
     words = [Text(shown(about, plain), style="dim")] if about else []
     return page(Text(shown(title, plain), style="bold"), *words, chart(course, plain), facts)
 

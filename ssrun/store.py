@@ -13,28 +13,24 @@ Strict JSON and safetensors only: nothing that is read can run code.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
-import os
 import platform
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from fnmatch import fnmatch
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ssrun.config import RunConfig, canonical, validated
 from ssrun.errors import StoreError, UsageError
+from ssrun.files import TEMPORARY, digest, read_bytes, read_json, sweep_temporaries, write, writing
 
 VERSION = 1
 RESULTS = Path("results")
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-JSON_LIMIT = 64 * 2**20  # bytes; a larger JSON file is not ours
 MARK = ".ssrun"  # in a folder of results: this folder is ours
-TEMPORARY = ".*.tmp"
 TRANSIENT = ("lock", "failure.json", "checkpoint-*", TEMPORARY)  # of a run's files, those it loses when complete
 
 
@@ -100,114 +96,6 @@ def label(name: object) -> str:
             f"{ascii(name)[:70]} cannot name a folder: use 1 to 64 letters, digits, '.', '_', '-', the first no sign"
         )
     return name
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turns the system's refusal to write a file into one line that names it.
-
-    Raises:
-        StoreError: The disk is full, read-only or gone.
-    """
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreError(f"{path}: cannot be written ({reason}): make room or give another --out DIR") from None
-
-
-def write(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all: a temporary name in the same folder, fsync, rename, fsync the folder.
-
-    Raises:
-        StoreError: It cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with writing(path):
-        try:
-            with create(temporary) as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
-
-
-def create(temporary: Path) -> IO[bytes]:
-    """A new file, locked as long as its writer lives, so that `sweep_temporaries` knows a dead writer's."""
-    while True:
-        temporary.unlink(missing_ok=True)
-        file = temporary.open("xb")
-        with suppress(OSError):  # a disk without locks
-            fcntl.flock(file, fcntl.LOCK_EX)
-        if os.fstat(file.fileno()).st_nlink:
-            return file
-        file.close()  # swept before it was locked
-
-
-def sweep_temporaries(folder: Path) -> None:
-    """Removes the temporary files that dead writers left."""
-    for left in folder.glob(TEMPORARY):
-        with suppress(OSError):
-            descriptor = os.open(left, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                left.unlink()
-            finally:
-                os.close(descriptor)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes a folder's entries durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def digest(content: bytes) -> str:
-    """Sha256, in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def read_bytes(path: Path, limit: int = JSON_LIMIT) -> bytes:
-    """A regular file's content.
-
-    Raises:
-        StoreError: It is missing, a link, no regular file, or larger than `limit` bytes.
-    """
-    try:
-        status = path.lstat()
-        if not path.is_file() or path.is_symlink():
-            raise StoreError(f"{path}: not a regular file: ssrun reads none but its own")
-        if status.st_size > limit:
-            raise StoreError(f"{path}: {status.st_size:,} bytes, more than ssrun ever writes: remove the run's folder")
-        return path.read_bytes()
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror or error}") from None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A strict JSON object.
-
-    Raises:
-        StoreError: It is not there, or not that.
-    """
-
-    def refuse(constant: str) -> None:
-        raise ValueError(constant)
-
-    try:
-        document = json.loads(read_bytes(path), parse_constant=refuse)
-    except (ValueError, RecursionError):
-        raise StoreError(f"{path}: damaged: not strict JSON; remove the run's folder and run again") from None
-    if not isinstance(document, dict):
-        raise StoreError(f"{path}: damaged: not a JSON object; remove the run's folder and run again")
-    return document
 
 
 class RunFolder:
@@ -363,7 +251,7 @@ def claim(results: Path) -> None:
     """
     if results.is_dir():
         ours = (results / MARK).is_file()
-        if not ours and any(results.iterdir()) and not is_reference(results):
+        if not ours and not is_reference(results):
             raise UsageError(f"{results}: holds files that are not ssrun's: give another --out DIR")
     elif results.exists():
         raise UsageError(f"{results}: not a folder: give another --out DIR")
@@ -375,8 +263,9 @@ def is_transient(name: str) -> bool:
 
 
 def is_reference(results: Path) -> bool:
-    """Whether a folder holds only the committed tables of a comparison."""
-    return all(path.name.startswith(("table.", "report.")) for path in results.iterdir())
+    """Whether a folder holds only the committed tables of a comparison, or nothing but what a dead writer left."""
+    names = [path.name for path in results.iterdir()]
+    return all(name.startswith(("table.", "report.")) or fnmatch(name, TEMPORARY) for name in names)
 
 
 def mark(results: Path) -> None:

@@ -14,12 +14,12 @@ from ssrun.metrics import METRICS
 
 Document = dict[str, Any]
 Row = dict[str, Any]
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def visible(text: object) -> str:
     """Text with every control character shown as its escape: it cannot steer a terminal or a page."""
-    return _CONTROL.sub(lambda match: ascii(match.group())[1:-1], str(text))
+    return CONTROL.sub(lambda match: ascii(match.group())[1:-1], str(text))
 
 
 def number(value: float | None, metric: str) -> str:
@@ -47,6 +47,17 @@ def difference(row: Row, metric: str) -> str:
     if cell["difference_low"] is None:
         return text
     return f"{text} [{cell['difference_low']:+.{decimals}f}, {cell['difference_high']:+.{decimals}f}]"
+
+
+def bootstrapped(row: Row) -> str:
+    """In how many seeds the paired bootstrap over the test set tells the two models' BLEU apart at 5 %: `2/3`."""
+    found = row.get("bleu", {}).get("bootstrap")
+    return f"{sum(one['p'] < 0.05 for one in found)}/{len(found)}" if found else "-"
+
+
+def has_bootstrap(document: Document) -> bool:
+    """Whether BLEU is shown and its paired bootstrap was computed."""
+    return "bleu" in columns(document) and any("bootstrap" in row.get("bleu", {}) for row in document["rows"])
 
 
 def p_value(value: float | None) -> str:
@@ -81,6 +92,20 @@ def compared(document: Document) -> list[str]:
     return [metric for metric in shown if metric in (shown[0], "free_running_loss")]
 
 
+def paper_headings(document: Document) -> list[str]:
+    """A heading for each published number."""
+    paper = document["published"]
+    return [f"paper: {visible(metric)}" for metric in paper["metrics"]] if paper else []
+
+
+def paper_cells(document: Document, row: Row) -> list[str]:
+    """The published numbers of a row's strategy, to stand beside ours."""
+    paper = document["published"]
+    if not paper:
+        return []
+    return [visible(value) for value in paper["rows"].get(row["strategy"], ["-"] * len(paper["metrics"]))]
+
+
 def count(row: Row) -> str:
     """How many runs stand behind a row: `3`, or `4 of 5`."""
     return str(row["n"]) if row["n"] == row["of"] else f"{row['n']} of {row['of']}"
@@ -99,6 +124,11 @@ def notes(document: Document) -> list[str]:
             f"Differences are paired by seed with {document['baseline']}; p is the exact sign-flip p, Holm-corrected "
             f"over strategies: with {n} seeds no p can be below {document['smallest_p']:.3g}."
         )
+    if document["published"]:
+        source = document["published"]["source"]
+        lines.append(f"paper: {source}; other data and another model: compare orders, not values.")
+    if has_bootstrap(document):
+        lines.append("bootstrap: seeds in which BLEU differs at 5 % by sacreBLEU's paired bootstrap of the test set.")
     signatures = sorted({signature for all_ in document["signatures"].values() for signature in all_})
     lines += [f"BLEU: {signature}" for signature in signatures]
     for status in ("diverged", "failed", "missing"):
@@ -132,6 +162,11 @@ def claim_lines(claim: Document) -> tuple[str, str]:
     return visible(f"{claim['text']}{source}"), visible(f"{claim['metric']}: {claim['order']}{margin}: {found}")
 
 
+def reading(document: Document) -> str:
+    """What to make of the table, as one paragraph: the file's line ends are not the reader's."""
+    return visible(" ".join(document["reading"].split()))
+
+
 def terminal(document: Document) -> RenderableType:
     """The whole comparison for a terminal."""
     parts: list[RenderableType] = [Text(visible(document["question"]), style="bold")]
@@ -142,16 +177,16 @@ def terminal(document: Document) -> RenderableType:
         table.add_column("n", justify="right", no_wrap=True)
         for metric in metrics:
             table.add_column(METRICS[metric].short, justify="right")
+        for heading in paper_headings(document):
+            table.add_column(Text(heading), justify="right", style="dim")
         for row in rows:
             cells = [Text(row["strategy"]), Text(count(row))]
             for metric in metrics:
                 is_best = metric in row and row[metric]["mean"] == best(rows, metric)
                 cells.append(Text(("*" if is_best else "") + mean(row, metric), style="bold green" if is_best else ""))
-            table.add_row(*cells)
+            table.add_row(*cells, *map(Text, paper_cells(document, row)))
         parts += [Text(), table]
         parts += [part for part in [differences(document, rows)] if part]
-    if metrics and (paper := published(document)):
-        parts += [Text(), paper]
     parts += [Text(), *(Text(line, style="dim") for line in notes(document))]
     if document["claims"]:
         parts += [Text(), Text("Claims", style="bold cyan")]
@@ -161,7 +196,7 @@ def terminal(document: Document) -> RenderableType:
             parts.append(Text.assemble((f"{claim['verdict']:>12}  ", styles[claim["verdict"]]), sentence))
             parts.append(Text(f"{'':14}{found}", style="dim"))
     if document["reading"]:
-        parts += [Text(), Text(visible(document["reading"].strip()))]
+        parts += [Text(), Text(reading(document))]
     return Group(*parts)
 
 
@@ -182,29 +217,13 @@ def differences(document: Document, rows: Sequence[Row]) -> Table | None:
     for metric in metrics:
         table.add_column(METRICS[metric].short, justify="right")
         table.add_column("p", justify="right")
+    if has_bootstrap(document):
+        table.add_column("bootstrap", justify="right")
     for row in others:
         cells = [Text(row["strategy"])]
         for metric in metrics:
             cells += [Text(difference(row, metric)), Text(p_value(row.get(metric, {}).get("p_holm")))]
+        if has_bootstrap(document):
+            cells.append(Text(bootstrapped(row)))
         table.add_row(*cells)
-    return table
-
-
-def published(document: Document) -> Table | None:
-    """The numbers of the publication, to compare with."""
-    paper = document["published"]
-    if not paper:
-        return None
-    table = Table(
-        title=Text(f"published: {visible(paper['source'])}"),
-        title_justify="left",
-        title_style="bold cyan",
-        box=None,
-        pad_edge=False,
-    )
-    table.add_column("strategy", no_wrap=True)
-    for metric in paper["metrics"]:
-        table.add_column(Text(visible(metric)), justify="right")
-    for strategy, values in paper["rows"].items():
-        table.add_row(Text(visible(strategy)), *(Text(visible(value)) for value in values))
     return table

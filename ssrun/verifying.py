@@ -6,16 +6,17 @@ Also what moves whole runs about: merging folders of results, and removing what 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ssrun import interruption
 from ssrun.comparing import Place, recall, remember
 from ssrun.errors import StoreError, UsageError
-from ssrun.store import MARK, RunFolder, claim, digest, is_reference, mark, read_bytes, runs, write
+from ssrun.files import TEMPORARY, read_bytes, write
+from ssrun.store import MARK, RunFolder, claim, is_reference, is_transient, mark, runs
 
-TABLES = ("table.md", "table.csv", "table.json", "table.tex", "report.html")
-TRANSIENT = ("lock", "failure.json")
+TABLES = ("table.md", "table.csv", "table.json", "table.tex", "bootstrap.json", "report.html")
 
 
 def verify(results: Path) -> Iterator[tuple[RunFolder, list[str]]]:
@@ -44,24 +45,30 @@ def faults_of(folder: RunFolder) -> list[str]:
     faults = []
     if cell.config.id != result["run"] or folder.path.name != cell.name.rpartition("/")[2]:
         faults.append(f"{folder.path / 'run.json'}: not the configuration of this result")
-    for name, expected in result["files"].items():
-        if name not in RunFolder.FILES:
-            faults.append(f"{folder.path / 'result.json'}: names a file that no run has: {name!r}")
-            continue
-        try:
-            if digest(read_bytes(folder.path / name, 2**33)) != expected:
-                faults.append(f"{folder.path / name}: damaged: its digest does not match")
-        except StoreError as error:
-            faults.append(str(error))
-    known = {*RunFolder.FILES, "result.json", *TRANSIENT}
-    faults += [f"{path}: not a file of a run" for path in sorted(folder.path.iterdir()) if path.name not in known]
+    strange = sorted(result["files"].keys() - set(RunFolder.FILES))
+    faults += [f"{folder.path / 'result.json'}: names a file that no run has: {name!r}" for name in strange]
+    named = [name for name in RunFolder.FILES if name in result["files"] or result["status"] == "complete"]
+    faults += folder.damage(result, named)
+    known = {*named, "result.json"}
+    faults += [
+        f"{path}: not a file of this run"
+        for path in sorted(folder.path.iterdir())
+        if path.name not in known and not is_transient(path.name)
+    ]
     if not faults and result["status"] == "complete":
-        faults = [
-            f"{folder.path / 'result.json'}: {name} is {result[name]}, but the stored text gives {value}"
-            for name, value in recomputed(folder).items()
-            if not math.isclose(result[name], value, rel_tol=1e-9, abs_tol=1e-9)
-        ]
+        faults += mistakes(folder, result)
     return faults
+
+
+def mistakes(folder: RunFolder, result: Mapping[str, Any]) -> Iterator[str]:
+    """The scores of a result that the run's stored text does not give."""
+    path = folder.path / "result.json"
+    try:
+        for name, value in recomputed(folder).items():
+            if not math.isclose(result[name], value, rel_tol=1e-9, abs_tol=1e-9):
+                yield f"{path}: {name} is {result[name]}, but the stored text gives {value}"
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        yield f"{path}: its scores cannot be recomputed from the stored text ({type(error).__name__}: {error})"
 
 
 def recomputed(folder: RunFolder) -> dict[str, float]:
@@ -102,7 +109,7 @@ def merge(sources: Sequence[Path], out: Path) -> int:
     for source in sources:
         for place in grid:
             interruption.check()
-            folder, target = RunFolder(source / place.name), RunFolder(out / place.name)
+            folder, target = RunFolder.of(source, place), RunFolder.of(out, place)
             if not folder.complete or target.complete:
                 continue
             if faults := faults_of(folder):
@@ -134,7 +141,7 @@ def ours(results: Path) -> list[Path]:
         raise StoreError(f"{results}: not marked as ssrun's: nothing is removed")
     files: list[Path] = []
     folders: list[Path] = []
-    known = {*RunFolder.FILES, "result.json", *TRANSIENT}
+    known = {*RunFolder.FILES, "result.json"}
     for task in _folders(results):
         for strategy in _folders(task):
             for run in _folders(strategy):
@@ -144,12 +151,13 @@ def ours(results: Path) -> list[Path]:
                     path
                     for path in sorted(run.iterdir())
                     if not path.is_dir() or path.is_symlink()
-                    if path.name in known or path.name.startswith("checkpoint-") or path.name.endswith(".tmp")
+                    if path.name in known or is_transient(path.name)
                 ]
                 folders.append(run)
             folders.append(strategy)
         folders.append(task)
     files += [results / name for name in (*TABLES, "experiment.json", MARK) if (results / name).is_file()]
+    files += sorted(results.glob(TEMPORARY))
     return [*files, *folders, results]
 
 

@@ -64,7 +64,6 @@ def test_a_schedule_is_its_closed_form_over_the_whole_run(schedule: Schedule, cl
 
 def test_the_closed_forms_cover_every_schedule() -> None:
     assert {type(schedule) for schedule, _ in CLOSED_FORMS} == set(SCHEDULES.values())
-    assert all(kind().name == name for name, kind in SCHEDULES.items() if name == kind().name)
     assert [kind.model_fields["name"].default for kind in SCHEDULES.values()] == list(SCHEDULES)
 
 
@@ -133,9 +132,9 @@ def test_half_at_keeps_the_shape_when_the_number_of_steps_changes(kind: type[Sch
 
 @pytest.mark.parametrize("k", [20, 100, 1000])
 def test_the_inverse_sigmoid_falls_from_90_to_10_percent_within_4_39_k(k: int) -> None:
-    fine = np.arange(0, 20 * k, 0.1)
+    fine = np.arange(0, 20 * k, k / 1000)
     epsilon = np.array([InverseSigmoid(k=k)(step, N) for step in fine])
-    width = 0.1 * ((epsilon <= 0.9) & (epsilon >= 0.1)).sum()
+    width = k / 1000 * ((epsilon <= 0.9) & (epsilon >= 0.1)).sum()
     assert width / k == pytest.approx(2 * math.log(9), rel=0.01)
     assert 2 * math.log(9) == pytest.approx(4.39, abs=0.005)
 
@@ -207,17 +206,17 @@ def test_the_mean_is_the_mean_of_the_course(schedule: Schedule) -> None:
 @pytest.mark.parametrize("name", SCHEDULES)
 @pytest.mark.parametrize("mean", [0.2, 0.5, 0.8])
 def test_a_matched_schedule_has_the_mean_that_was_asked_for(name: str, mean: float) -> None:
-    assert SCHEDULES[name]().matched(mean, N).mean(N) == pytest.approx(mean, abs=3e-3)
+    assert SCHEDULES[name]().matched(mean, 500).mean(500) == pytest.approx(mean, abs=5e-3)
 
 
 def test_matching_keeps_every_other_field() -> None:
-    matched = InverseSigmoid(k=20, start=0.9, end=0.1).matched(0.6, N)
+    matched = InverseSigmoid(k=20, start=0.9, end=0.1).matched(0.6, 500)
     assert (matched.start, matched.end, matched.k) == (0.9, 0.1, None)
-    assert Cycle(period=40).matched(0.25, N).period == 40
+    assert Cycle(period=50).matched(0.2, 500).period == 50
 
 
 def test_a_mean_that_no_shape_reaches_is_refused() -> None:
-    with pytest.raises(ValueError, match="no half_at gives exponential a mean epsilon of 0.200"):
+    with pytest.raises(ValueError, match=r"no half_at gives exponential a mean epsilon of 0\.200"):
         Exponential(end=0.4).matched(0.2, N)
 
 

@@ -261,8 +261,7 @@ class TestSimultaneous:
             shifts = generator.choice([0.0, 0.5, 2.0, 6.0], lengths.size)
             boundaries = generator.choice([0.0, 0.5, -0.5], lengths.size)
             family = [
-                generator.normal(shift, size=length).tolist()
-                for shift, length in zip(shifts, lengths, strict=True)
+                generator.normal(shift, size=length).tolist() for shift, length in zip(shifts, lengths, strict=True)
             ]
             found = simultaneous(family, boundaries.tolist())
             excluded = [verdict(each, "higher") != "inconclusive" for each in found]
@@ -343,9 +342,7 @@ class TestVerdicts:
         for order in (claim, claim[::-1]):
             (found,) = verdicts([order])
             assert found.verdict == expected
-            assert [each.difference for each in found.intervals] == [
-                np.mean(each.treatment) for each in order
-            ]
+            assert [each.difference for each in found.intervals] == [np.mean(each.treatment) for each in order]
 
     def test_every_comparison_counts_in_one_family(self) -> None:
         unclear = Comparison(UNCLEAR, ZEROS, "higher")
@@ -408,9 +405,7 @@ class TestPromises:
         assert agree + disagree > 0
 
     @pytest.mark.parametrize("margin", [0.0, 2.0, -0.5])
-    def test_a_single_claim_on_its_boundary_errs_exactly_as_often_as_the_level_says(
-        self, margin: float
-    ) -> None:
+    def test_a_single_claim_on_its_boundary_errs_exactly_as_often_as_the_level_says(self, margin: float) -> None:
         tables = normal(11, 3000, 2, 6)
         tables[:, 1] += margin
         assert all(within_binomial_error(count, 3000, 0.025) for count in false_verdicts(tables, margin))
@@ -428,9 +423,7 @@ class TestPromises:
         wrong = 0
         for table in tables:
             family = [HIGHER, LOWER, *(table[1:] - table[0]).tolist()]
-            wrong += any(
-                verdict(each, "higher") != "inconclusive" for each in simultaneous(family, [0.0] * 4)[2:]
-            )
+            wrong += any(verdict(each, "higher") != "inconclusive" for each in simultaneous(family, [0.0] * 4)[2:])
         assert at_most(wrong, 1500, 0.05)
         assert wrong > 15
 

@@ -20,7 +20,7 @@ from ssrun.tasks.translation import Translation
 
 FOLDER = Path(__file__).parents[1] / "data" / "translation"
 FILES = [f"{split}.{language}" for split in ("train", "valid", "test") for language in ("en", "fr")]
-TASK = Translation()
+TASK = Translation(validation_pairs=500)
 HELD_OUT: tuple[Split, ...] = ("validation", "test")
 EXAMPLES = [*TASK.training(), *(example for split in HELD_OUT for example in TASK.held_out(split))]
 FRENCH = [example.target for example in EXAMPLES]
@@ -96,7 +96,11 @@ def test_check_passes_on_fresh_files_and_fails_on_one_changed_letter(made_again:
 def test_the_files_hold_8000_500_and_1000_pairs() -> None:
     lines = {name: (FOLDER / name).read_bytes().count(b"\n") for name in FILES}
     assert lines == dict(zip(FILES, (8000, 8000, 500, 500, 1000, 1000), strict=True))
-    assert [len(TASK.training()), *(len(Translation(validation_pairs=500).held_out(split)) for split in HELD_OUT)] == [8000, 500, 1000]
+    assert [len(TASK.training()), *(len(TASK.held_out(split)) for split in HELD_OUT)] == [
+        8000,
+        500,
+        1000,
+    ]
 
 
 def test_every_source_occurs_once_over_all_splits_and_so_has_one_target() -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from ssrun import interruption
+from ssrun.errors import StoreError
 from ssrun.store import Cell, RunFolder
 
 TRIES = 3  # of a cell whose worker dies under it
@@ -63,7 +64,7 @@ class _Worker:
         self.cell, self.since = cell, time.monotonic()
         job = {
             "cell": cell.document(),
-            "folder": str(results / cell.name),
+            "results": str(results),
             "checkpoint_every": checkpoint_every,
         }
         with suppress(BrokenPipeError):  # then it is dead, and `read` will say so
@@ -184,7 +185,10 @@ class _Pool:
             return
         self.deaths[cell.name] = self.deaths.get(cell.name, 0) + 1
         if last or self.deaths[cell.name] >= TRIES:
-            RunFolder.of(self.results, cell).fail(reason)
+            try:
+                RunFolder.of(self.results, cell).fail(reason)
+            except StoreError as error:
+                reason = f"{reason} (and {error})"
             yield Update(cell, "failed", {"reason": reason})
         else:
             self.waiting.append((0.0, cell))

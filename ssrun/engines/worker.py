@@ -66,14 +66,15 @@ def work(job: dict[str, Any], out: TextIO) -> None:
     Raises:
         Interrupted: A signal came, or the parent is gone.
     """
-    folder = RunFolder(Path(job["folder"]))
     try:
         cell = Cell.read(job["cell"], "job")
-        folder.path.mkdir(parents=True, exist_ok=True)
+        folder = RunFolder.of(Path(job["results"]), cell)
+    except SsrunError as error:
+        tell(out, "failed", {"reason": str(error)})
+        return
+    try:
+        folder.make()
         with FileLock(folder.path / "lock", timeout=0):
-            if folder.complete:
-                tell(out, "end", folder.result())
-                return
             from ssrun.running import execute
 
             for event in execute(cell, folder, job["checkpoint_every"]):
@@ -87,7 +88,7 @@ def work(job: dict[str, Any], out: TextIO) -> None:
         reason = " ".join(reason.split())[:500]
         try:
             folder.fail(reason)
-        except OSError as disk:
+        except SsrunError as disk:
             reason = f"{reason} (and {disk})"
         tell(out, "failed", {"reason": reason})
 

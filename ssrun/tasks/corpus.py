@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import zlib
 from collections import Counter
 from functools import lru_cache
@@ -163,6 +164,8 @@ def read_split(folder: str, split: Split, source_language: str, target_language:
                 raise UsageError(f"{path}:{number}: an empty side: remove the pair from both sides")
             if not RESERVED.isdisjoint(side):
                 raise UsageError(f"{path}:{number}: {', '.join(sorted(RESERVED))} are reserved: rename the word")
+            if any("\t" in word for word in side):
+                raise UsageError(f"{path}:{number}: a tab within a line: put spaces between tokens")
         pairs.append((source, target))
     return tuple(pairs)
 
@@ -173,7 +176,7 @@ def find(folder: Path, split: Split, ending: str) -> Path:
     Raises:
         UsageError: There is none, or more than one.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where a name is too long
         raise UsageError(f"{folder}: no such corpus folder: give the folder that holds train.*, valid.* and test.*")
     names = [f"{stem}.{ending}{zipped}" for stem in STEMS[split] for zipped in ("", ".gz")]
     found = [folder / name for name in names if (folder / name).exists()]
@@ -192,27 +195,43 @@ def read_lines(path: Path) -> list[str]:
         UsageError: It is not such a file.
     """
     if not path.is_file():
-        raise UsageError(f"{path}: not a regular file: give a text file")
+        raise UsageError(f"{path}:1: not a regular file: give a text file")
+    lines: list[str] = []
     try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            for number, line in enumerate(iter(lambda: file.readline(LINE_LIMIT + 2), b""), start=1):
+                try:
+                    lines.append(sentence(line, first=number == 1))
+                except ValueError as error:
+                    raise UsageError(f"{path}:{number}: {error}") from None
     except (OSError, EOFError, zlib.error) as error:
-        raise UsageError(f"{path}: cannot be read ({error}): check the file and its permissions") from None
-    if not raw:
+        raise UsageError(
+            f"{path}:{len(lines) + 1}: cannot be read ({error}): check the file and its permissions"
+        ) from None
+    if not lines:
         raise UsageError(f"{path}:1: no lines: give at least one sentence a file")
-    if raw.startswith(b"\xef\xbb\xbf"):
-        raise UsageError(f"{path}:1: begins with a byte-order mark: save it as UTF-8 without one")
-    lines = []
-    for number, line in enumerate(raw.removesuffix(b"\n").split(b"\n"), start=1):
-        if len(line) > LINE_LIMIT:
-            raise UsageError(f"{path}:{number}: a line of {len(line):,} bytes: one sentence a line, please")
-        if line.endswith(b"\r"):
-            raise UsageError(f"{path}:{number}: CRLF line end: convert the file to LF, for example with dos2unix")
-        if b"\0" in line:
-            raise UsageError(f"{path}:{number}: a NUL byte: this is not plain text")
-        try:
-            lines.append(line.decode())
-        except UnicodeDecodeError as error:
-            raise UsageError(
-                f"{path}:{number}: invalid UTF-8 at byte {error.start + 1}: convert the file to UTF-8"
-            ) from None
     return lines
+
+
+def sentence(line: bytes, first: bool) -> str:
+    """A line's text; ValueError says what is wrong with it.
+
+    Args:
+        line: With its line feed, where it has one; cut where it is too long.
+        first: Whether it is the file's first.
+    """
+    line = line.removesuffix(b"\n")
+    if first and line.startswith(b"\xef\xbb\xbf"):
+        raise ValueError("begins with a byte-order mark: save it as UTF-8 without one")
+    if len(line) > LINE_LIMIT:
+        raise ValueError(f"a line of more than {LINE_LIMIT:,} bytes: one sentence a line, please")
+    if line.endswith(b"\r"):
+        raise ValueError("CRLF line end: convert the file to LF, for example with dos2unix")
+    if b"\0" in line:
+        raise ValueError("a NUL byte: this is not plain text")
+    if not line.strip(b" \t"):
+        raise ValueError("an empty side: remove the pair from both sides")
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"invalid UTF-8 at byte {error.start + 1}: convert the file to UTF-8") from None

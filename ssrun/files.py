@@ -1,0 +1,125 @@
+"""Files written whole or not at all, and read with a limit: what the store, checkpoints and tables rest on."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from ssrun.errors import StoreError
+
+JSON_LIMIT = 64 * 2**20  # bytes; a larger JSON file is not ours
+TEMPORARY = ".*.tmp"
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns the system's refusal to write a file into one line that names it.
+
+    Raises:
+        StoreError: The disk is full, read-only or gone.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreError(f"{path}: cannot be written ({reason}): make room or give another --out DIR") from None
+
+
+def write(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all: a temporary name in the same folder, fsync, rename, fsync the folder.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with writing(path):
+        try:
+            with create(temporary) as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def create(temporary: Path) -> IO[bytes]:
+    """A new file, locked as long as its writer lives, so that `sweep_temporaries` knows a dead writer's."""
+    while True:
+        temporary.unlink(missing_ok=True)
+        file = temporary.open("xb")
+        with suppress(OSError):  # a disk without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # swept before it was locked
+
+
+def sweep_temporaries(folder: Path) -> None:
+    """Removes the temporary files that dead writers left."""
+    for left in folder.glob(TEMPORARY):
+        with suppress(OSError):
+            descriptor = os.open(left, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
+            finally:
+                os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes a folder's entries durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def digest(content: bytes) -> str:
+    """Sha256, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_bytes(path: Path, limit: int = JSON_LIMIT) -> bytes:
+    """A regular file's content.
+
+    Raises:
+        StoreError: It is missing, a link, no regular file, or larger than `limit` bytes.
+    """
+    try:
+        status = path.lstat()
+        if not path.is_file() or path.is_symlink():
+            raise StoreError(f"{path}: not a regular file: ssrun reads none but its own")
+        if status.st_size > limit:
+            raise StoreError(f"{path}: {status.st_size:,} bytes, more than ssrun ever writes: remove the run's folder")
+        return path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A strict JSON object.
+
+    Raises:
+        StoreError: It is not there, or not that.
+    """
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    try:
+        document = json.loads(read_bytes(path), parse_constant=refuse)
+    except (ValueError, RecursionError):
+        raise StoreError(f"{path}: damaged: not strict JSON; remove the run's folder and run again") from None
+    if not isinstance(document, dict):
+        raise StoreError(f"{path}: damaged: not a JSON object; remove the run's folder and run again")
+    return document
