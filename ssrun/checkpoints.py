@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ssrun.config import canonical
+from ssrun.config import ModelConfig, canonical
 from ssrun.errors import StoreError
 from ssrun.files import digest, read_bytes, read_json, write
 from ssrun.model import Seq2Seq
@@ -49,6 +49,14 @@ def kept_tensors(model: Seq2Seq) -> dict[str, Tensor]:
         tensors |= {f"adam.{moment}.{name}": weight for moment in MOMENTS}
         tensors[f"adam.step.{name}"] = torch.empty(())
     return tensors
+
+
+def weight_bytes(config: ModelConfig, source_size: int, target_size: int) -> int:
+    """How large a model's weights are, without building it."""
+    embedding, hidden = config.embedding, config.hidden
+    lstm = sum(4 * hidden * (size + hidden + 2) for size in [embedding] + [hidden] * (config.layers - 1))
+    combine = 0 if config.attention == "none" else hidden * (2 * hidden + 1)
+    return 4 * (2 * lstm + combine + (source_size + target_size) * embedding + target_size * (hidden + 1))
 
 
 def read_tensors(path: Path, expected: Mapping[str, Tensor], known: object) -> dict[str, Tensor]:

@@ -6,6 +6,9 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +24,7 @@ from ssrun.options import (
     SourceLanguage,
     Steps,
     TargetLanguage,
+    Tensorboard,
     completed,
     corpus_is_used,
     example,
@@ -40,6 +44,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help fits 80 columns, where boxes cut option names off
 )
+
+
+@contextmanager
+def mirrored(asked: bool, results: Path) -> Iterator[Any]:
+    """A mirror for TensorBoard beside the runs, where it is asked for."""
+    if not asked:
+        yield None
+        return
+    from ssrun.mirror import Mirror
+
+    mirror = Mirror(results / "tensorboard")
+    try:
+        yield mirror
+    finally:
+        mirror.close()
 
 
 def emit(text: str) -> None:
@@ -73,6 +92,7 @@ def train(
     target_language: TargetLanguage = None,
     out: Out = None,
     checkpoint_every: CheckpointEvery = None,
+    tensorboard: Tensorboard = False,
     as_json: Json = False,
 ) -> None:
     """Train one run, watched live. The same command again goes on where it stopped, or shows the result."""
@@ -94,7 +114,8 @@ def train(
 
         interruption.listen()
         mark(results)
-        result = live.watch_run(cell, folder, checkpoint_every)
+        with mirrored(tensorboard, results) as mirror:
+            result = live.watch_run(cell, folder, checkpoint_every, mirror)
     result = {**result, "run": str(folder.path)}
     if as_json:
         emit(json.dumps(result, allow_nan=False) + "\n")
@@ -152,6 +173,7 @@ def compare(
     ] = None,
     out: Out = None,
     checkpoint_every: CheckpointEvery = None,
+    tensorboard: Tensorboard = False,
     cell_timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Time after which a run counts as hung.", min=1)
     ] = None,
@@ -192,7 +214,8 @@ def compare(
     interruption.listen()
     places = [comparing.Place.of(cell) for cell in cells]
     comparing.remember(results, plan, places, command_of(experiment, choices, changes))
-    live.watch_comparison(plan, own, results, jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout)
+    with mirrored(tensorboard, results) as mirror:
+        live.watch_comparison(plan, own, results, jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout, mirror)
     live.watch_bootstrap(results, places, plan.baseline)
     document = comparing.document(results)
     comparing.write_tables(results, document)

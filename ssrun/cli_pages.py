@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from ssrun.cli import Json, emit
+from ssrun.cli import emit
+from ssrun.options import Json, example
 
 Results = Annotated[Path, typer.Argument(help="A folder that compare or train wrote.")]
 
@@ -17,7 +18,8 @@ Results = Annotated[Path, typer.Argument(help="A folder that compare or train wr
 def figures(
     results: Results,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for the figures.", show_default="RESULTS/figures")
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder for the figures.", show_default="RESULTS/figures"),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -39,7 +41,7 @@ def figures(
 def report(
     results: Results,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The HTML file.", show_default="RESULTS/report.html")
+        Path | None, typer.Option("--out", metavar="FILE", help="The HTML file.", show_default="RESULTS/report.html")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -69,5 +71,5 @@ def say(line: str) -> None:
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    app.command(epilog="Example:  ssrun figures results/default --out pictures")(figures)
-    app.command(epilog="Example:  ssrun report results/default")(report)
+    app.command(epilog=example("ssrun figures results/default --out pictures"))(figures)
+    app.command(epilog=example("ssrun report results/default"))(report)

@@ -189,7 +189,7 @@ def summary(experiment: Experiment, outcomes: pd.DataFrame, command: str, enviro
         "baseline": experiment.baseline,
         "metrics": list(experiment.metrics),
         "seeds": list(experiment.seeds),
-        "smallest_p": 2.0 ** (1 - len(experiment.seeds)),
+        "smallest_p": paired(experiment.seeds, experiment.seeds).smallest_p,
         "rows": rows,
         "claims": judge(experiment, outcomes),
         "published": experiment.published.model_dump(mode="json") if experiment.published else None,

@@ -154,10 +154,11 @@ def known_fields(kind: type[BaseModel], document: Any, path: Sequence[str]) -> l
     """The fields that a document of this kind has at a path, for an error message."""
     fields: Any = kind
     for step in path:
-        if isinstance(fields, type) and issubclass(fields, RunConfig) and step == "task":
+        if fields is RunConfig and step == "task":
             fields = TASKS[document["task"]["name"]]
-        else:
-            fields = fields.model_fields[step].annotation
+        elif not step.isdecimal():  # the place within a list
+            annotation = fields.model_fields[step].annotation
+            fields = next(part for part in (annotation, *get_args(annotation)) if hasattr(part, "model_fields"))
     return [name for name in fields.model_fields if name != "name"]
 
 

@@ -54,6 +54,12 @@ class Running:
         self.forced: list[float] = []
         self.free: list[float] = []
 
+    def shown(self, decimals: int) -> str:
+        """Where it stands, in a few words; before the first step there is nothing to tell."""
+        if not self.step:
+            return "starting"
+        return f"{self.step}/{self.steps}  ε {self.epsilon:.{decimals}f}  loss {self.loss:.3f}"
+
     def update(self, update: Update) -> None:
         """Takes in a step or an evaluation."""
         values = update.values
@@ -124,16 +130,13 @@ class Board:
         lines: list[RenderableType] = [top]
         for cell, state in self.running.items():
             spark = sparkline(state.losses, 16 if width >= 100 else 8)
-            line = (
-                f"{cell.task}/{cell.strategy} {cell.seed}  {state.step}/{state.steps}"
-                f"  ε {state.epsilon:.2f}  loss {state.loss:.3f} "
-            )
+            line = f"{cell.task}/{cell.strategy} {cell.seed}  {state.shown(2)} "
             lines.append(Text.assemble("  ", line, (spark, "cyan"), no_wrap=True, overflow="ellipsis"))
         lines += [Text(visible(m), style="yellow", no_wrap=True, overflow="ellipsis") for m in self.messages[-2:]]
         room = height - len(lines) - 3
         if room > 2:
             lines.append(self.table(room, width))
-        return Group(*lines)
+        return Group(*lines[: height - 1])
 
     def table(self, room: int, width: int) -> Table:
         """The rows as far as they are known, the last to change within sight."""
@@ -172,20 +175,17 @@ class Chart:
             self.messages.append(update.values["text"])
         self.state.update(update)
         if self.first is None and self.state.step:
-            self.first = self.state.step - 1
+            self.first, self.since = self.state.step, time.monotonic()
 
     def __rich__(self) -> RenderableType:
         """The screen."""
         state, width = self.state, max(10, min(60, self.console.size.width - 34))
         done = state.step - (self.first or 0)
         passed = time.monotonic() - self.since
-        left = duration(passed * (state.steps - state.step) / done) if done else "..."
+        left = f"  {duration(passed * (state.steps - state.step) / done)} left" if done else ""
         lines = [
             Text(f"{self.cell.task} / {self.cell.strategy} / seed {self.cell.seed}", style="bold"),
-            Text.assemble(
-                bar(state.step / state.steps),
-                f"  {state.step}/{state.steps}  ε {state.epsilon:.3f}  loss {state.loss:.3f}  {left} left",
-            ),
+            Text.assemble(bar(state.step / state.steps), f"  {state.shown(3)}{left}"),
         ]
         together = [*state.forced, *state.free]
         for name, values, style in (("free-running", state.free, "magenta"), ("teacher-forced", state.forced, "cyan")):

@@ -89,13 +89,13 @@ class Drawn(NamedTuple):
     Attributes:
         name: Of its files.
         title: What it shows.
-        caption: How to read it; then n, the command and the BLEU signature.
+        about: How to read it.
         figure: It.
     """
 
     name: str
     title: str
-    caption: str
+    about: str
     figure: Figure
 
 
@@ -228,7 +228,7 @@ class Easel:
         if lines:
             figure.text(*place(0.12, total - 0.13 * len(lines) - 0.08), "\n".join(lines), size=6.3, color=GREY,
                         va="top", linespacing=1.35)  # fmt: skip
-        return Drawn(name, title, caption, figure), axes
+        return Drawn(name, title, about, figure), axes
 
     def keys(self) -> list[Any]:
         """The legend's entries."""

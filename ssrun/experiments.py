@@ -178,16 +178,21 @@ class Experiment(Section):
         ]
 
     def _cell(self, task: str, strategy: str, seed: int) -> Cell:
-        """One run of the grid."""
+        """One run of the grid; what is wrong with it is said with the experiment's name."""
+        try:
+            return self._resolved(task, strategy, seed)
+        except UsageError as error:
+            raise UsageError(f"{self.name}: {error}") from None
+
+    def _resolved(self, task: str, strategy: str, seed: int) -> Cell:
         of_task, of_strategy = dict(self.tasks[task]), dict(self.strategies[strategy])
         base_task, base = of_task.pop("base", task), of_strategy.pop("base", strategy)
-        where = f"{self.name}: "
         if base_task not in TASKS:
-            raise UsageError(f"{where}{unknown('task', base_task, TASKS)}")
+            raise UsageError(unknown("task", base_task, TASKS))
         if base not in STRATEGIES:
-            raise UsageError(f"{where}{unknown('strategy', base, STRATEGIES)}")
+            raise UsageError(unknown("strategy", base, STRATEGIES))
         sections = {name: of_strategy.pop(name) for name in SECTIONS[2:] if name in of_strategy}
-        fields = {*parameters(validated(Strategy, variant(base, of_strategy), where))}
+        fields = {*parameters(validated(Strategy, variant(base, of_strategy)))}
 
         def fitting(changes: Overrides) -> Overrides:
             """The changes to fields that this run has; `_every_field_is_used` refuses one that no run has."""
@@ -212,7 +217,7 @@ class Experiment(Section):
         try:
             schedule = config.strategy.schedule.matched(self.mean_epsilon, config.training.steps)
         except ValueError as error:
-            raise UsageError(f"{self.name}: match: {error}") from None
+            raise UsageError(f"match: {error}") from None
         return config.model_copy(update={"strategy": config.strategy.model_copy(update={"schedule": schedule})})
 
     def _every_field_is_used(self) -> None:

@@ -1,4 +1,4 @@
-"""The claims page: every claim of every comparison whose tables are kept, with its verdict and the command that gives it."""
+"""The claims page: every claim of every comparison whose tables are kept, its verdict, and how to get it again."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 from ssrun.errors import StoreError
 from ssrun.formats import markdown_cell, table_lines
 from ssrun.metrics import METRICS
-from ssrun.store import read_json
+from ssrun.files import read_json
 from ssrun.tables import Document, p_value
 
 INTRODUCTION = """# What the claims came to
 
-Made by `ssrun claims`, from the tables in this folder. A verdict is *agree* when the simultaneous 95 % paired t-interval
-(Holm over the claims of one experiment) of the difference lies wholly on the claimed side, beyond the margin where one is
-claimed; *disagree* when it lies wholly on the other; else *inconclusive*. p is the exact two-sided sign-flip p, n the
-number of paired seeds. Of a chain of strategies the numbers are those of its weakest link. Toy tasks and small models:
-a verdict here says what this instrument shows, not what the paper's own experiment would.
+Made by `ssrun claims`, from the tables in this folder. A verdict is *agree* when the simultaneous 95 % paired
+t-interval (Holm over the claims of one experiment) of the difference lies wholly on the claimed side, beyond the margin
+where one is claimed; *disagree* when it lies wholly on the other; else *inconclusive*. p is the exact two-sided
+sign-flip p, n the number of paired seeds. Of a chain of strategies the numbers are those of its weakest link. Toy tasks
+and small models: a verdict here says what this instrument shows, not what the paper's own experiment would.
 """
 
 

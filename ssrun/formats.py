@@ -68,7 +68,6 @@ def markdown_cell(text: str) -> str:
 
 def markdown(document: Document) -> str:
     """The comparison as GitHub-flavoured Markdown."""
-
     cell = markdown_cell
 
     def bold(text: str) -> str:

@@ -91,8 +91,10 @@ def is_live(console: Console) -> bool:
     return console.is_terminal and not console.is_dumb_terminal
 
 
-def watch_run(cell: Cell, folder: RunFolder, checkpoint_every: int | None) -> dict[str, Any]:
-    """Runs one cell in this process and shows how it goes; returns its result."""
+def watch_run(
+    cell: Cell, folder: RunFolder, checkpoint_every: int | None, mirror: View | None = None
+) -> dict[str, Any]:
+    """Runs one cell in this process and shows how it goes, also to a `mirror`; returns its result."""
     from filelock import FileLock, Timeout
 
     from ssrun.errors import StoreError
@@ -105,7 +107,8 @@ def watch_run(cell: Cell, folder: RunFolder, checkpoint_every: int | None) -> di
 
     def follow() -> None:
         for event in execute(cell, folder, checkpoint_every):
-            view.update(Update(cell, event.kind, event.values))
+            for each in (view, mirror) if mirror else (view,):
+                each.update(Update(cell, event.kind, event.values))
             if event.kind == "end":
                 result.update(event.values)
 
@@ -128,8 +131,9 @@ def watch_comparison(
     jobs: int,
     checkpoint_every: int | None,
     cell_timeout: float | None,
+    mirror: View | None = None,
 ) -> None:
-    """Runs what is missing and shows how it goes."""
+    """Runs what is missing and shows how it goes, also to a `mirror`."""
     todo = comparing.incomplete(results, cells)
     if not todo:
         return
@@ -140,11 +144,15 @@ def watch_comparison(
         with shown(board, console):
             for update in updates:
                 board.update(update)
+                if mirror:
+                    mirror.update(update)
     else:
         lines = Lines(len(todo))
         lines.say(f"{experiment.name}: {len(todo)} runs to train, {jobs} at once")
         for update in updates:
             lines.update(update)
+            if mirror:
+                mirror.update(update)
 
 
 def print_result(result: dict[str, Any]) -> None:

@@ -76,6 +76,9 @@ SourceLanguage = Annotated[
 TargetLanguage = Annotated[
     str | None, typer.Option(metavar="EXT", help="Ending of the corpus' target files, such as en.")
 ]
+Tensorboard = Annotated[
+    bool, typer.Option("--tensorboard", help="Mirror the metrics for TensorBoard, to `tensorboard` beside the runs.")
+]
 CheckpointEvery = Annotated[
     int | None,
     typer.Option(metavar="N", help="Steps between checkpoints; 0 for none.", show_default="a few a run", min=0),

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ssrun import __version__, comparing, inspecting
-from ssrun.drawing import Easel, saved, style
+from ssrun.drawing import Easel, evidence, saved, style
 from ssrun.errors import UsageError
 from ssrun.figures import figures
-from ssrun.inspecting import Contrast, Run, Runs
+from ssrun.files import write
+from ssrun.inlining import inlined
+from ssrun.inspecting import Contrast, Runs
 from ssrun.metrics import METRICS
-from ssrun.store import write
 from ssrun.tables import (
     Document,
     Row,
@@ -43,9 +43,6 @@ from ssrun.tables import (
 EXAMPLES = 3  # a task
 WORDS, LETTERS = 100, 60  # of a text, and of a token, that the page shows
 SIGNS = {"agree": "✓", "disagree": "✗", "inconclusive": "?"}
-SVG = "{http://www.w3.org/2000/svg}"
-LINK = "{http://www.w3.org/1999/xlink}href"
-FONTS = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 
 Part = dict[str, Any]
 
@@ -75,7 +72,7 @@ def page(document: Document, runs: Runs, folder: str, tell: Callable[[str], None
     drawn, rules = inline_figures(document, runs, missing.append)
     for line in missing:
         tell(line)
-    found = {task: inspecting.contrasts(inspecting.of_one_seed(runs, task), EXAMPLES) for task in tasks_of(document)}
+    telling = {task: inspecting.contrasts(inspecting.of_one_seed(runs, task), EXAMPLES) for task in tasks_of(document)}
     sheet, program = resource("report.css") + rules, resource("report.js")
     environment = Environment(
         loader=PackageLoader("ssrun", ""),
@@ -96,17 +93,17 @@ def page(document: Document, runs: Runs, folder: str, tell: Callable[[str], None
         folder=folder,
         summary=summary(document),
         claims=[
-            {"verdict": claim["verdict"], "sign": SIGNS[claim["verdict"]], "text": text, "evidence": evidence}
+            {"verdict": claim["verdict"], "sign": SIGNS[claim["verdict"]], "text": text, "evidence": found}
             for claim in document["claims"]
-            for text, evidence in [claim_lines(claim)]
+            for text, found in [claim_lines(claim)]
         ],
         tables=[table(document, task, rows) for task, rows in by_task(document)],
         notes=[note.replace("* best", "★ best") for note in notes(document)],
         reading=[" ".join(part.split()) for part in document["reading"].split("\n\n") if part.strip()],
         figures=drawn,
         missing=missing,
-        contrasts=[shortened(task, one) for task, of_task in found.items() for one in of_task],
-        explorers=[explorer(runs, task, of_task[0]) for task, of_task in found.items() if of_task],
+        contrasts=[shortened(task, one) for task, of_task in telling.items() for one in of_task],
+        explorers=[explorer(runs, task, of_task[0]) for task, of_task in telling.items() if of_task],
         settings=settings(runs),
         environments=[flat(one) for one in document["environments"]],
         runs=[run for of in runs.values() for run in of],
@@ -163,7 +160,7 @@ def table(document: Document, task: str, rows: Sequence[Row]) -> Part:
         differences = []
     headings = [{"heading": METRICS[metric].short, "about": direction(metric)} for metric in metrics]
     headings += [
-        {"heading": f"Δ {METRICS[metric].short}", "about": f"from {document['baseline']}; p"} for metric in differences
+        {"heading": f"Δ {METRICS[metric].short}", "about": f"from {document['baseline']}"} for metric in differences
     ]
     means = [interval_cells(rows, metric, ("mean", "low", "high")) for metric in metrics]
     means += [
@@ -204,13 +201,13 @@ def interval_cells(rows: Sequence[Row], metric: str, keys: tuple[str, str, str])
         if value is None:
             cells.append(None)
             continue
-        text = (
-            f"{difference(row, metric)}; {p_value(row[metric].get('p_holm'))}" if is_difference else mean(row, metric)
-        )
+        text = difference(row, metric) if is_difference else mean(row, metric)
+        p = p_value(row[metric]["p_holm"]) if is_difference and left is not None else None
         is_best = not is_difference and value == best(rows, metric)
         places = {"place": place(value), "left": place(left), "right": place(right)}
         cells.append(
-            {"text": text, "value": value, "best": is_best, "zero": place(0) if is_difference else None} | places
+            {"text": text, "p": p, "value": value, "best": is_best, "zero": place(0) if is_difference else None}
+            | places
         )
     return cells
 
@@ -251,7 +248,7 @@ def explorer(runs: Runs, task: str, contrast: Contrast) -> Part:
 def flat(document: Any, path: str = "") -> list[tuple[str, str]]:
     """The fields of nested objects as (dotted path, text)."""
     if not isinstance(document, dict):
-        return [(path, str(document))]
+        return [(path, document if isinstance(document, str) else json.dumps(document))]
     return [pair for key in document for pair in flat(document[key], f"{path}.{key}" if path else str(key))]
 
 
@@ -272,16 +269,16 @@ def settings(runs: Runs) -> list[Part]:
     shown_parts = []
     for title, of in parts:
         groups = list(dict.fromkeys(map(of, configs)))
-        fields = []
+        same: list[tuple[str, list[str]]] = []
         for name in list(names):
             values: dict[str, set[str]] = {group: set() for group in groups}
             for key, config in configs.items():
                 values[of(key)].add(config.get(name, "-"))
             if all(len(of_group) == 1 for of_group in values.values()):
-                fields.append((name, [next(iter(values[group])) for group in groups]))
+                same.append((name, [next(iter(values[group])) for group in groups]))
                 names.remove(name)
-        if fields:
-            shown_parts.append({"title": title, "names": groups, "fields": fields})
+        if same:
+            shown_parts.append({"title": title, "names": groups, "fields": same})
     return shown_parts
 
 
@@ -293,58 +290,15 @@ def inline_figures(document: Document, runs: Runs, tell: Callable[[str], None]) 
         with style():
             for drawn in figures(Easel(document, framed=False), runs, tell):
                 svg = inlined(saved(drawn, "svg"), drawn.name, drawn.title, rules)
-                parts.append({"name": drawn.name, "title": drawn.title, "caption": drawn.caption, "svg": svg})
+                parts.append(
+                    {
+                        "name": drawn.name,
+                        "title": drawn.title,
+                        "about": drawn.about,
+                        "evidence": evidence(document),
+                        "svg": svg,
+                    }
+                )
     except UsageError as error:
         tell(f"no figures: {error}")
     return parts, "".join(f".{name}{{{rule}}}\n" for rule, name in rules.items())
-
-
-def inlined(svg: bytes, name: str, title: str, rules: dict[str, str]) -> Markup:
-    """An SVG of matplotlib's as part of a page: ids of its own, no style attribute (the policy forbids them), small."""
-    root = ElementTree.fromstring(svg)  # noqa: S314 - matplotlib's own, made a moment ago
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if child.tag in (f"{SVG}metadata", f"{SVG}title", f"{SVG}style") or "rdf" in str(child.tag):
-                parent.remove(child)
-    used = {match for element in root.iter() for match in re.findall(r"#(\w+)\)?$", " ".join(links(element)))}
-    ids = {old: f"{name}-{number}" for number, old in enumerate(sorted(used))}
-    for element in root.iter():
-        element.tag = str(element.tag).removeprefix(SVG)
-        attributes = dict(element.attrib)
-        element.attrib.clear()
-        for key, value in attributes.items():
-            if key == "id":
-                if value in ids:
-                    element.set("id", ids[value])
-            elif key == LINK:
-                element.set("href", f"#{ids[value[1:]]}")
-            elif key == "clip-path":
-                element.set(key, f"url(#{ids[value[5:-1]]})")
-            elif key == "style":
-                rule = re.sub(r"font-family:[^;]*", f"font-family: {FONTS}", value)
-                element.set("class", rules.setdefault(rule, f"f{len(rules)}"))
-            elif not value.startswith("rotate(-0 "):
-                element.set(key, re.sub(r"(\.\d\d)\d+", r"\1", " ".join(value.split())))
-        element.tail = None if element.tag != "tspan" else element.tail
-    view = root.get("viewBox", "")
-    root.attrib.clear()
-    for key, value in {"viewBox": view, "role": "img", "aria-label": title}.items():
-        root.set(key, value)
-    unwrap(root)
-    return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704 - serialised, so escaped
-
-
-def links(element: ElementTree.Element) -> Iterable[str]:
-    """What an element refers to; at most one of them."""
-    return [element.attrib[key] for key in (LINK, "clip-path") if key in element.attrib]
-
-
-def unwrap(parent: ElementTree.Element) -> None:
-    """Takes groups without attributes out of a tree, and leaves their children in their place."""
-    children = []
-    for child in parent:
-        unwrap(child)
-        children += list(child) if child.tag == "g" and not child.attrib else [child]
-    parent[:] = children
-    if parent.tag != "text":
-        parent.text = None

@@ -307,11 +307,11 @@ def load_trained(folder: RunFolder) -> Trained:
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{words}: not a vocabulary ({error}): remove the run's folder and run again") from None
     path = folder.path / "model.safetensors"
-    with torch.device("meta"):  # the sizes first, so that weights of others are refused before they cost memory
-        form = Seq2Seq(cell.config.model, len(source), len(target)).state_dict()
-    tensors = checkpoints.read_tensors(path, form, result["files"].get(path.name))
+    size = checkpoints.weight_bytes(cell.config.model, len(source), len(target))
+    if not path.is_file() or not size <= path.stat().st_size <= size + checkpoints.HEADER_LIMIT:  # before it is built
+        raise StoreError(f"{path}: damaged: not the size of this model's weights; remove the run's folder")
     model = Seq2Seq(cell.config.model, len(source), len(target))
-    model.load_state_dict(tensors)
+    model.load_state_dict(checkpoints.read_tensors(path, model.state_dict(), result["files"].get(path.name)))
     return Trained(cell, model, source, target)
 
 

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple, Protocol
 from ssrun.config import RunConfig, canonical, validated
 from ssrun.errors import StoreError, UsageError
 from ssrun.files import TEMPORARY, digest, read_bytes, read_json, sweep_temporaries, write, writing
+from ssrun.metrics import METRICS
 
 VERSION = 1
 RESULTS = Path("results")
@@ -225,8 +226,7 @@ class RunFolder:
         own = document.pop("digest", None)
         if own != digest(canonical(document)) or content != canonical({**document, "digest": own}):
             raise StoreError(f"{path}: damaged: its digest does not match; remove the run's folder and run again")
-        named = document.get("files")
-        if document.get("status") not in ("complete", "diverged") or not isinstance(named, dict):
+        if not is_result(document):
             raise StoreError(f"{path}: not a run's result: remove the run's folder and run again")
         return document
 
@@ -255,6 +255,22 @@ def claim(results: Path) -> None:
             raise UsageError(f"{results}: holds files that are not ssrun's: give another --out DIR")
     elif results.exists():
         raise UsageError(f"{results}: not a folder: give another --out DIR")
+
+
+def is_result(document: Mapping[str, Any]) -> bool:
+    """Whether a document has what every reader of a result asks for."""
+    kinds = {"run": str, "task": str, "strategy": str, "seed": int, "files": dict}
+    if document.get("store") != VERSION or any(not isinstance(document.get(name), kinds[name]) for name in kinds):
+        return False
+    if document.get("status") == "diverged":
+        return isinstance(document.get("reason"), str)
+    numbers = [document.get(name, 0) for name in METRICS]
+    return (
+        document.get("status") == "complete"
+        and {"bleu", "free_running_loss", "teacher_forced_loss", "steps", "seconds"} <= document.keys()
+        and isinstance(document.get("bleu_signature"), str)
+        and all(isinstance(number, int | float) for number in numbers)
+    )
 
 
 def is_transient(name: str) -> bool:

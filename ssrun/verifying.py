@@ -6,6 +6,8 @@ Also what moves whole runs about: merging folders of results, and removing what 
 from __future__ import annotations
 
 import math
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,11 @@ from ssrun.files import TEMPORARY, read_bytes, write
 from ssrun.store import MARK, RunFolder, claim, is_reference, is_transient, mark, runs
 
 TABLES = ("table.md", "table.csv", "table.json", "table.tex", "bootstrap.json", "report.html")
+
+DERIVED = {  # folders of files that are made from the runs
+    "figures": re.compile(r"[a-z0-9-]+\.(svg|pdf|png)"),
+    "tensorboard": re.compile(r"events\.out\.tfevents\..+"),
+}
 
 
 def verify(results: Path) -> Iterator[tuple[RunFolder, list[str]]]:
@@ -158,6 +165,10 @@ def ours(results: Path) -> list[Path]:
         folders.append(task)
     files += [results / name for name in (*TABLES, "experiment.json", MARK) if (results / name).is_file()]
     files += sorted(results.glob(TEMPORARY))
+    for name, known_file in DERIVED.items():
+        for folder, _, names in () if (results / name).is_symlink() else os.walk(results / name, topdown=False):
+            files += [Path(folder, each) for each in sorted(names) if known_file.fullmatch(each)]
+            folders.append(Path(folder))
     return [*files, *folders, results]
 
 

@@ -1,7 +1,8 @@
 """A training step here against the textbook loop's, on one thread: `make bench`.
 
 Both do a whole step (encode, choose inputs, decode, loss, backward, clip, Adam) on the same batches, in turn, in one
-process, so that what else the machine does falls on both alike. A ratio is the median over the pairs.
+process, so that what else the machine does falls on both alike. Seconds are the processor's; a ratio is the median
+over the pairs.
 """
 
 from __future__ import annotations
@@ -79,10 +80,10 @@ def seconds(turns: dict[str, Iterator[object]]) -> dict[str, list[float]]:
     taken: dict[str, list[float]] = {name: [] for name in turns}
     for number in range(WARM_UP + PAIRS):
         for name, steps in turns.items():
-            start = time.perf_counter()
+            start = time.process_time()
             next(steps)
             if number >= WARM_UP:
-                taken[name].append(time.perf_counter() - start)
+                taken[name].append(time.process_time() - start)
     return taken
 
 

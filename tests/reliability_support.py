@@ -72,6 +72,7 @@ class Nursery:
             env={**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "100"},
             text=True,
         )
+        self.child = 0
         atexit.register(self.close)
 
     def close(self) -> None:
@@ -98,6 +99,9 @@ class Nursery:
             file_limit: RLIMIT_FSIZE, in bytes.
             environment: Variables to add.
         """
+        if self.child:  # of a test that failed before it waited
+            os.kill(self.child, signal.SIGKILL)
+            self.wait()
         job = {
             "arguments": [str(argument) for argument in arguments],
             "folder": str(folder),
@@ -109,11 +113,13 @@ class Nursery:
         assert self.server.stdout
         self.server.stdin.write(json.dumps(job) + "\n")
         self.server.stdin.flush()
-        return int(self.server.stdout.readline())
+        self.child = int(self.server.stdout.readline())
+        return self.child
 
     def wait(self) -> Done:
         """Waits for the child."""
         assert self.server.stdout
+        self.child = 0
         return Done(*json.loads(self.server.stdout.readline()))
 
 
@@ -251,7 +257,8 @@ def snapshot(folder: Path) -> dict[str, tuple[int, str]]:
 
 def strays(results: Path) -> list[str]:
     """What ought not to lie in a finished folder of results: temporary files, locks, checkpoints, notes of failure."""
-    known = {*FILES, ".ssrun", "experiment.json", "bootstrap.json", *(f"table.{end}" for end in ("md", "csv", "json", "tex"))}
+    tables = [f"table.{end}" for end in ("md", "csv", "json", "tex")]
+    known = {*FILES, ".ssrun", "experiment.json", "bootstrap.json", *tables}
     return [str(path.relative_to(results)) for path in results.rglob("*") if path.is_file() and path.name not in known]
 
 
@@ -336,9 +343,9 @@ class ForkedProcess:
 
 def standard_streams() -> None:
     """New streams over the numbers 0 to 2."""
-    sys.stdin = open(0, closefd=False)  # noqa: PTH123, SIM115
-    sys.stdout = open(1, "w", closefd=False)  # noqa: PTH123, SIM115
-    sys.stderr = open(2, "w", closefd=False)  # noqa: PTH123, SIM115
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def leave(body: Callable[[], object]) -> None:
@@ -370,12 +377,16 @@ def child(job: dict[str, Any], out: Path, err: Path) -> None:
     standard_streams()
     if job["file_limit"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_limit"], job["file_limit"]))
-    for module, code in job["faults"].items():
-        exec(code, sys.modules[module].__dict__)
-    sys.argv = ["ssrun", *job["arguments"]]
-    from ssrun.__main__ import main
 
-    leave(main)
+    def body() -> None:
+        from ssrun.__main__ import main
+
+        for module, code in job["faults"].items():
+            exec(code, sys.modules[module].__dict__)
+        sys.argv = ["ssrun", *job["arguments"]]
+        main()
+
+    leave(body)
 
 
 def warm_up(folder: Path) -> None:
@@ -408,7 +419,7 @@ def serve() -> None:
     import ssrun.live
     import ssrun.running
     import ssrun.verifying  # noqa: F401
-    from ssrun.engines import local
+    from ssrun.engines import local, worker  # noqa: F401
 
     torch.set_num_threads(1)
     scratch = Path(tempfile.mkdtemp())

@@ -192,9 +192,8 @@ def test_a_schedule_can_be_exchanged_by_its_name() -> None:
 
 def test_the_same_configuration_has_the_same_id_whatever_the_order_of_its_layers() -> None:
     one = resolve("reverse", "linear", 0, [{"model": {"hidden": 8}, "training": {"steps": 5}}])
-    two = resolve(
-        "reverse", "linear", 0, [{"training": {"steps": 9}}, {"training": {"steps": 5}, "model": {"hidden": 8}}]
-    )
+    layers = [{"training": {"steps": 9}}, {"training": {"steps": 5}, "model": {"hidden": 8}}]
+    two = resolve("reverse", "linear", 0, layers)
     assert one.id == two.id == hashlib.sha256(canonical(one.model_dump(mode="json"))).hexdigest()
     assert one.id != resolve("reverse", "linear", 1, [{"model": {"hidden": 8}, "training": {"steps": 5}}]).id
 
@@ -211,9 +210,10 @@ def test_where_a_corpus_lies_is_no_part_of_the_id_and_its_text_is(tmp_path: Path
     assert ids[0] == ids[1] != ids[2]
 
 
-@given(
-    st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.floats(allow_nan=False, allow_infinity=False))
-)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(st.dictionaries(TEXT, st.floats(allow_nan=False, allow_infinity=False)))
 def test_canonical_json_reads_back_and_is_the_same_for_any_order_of_the_keys(document: dict[str, float]) -> None:
     text = canonical(document)
     assert json.loads(text) == document
@@ -231,8 +231,8 @@ def test_canonical_json_refuses_what_json_has_no_word_for() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("model.hiden=3", "model.hiden: unknown field 'hiden': did you mean 'hidden'? known: embedding, hidden, layers, "
-         "attention, dropout"),
+        ("model.hiden=3", "model.hiden: unknown field 'hiden': did you mean 'hidden'? known: embedding, hidden, "
+         "layers, attention, dropout"),
         ("training.step=3", "training.step: unknown field 'step': did you mean 'steps'? "),
         ("scoring.beem=3", "scoring.beem: unknown field 'beem': did you mean 'beam'? "),
         ("task.lenth=4..5", "task.lenth: unknown field 'lenth': did you mean 'length'? "),
@@ -273,10 +273,8 @@ def test_k_and_half_at_together_are_refused_with_both_values() -> None:
 
 
 def test_settings_are_toml_or_else_text() -> None:
-    found = parse_settings(
-        ["model.hidden=12", "model.dropout = 0.5", "task.length=4..8", "task.path=a b", "model.hidden=13"]
-    )
-    assert found == {"model": {"hidden": 13, "dropout": 0.5}, "task": {"length": "4..8", "path": "a b"}}
+    given = ["model.hidden=12", "model.dropout = 0.5", "task.length=4..8", "task.path=a b", "model.hidden=13"]
+    assert parse_settings(given) == {"model": {"hidden": 13, "dropout": 0.5}, "task": {"length": "4..8", "path": "a b"}}
 
 
 @given(st.text() | st.integers() | st.lists(st.text()))

@@ -72,6 +72,32 @@ def test_a_wide_enough_beam_finds_the_best_of_all_outputs(attention: str, penalt
             assert score_of(model, alone, output, penalty) == pytest.approx(score)
 
 
+def searched(model: Seq2Seq, memory: Memory, limit: int, beam: int, penalty: float) -> list[int]:
+    """Beam search as one says it: grow each hypothesis by each token, keep the `beam` best scores."""
+    kept: list[tuple[float, list[int]]] = [(0.0, [])]
+    for _ in range(limit):
+        ended = [(score, output) for score, output in kept if EOS in output]
+        grown = [[*output, token] for _, output in kept if EOS not in output for token in SAID]
+        scores = log_probability(model, memory, torch.tensor(grown)).tolist() if grown else []
+        ended += [(score / len(output) ** penalty, output) for score, output in zip(scores, grown, strict=True)]
+        kept = sorted(ended, reverse=True)[:beam]
+    return max(kept)[1]
+
+
+@every_attention
+@pytest.mark.parametrize("penalty", [0, 1, 3])
+@pytest.mark.parametrize("beam", [2, 5])
+def test_a_narrow_beam_keeps_the_hypotheses_with_the_best_scores(attention: str, penalty: float, beam: int) -> None:
+    lengths = set()
+    for seed in range(3):
+        model = tiny.model(seed, scale=1.5, attention=attention)
+        memory = memory_of(model, 6)
+        for row, output in enumerate(decode(model, memory, 6, beam, penalty)):
+            assert ended(output) == searched(model, memory.of(torch.tensor([row])), 6, beam, penalty)
+            lengths.add(len(ended(output)))
+    assert len(lengths) > 1 or penalty != 1, "hypotheses of different lengths stood beside each other"
+
+
 @every_attention
 @pytest.mark.parametrize("layers", [1, 2])
 def test_a_beam_of_one_is_greedy_search(attention: str, layers: int) -> None:

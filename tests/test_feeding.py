@@ -189,6 +189,12 @@ def test_a_model_that_is_right_makes_sampling_teacher_forcing_again() -> None:
     assert not fed.replaced.any()
 
 
+def test_epsilon_zero_replaces_even_where_a_coin_shows_exactly_zero() -> None:
+    batch, zeros = tiny.batch(), torch.zeros(tiny.batch().target.shape)
+    fed = feed(tiny.model(), None, batch.target, 0, "uniform-token", Draws(zeros, zeros))
+    assert not fed.true.any()
+
+
 @pytest.mark.parametrize("kind", FEEDS)
 @pytest.mark.parametrize("coin", COINS)
 def test_feeding_twice_gives_the_same(coin: str, kind: str) -> None:

@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+import textbook
 import tiny
 import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from ssrun import streams
 from ssrun.batches import Batch, Batches
 from ssrun.config import RunConfig, resolve
+from ssrun.feeding import draws
 from ssrun.model import Seq2Seq
 from ssrun.running import prepare
 from ssrun.strategies import STRATEGIES
@@ -97,6 +100,26 @@ def test_the_schedule_is_asked_once_a_step_with_the_steps_of_the_run() -> None:
     _, steps, _ = trained(config)
     assert [step.epsilon for step in steps] == pytest.approx([1 - step / 8 for step in range(8)])
     assert [step.step for step in steps] == list(range(8))
+
+
+@pytest.mark.parametrize("strategy", ["teacher-forcing", "uniform", "always-sampling"])
+def test_a_run_is_the_textbooks_run(strategy: str) -> None:
+    config = configuration(strategy, clip=0.3)
+    parts, other = prepare(config), prepare(config)
+    ours, theirs = parts.model.double(), other.model.double()
+    optimiser = torch.optim.Adam(theirs.parameters(), lr=config.training.learning_rate)
+    for step in train(ours, adam(ours, config), parts.batches, config):
+        batch = other.batches.at(step.step)
+        masks = theirs.masks(len(batch.target), streams.generator(config.seed, "dropout", step.step))
+        chance = draws(batch.target, "token", config.seed, step.step)
+        loss = textbook.loss(theirs, batch, step.epsilon, "sample", chance, masks)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(theirs.parameters(), 0.3)
+        optimiser.step()
+        assert step.loss == pytest.approx(loss.item(), rel=1e-9)
+    for one, same in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(one, same, atol=1e-6, rtol=1e-6)
 
 
 # Loss

@@ -1,0 +1,91 @@
+"""What is committed of the reference runs: tables, the claims page and the README say the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ssrun.experiments import load, names
+from ssrun.findings import documents, page
+from ssrun.formats import TEXTS
+from ssrun.listing import experiments
+from ssrun.store import read_json
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def block(name: str) -> str:
+    match = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.S)
+    assert match, name
+    return match[1]
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_experiment_has_its_reference_tables(name: str) -> None:
+    kept = read_json(RESULTS / name / "table.json")
+    experiment = load(name)
+    assert kept["experiment"] == name
+    assert kept["question"] == experiment.question
+    assert [claim["text"] for claim in kept["claims"]] == [claim.text for claim in experiment.claims]
+    assert len(kept["rows"]) == len(experiment.tasks) * len(experiment.strategies)
+    assert {row["n"] for row in kept["rows"]} == {len(experiment.seeds)}
+    assert kept["faults"] == []
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_formats_agree_with_the_document(name: str) -> None:
+    kept = read_json(RESULTS / name / "table.json")
+    for format_name, suffix in (("markdown", "md"), ("csv", "csv"), ("latex", "tex")):
+        assert (RESULTS / name / f"table.{suffix}").read_text(encoding="utf-8") == TEXTS[format_name](kept)
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name != "default"])
+def test_every_experiment_has_six_seeds_a_question_and_minutes(name: str) -> None:
+    experiment = load(name)
+    assert len(experiment.seeds) >= 6
+    assert experiment.claims
+    assert experiment.question.endswith("?")
+    assert experiment.minutes is not None
+    assert experiment.minutes <= 10
+
+
+def test_the_claims_page_is_made_of_the_tables() -> None:
+    assert (RESULTS / "README.md").read_text(encoding="utf-8") == page(documents(RESULTS))
+
+
+def test_the_readme_shows_the_committed_table() -> None:
+    rows = [
+        line for line in TEXTS["markdown"](read_json(RESULTS / "default" / "table.json")).splitlines() if "| " in line
+    ]
+    shown = [re.sub(r"[\s|*\\]+", " ", line).strip() for line in block("table").splitlines() if line.startswith("| ")]
+    whole = [re.sub(r"[\s|*\\]+", " ", line).strip() for line in rows]
+    for line in shown[2:]:
+        assert any(other.startswith(line) for other in whole), line
+    assert len(shown) == 2 + len(read_json(RESULTS / "default" / "table.json")["rows"])
+
+
+def test_the_readme_lists_every_experiment() -> None:
+    listed = re.findall(r"^\| `([a-z0-9-]+)` \| (.*?) \| (\d+) \| ([\d.]+) \|$", block("experiments"), re.M)
+    assert [(name, question) for name, question, _, _ in listed] == [
+        (row["name"], row["question"].replace("|", "\\|")) for row in experiments()
+    ]
+    for name, _, runs, minutes in listed:
+        experiment = load(name)
+        assert int(runs) == len(experiment.cells())
+        assert float(minutes) == experiment.minutes
+
+
+def test_every_verdict_in_the_readme_is_that_of_the_page() -> None:
+    verdicts = {
+        (document["experiment"], claim["text"]): claim["verdict"]
+        for document in documents(RESULTS)
+        for claim in document["claims"]
+    }
+    told = re.findall(r"^\| \*\*(agree|disagree|inconclusive)\*\* \| (.*?) \| `(.*?)` \|", block("claims"), re.M)
+    assert len(told) == len(verdicts)
+    for verdict, text, experiment in told:
+        assert verdicts[experiment, text] == verdict
