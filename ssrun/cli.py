@@ -127,7 +127,7 @@ def train(
         raise typer.Exit(3)
 
 
-@app.command(epilog=example("ssrun compare --tasks reverse --strategies teacher-forcing,linear --seeds 0..5"))
+@app.command(epilog=example("ssrun compare --tasks copy,reverse --strategies teacher-forcing,linear"))
 def compare(
     experiment: Annotated[
         str,
@@ -187,7 +187,7 @@ def compare(
 ) -> None:
     """Train what is missing of an experiment, and print its table. The same command again trains nothing."""
     from ssrun import interruption
-    from ssrun.experiments import chosen, shard_of
+    from ssrun.choosing import chosen, shard_of
     from ssrun.store import RESULTS, claim
 
     choices: dict[str, Any] = {

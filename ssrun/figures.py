@@ -99,6 +99,7 @@ def learning(easel: Easel, runs: Runs) -> Drawn:
         for metric, axis in zip(losses, line, strict=True):
             for strategy, of in group(runs, task).items():
                 easel.line(axis, strategy, inspecting.over_training(of, metric))
+            axis.locator_params(axis="x", integer=True)
             if line is axes[-1]:
                 axis.set_xlabel("step")
         low, high = (choose(limit for axis in line for limit in axis.get_ylim()) for choose in (min, max))
@@ -131,7 +132,7 @@ def schedules(easel: Easel, runs: Runs) -> Drawn:
             if line is axes[-1]:
                 axis.set_xlabel("step")
             axis.tick_params(axis="y", labelleft=axis is line[0])
-            axis.locator_params(axis="x", nbins=5)
+            axis.locator_params(axis="x", nbins=5, integer=True)
     return drawn
 
 
@@ -216,7 +217,7 @@ def attention(easel: Easel, runs: Runs) -> Drawn | None:
     drawn, axes = easel.sheet(
         "attention",
         "Where the decoder looks while it says its own output",
-        "One column a source token, one line an output token, first to last; a square's area is its attention weight.",
+        "One run each. One column a source token, one line an output token; a square's area is its attention weight.",
         rows=[task for task, _, _ in found],
         headings=["", ""][: max(len(ends) for _, ends, _ in found)],
         height=2.2,

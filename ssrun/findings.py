@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ssrun.errors import StoreError
+from ssrun.files import read_json
 from ssrun.formats import markdown_cell, table_lines
 from ssrun.metrics import METRICS
-from ssrun.files import read_json
 from ssrun.tables import Document, p_value
 
 INTRODUCTION = """# What the claims came to

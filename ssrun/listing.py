@@ -8,7 +8,7 @@ from collections.abc import Callable
 from rich.table import Table
 from rich.text import Text
 
-from ssrun.experiments import folder, names
+from ssrun.choosing import folder, names
 from ssrun.metrics import METRICS
 from ssrun.strategies import STRATEGIES
 from ssrun.tasks import TASKS

@@ -40,7 +40,7 @@ def strategy_names() -> Iterable[str]:
 
 def experiment_names() -> Iterable[str]:
     """The experiments that come with ssrun."""
-    from ssrun.experiments import names
+    from ssrun.choosing import names
 
     return names()
 

@@ -21,10 +21,11 @@ from test_corpus import write as write_corpus
 
 from ssrun import __version__, interruption
 from ssrun.__main__ import run
+from ssrun.choosing import names
 from ssrun.commands import app
-from ssrun.experiments import names
 from ssrun.metrics import METRICS
 from ssrun.options import completed, experiment_names, metric_names, strategy_names, task_names
+from ssrun.scoring import corpus_bleu
 from ssrun.strategies import STRATEGIES
 from ssrun.tasks import TASKS
 from ssrun.tasks.corpus import read_split
@@ -67,7 +68,7 @@ def python(*arguments: str | Path, **environment: str) -> subprocess.CompletedPr
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test in a folder of its own, so that nothing lands in the checkout, and nothing read before is remembered."""
+    """Each test in a folder of its own: nothing lands in the checkout, and no corpus is remembered by its path."""
     read_split.cache_clear()
     monkeypatch.chdir(tmp_path)
 
@@ -201,7 +202,9 @@ def test_train_ends_with_one_document_that_has_what_a_script_needs(trained: tupl
     assert Path(found["run"]).parent == folder / "reverse" / "inverse-sigmoid"
     assert (Path(found["run"]) / "result.json").is_file()
     assert [line.partition(":")[0] for line in ran.err.splitlines()] == [
-        f"reverse/inverse-sigmoid seed 0 step {step}" for step in (6, 12)
+        "reverse/inverse-sigmoid seed 0 step 6",
+        "reverse/inverse-sigmoid seed 0 step 12",
+        "[1/1] reverse/inverse-sigmoid seed 0",
     ]
 
 
@@ -341,18 +344,33 @@ def test_a_users_own_experiment_runs_and_a_wrong_claim_ends_with_4_where_asked(t
     assert ssrun("compare", *given).code == 0
 
 
-@pytest.mark.parametrize("task", ["reverse", "captions"])
-def test_sacrebleus_own_command_gives_the_stored_bleu(results: Path, task: str) -> None:
-    folder = next(results.glob(f"{task}/teacher-forcing/seed-0-*"))
-    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    references = ["--num-refs", str(result["references"])] if result["references"] > 1 else []
+def by_sacrebleus_command(references: Path, hypotheses: Path, count: int) -> float:
+    """BLEU by the command that others score with."""
+    several = ["--num-refs", str(count)] if count > 1 else []
     ran = python(
-        "-m", "sacrebleu", folder / "references.txt", "-i", folder / "hypotheses.txt", *references,
-        "--tokenize", "none", "--score-only", "--width", "9", "--force", PYTHONWARNINGS="ignore",
+        "-m", "sacrebleu", references, "-i", hypotheses, *several, "--tokenize", "none", "--score-only", "--width", "9",
+        "--force", PYTHONWARNINGS="ignore",
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
-    assert float(ran.stdout) == pytest.approx(result["bleu"], abs=1e-8)
-    assert result["references"] == (1 if task == "reverse" else 16)
+    return float(ran.stdout)
+
+
+@pytest.mark.parametrize(("task", "count"), [("reverse", 1), ("captions", 16)])
+def test_sacrebleus_own_command_gives_the_stored_bleu(results: Path, tmp_path: Path, task: str, count: int) -> None:
+    folder = next(results.glob(f"{task}/teacher-forcing/seed-0-*"))
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    assert result["references"] == count
+    stored = by_sacrebleus_command(folder / "references.txt", folder / "hypotheses.txt", count)
+    assert stored == pytest.approx(result["bleu"], abs=1e-8)
+
+    lines = [line.split("\t") for line in (folder / "references.txt").read_text(encoding="utf-8").splitlines()]
+    references = [[tuple(reference.split(" ")) for reference in line] for line in lines]
+    better = [of_one[-1][:-1] if number % 3 else of_one[0] for number, of_one in enumerate(references)]
+    (tmp_path / "better.txt").write_text("".join(f"{' '.join(one)}\n" for one in better), encoding="utf-8")
+    expected, _ = corpus_bleu(better, references)
+    assert 50 < expected < 100
+    found = by_sacrebleus_command(folder / "references.txt", tmp_path / "better.txt", count)
+    assert found == pytest.approx(expected, abs=1e-8)
 
 
 def test_a_corpus_of_ones_own_is_trained_on_from_the_command_line(tmp_path: Path) -> None:

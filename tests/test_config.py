@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ssrun.choosing import chosen
 from ssrun.config import SECTIONS, RunConfig, canonical, parse_settings, resolve, short
 from ssrun.errors import UsageError
-from ssrun.experiments import Experiment, chosen
+from ssrun.experiments import Experiment
 from ssrun.strategies import STRATEGIES, parameters
 from ssrun.tasks import TASKS
 

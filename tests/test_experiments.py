@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ssrun.choosing import chosen, load, names, shard_of
 from ssrun.claims import Claim, Operand
 from ssrun.errors import UsageError
-from ssrun.experiments import Experiment, chosen, load, names, parse_seeds, shard_of
+from ssrun.experiments import Experiment, parse_seeds
 from ssrun.schedules import Decay
 
 CLAIM = """

@@ -125,9 +125,11 @@ def test_a_cell_that_raises_and_one_that_hangs_are_marked_and_the_rest_completes
     assert not strays(tmp_path / "runs")
 
 
-LARGE = GRID.replace(
-    'strategies = ["teacher-forcing", "linear"]', 'strategies = {small = {base = "linear"}, large = {base = "linear", model = {hidden = 96}}}\nbaseline = "small"'
-)  # fmt: skip
+LARGE = GRID.replace('"teacher-forcing", "linear"', '"small", "large"').replace(
+    'strategies = ["small", "large"]',
+    """baseline = "small"
+strategies = {small = {base = "linear"}, large = {base = "linear", model = {hidden = 96}}}""",
+)
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_whole_and_fails_that_cell_alone(tmp_path: Path) -> None:

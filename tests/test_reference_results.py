@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ssrun.experiments import load, names
+from ssrun.choosing import load, names
 from ssrun.findings import documents, page
 from ssrun.formats import TEXTS
 from ssrun.listing import experiments

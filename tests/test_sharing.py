@@ -98,8 +98,8 @@ def test_the_lock_of_a_dead_owner_is_taken_over(tmp_path: Path, owner: str) -> N
     """R18: the kernel holds the lock, not the file's text."""
     train(tmp_path).must(0)
     run = run_folder(tmp_path / "runs")
-    shutil.rmtree(tmp_path / "runs")
-    run.mkdir(parents=True)
+    shutil.rmtree(run)
+    run.mkdir()
     content = {"a dead process": "999999999", "a reused number": str(os.getpid()), "another host": "1 elsewhere"}
     (run / "lock").write_text(content[owner], encoding="utf-8")
     train(tmp_path).must(0)
