@@ -119,6 +119,7 @@ def outcome(results: Path, place: Place, experiment: Experiment) -> dict[str, An
         if result["status"] == "complete":
             row |= {name: result[name] for name in METRICS if name in result}
             row["signature"] = result["bleu_signature"]
+            row["facts"] = result["facts"]
             if experiment.reach:
                 row |= reached(folder, experiment, result)
         else:
@@ -195,6 +196,11 @@ def summary(experiment: Experiment, outcomes: pd.DataFrame, command: str, enviro
         "published": experiment.published.model_dump(mode="json") if experiment.published else None,
         "reading": experiment.reading,
         "signatures": {task: sorted(set(signatures[complete["task"] == task].dropna())) for task in experiment.tasks},
+        "facts": {
+            task: of_task["facts"].iloc[0]
+            for task, of_task in complete.groupby("task", sort=False)
+            if "facts" in of_task and of_task["facts"].iloc[0]
+        },
         "faults": [
             {key: fault[key] for key in ("task", "strategy", "seed", "status", "reason")}
             for fault in faults.to_dict("records")

@@ -146,6 +146,8 @@ def watch_comparison(
                 board.update(update)
                 if mirror:
                     mirror.update(update)
+        for message in board.messages:
+            console.print(Text(visible(message), style="yellow"))
     else:
         lines = Lines(len(todo))
         lines.say(f"{experiment.name}: {len(todo)} runs to train, {jobs} at once")

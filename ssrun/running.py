@@ -21,7 +21,7 @@ from ssrun.files import read_json, write, writing
 from ssrun.model import Seq2Seq
 from ssrun.scoring import Scores, score
 from ssrun.store import Cell, RunFolder
-from ssrun.tasks import Tokens
+from ssrun.tasks import Example, Tokens
 from ssrun.training import Diverged, Step, adam, train
 from ssrun.vocabulary import SPECIALS, Vocabulary
 
@@ -245,6 +245,15 @@ def head(cell: Cell, totals: Totals) -> dict[str, Any]:
     }
 
 
+def reference_line(example: Example, most: int) -> str:
+    """An example's references with tabs between, filled up to `most` by its first: `sacrebleu --num-refs` wants so.
+
+    A reference that is there twice changes no BLEU.
+    """
+    lines = [" ".join(reference) for reference in example.references]
+    return "\t".join([*lines, *[lines[0]] * (most - len(lines))])
+
+
 def finish(cell: Cell, folder: RunFolder, parts: Prepared, totals: Totals) -> dict[str, Any]:
     """Scores the trained model on the test set and writes everything, the result last."""
     config = cell.config
@@ -256,10 +265,7 @@ def finish(cell: Cell, folder: RunFolder, parts: Prepared, totals: Totals) -> di
     folder.write_lines("next_step.txt", [" ".join(tokens) for tokens in scores.next_step])
     folder.write_lines("decoding.txt", [" ".join(tokens) for tokens in scores.decoding])
     most = max(len(example.references) for example in test)
-    folder.write_lines(
-        "references.txt",
-        ["\t".join(" ".join(reference) for reference in example.references) for example in test],
-    )
+    folder.write_lines("references.txt", [reference_line(example, most) for example in test])
     vocabulary = {"source": parts.source.tokens[len(SPECIALS) :], "target": parts.target.tokens[len(SPECIALS) :]}
     write(folder.path / "vocabulary.json", canonical(vocabulary))
     write(folder.path / "model.safetensors", save(dict(parts.model.state_dict())))

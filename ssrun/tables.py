@@ -129,6 +129,8 @@ def notes(document: Document) -> list[str]:
         lines.append(f"paper: {source}; other data and another model: compare orders, not values.")
     if has_bootstrap(document):
         lines.append("bootstrap: seeds in which BLEU differs at 5 % by sacreBLEU's paired bootstrap of the test set.")
+    for task, facts in document.get("facts", {}).items():
+        lines.append(f"{task}: " + ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in facts.items()))
     signatures = sorted({signature for all_ in document["signatures"].values() for signature in all_})
     lines += [f"BLEU: {signature}" for signature in signatures]
     for status in ("diverged", "failed", "missing"):

@@ -402,7 +402,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["train", "--strategy", "lineer"], "unknown strategy 'lineer': did you mean 'linear'? known: "),
     (["train", "--set", "model.hiden=3"], "model.hiden: unknown field 'hiden': did you mean 'hidden'? known: "),
     (["train", "--strategy", "linear", "--set", "strategy.k=3"], "strategy linear: unknown field 'k': known: coin, "),
-    (["train", "--strategy", "inverse-sigmoid", "--set", "strategy.k=0.5"], "strategy.k = 0.5: input should be greater "),
+    (["train", "--strategy", "inverse-sigmoid", "--set", "strategy.k=0.5"], "strategy.k = 0.5: input should be "),
     (["train", "--strategy", "exponential", "--set", "strategy.k=1"], "strategy.k = 1: input should be less than 1"),
     (["train", "--strategy", "inverse-sigmoid", "--set", "strategy.k=9", "--set", "strategy.half_at=0.5"],
      "strategy: k = 9 and half_at = 0.5 say the same thing: give one"),

@@ -229,6 +229,8 @@ def sentence(line: bytes, first: bool) -> str:
         raise ValueError("CRLF line end: convert the file to LF, for example with dos2unix")
     if b"\0" in line:
         raise ValueError("a NUL byte: this is not plain text")
+    if b"\r" in line:
+        raise ValueError("a carriage return inside the line, where other tools would break it: remove it")
     if not line.strip(b" \t"):
         raise ValueError("an empty side: remove the pair from both sides")
     try:
