@@ -42,6 +42,8 @@ def load(experiment: str, changes: Mapping[str, Any] | None = None) -> Experimen
     try:
         if path.is_file() and path.stat().st_size > 2**20:
             raise UsageError(f"{path}: more than a megabyte: not an experiment")
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise UsageError(f"{path}: not a regular file: not an experiment")
         document = tomllib.loads(path.read_bytes().decode())
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}: give an experiment's name or file") from None

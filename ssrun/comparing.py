@@ -119,7 +119,7 @@ def outcome(results: Path, place: Place, experiment: Experiment) -> dict[str, An
         if result["status"] == "complete":
             row |= {name: result[name] for name in METRICS if name in result}
             row["signature"] = result["bleu_signature"]
-            row["facts"] = result["facts"]
+            row["facts"] = result.get("facts", {})
             if experiment.reach:
                 row |= reached(folder, experiment, result)
         else:

@@ -48,7 +48,7 @@ def parse_seeds(value: Any) -> Any:
             raise ValueError(f"{short(value)} is not a list of seeds: write 0..4 or 0,1,2")
     if not isinstance(value, list | tuple | range) or not value:
         raise ValueError("give at least one seed, like 0..4 or 0,1,2")
-    if len(set(value)) < len(value):
+    if len(set(map(repr, value))) < len(value):  # of whatever kind: the kind is checked next
         raise ValueError("a seed is given twice: runs of one seed are the same run")
     return tuple(value)
 
@@ -119,11 +119,13 @@ class Experiment(Section):
     def _names(cls, value: Entries) -> Entries:
         if not value:
             raise ValueError("give at least one")
-        for name in value:
+        for name, entry in value.items():
             try:
                 label(name)
             except UsageError as error:
                 raise ValueError(str(error)) from None
+            if not isinstance(entry.get("base", name), str):
+                raise ValueError(f"{name}.base: a name, please")
         return value
 
     @model_validator(mode="after")

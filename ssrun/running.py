@@ -239,7 +239,7 @@ def head(cell: Cell, totals: Totals) -> dict[str, Any]:
         "seed": cell.seed,
         "steps": config.training.steps,
         "schedule": config.strategy.schedule.resolved(config.training.steps),
-        "mean_epsilon": config.strategy.schedule.mean(min(config.training.steps, 100_000)),
+        "mean_epsilon": config.strategy.schedule.mean(config.training.steps),
         **shares(totals.run),
         "seconds": round(totals.elapsed(), 3),
     }

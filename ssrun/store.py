@@ -248,13 +248,15 @@ def claim(results: Path) -> None:
 
     Raises:
         UsageError: It is a file, or holds something else.
+        StoreError: There can be none of this name.
     """
-    if results.is_dir():
-        ours = (results / MARK).is_file()
-        if not ours and not is_reference(results):
-            raise UsageError(f"{results}: holds files that are not ssrun's: give another --out DIR")
-    elif results.exists():
-        raise UsageError(f"{results}: not a folder: give another --out DIR")
+    with writing(results):
+        if results.is_dir():
+            ours = (results / MARK).is_file()
+            if not ours and not is_reference(results):
+                raise UsageError(f"{results}: holds files that are not ssrun's: give another --out DIR")
+        elif results.exists():
+            raise UsageError(f"{results}: not a folder: give another --out DIR")
 
 
 def is_result(document: Mapping[str, Any]) -> bool:

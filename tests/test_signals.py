@@ -110,7 +110,7 @@ def test_a_signal_in_any_phase_ends_a_run_with_a_checkpoint_of_its_last_whole_st
     last = {"data": [], "step": [12], "evaluation": [10], "decoding": [15], "checkpoint": [10], "test set": [24]}
     assert kept[-1:] == [f"checkpoint-{step:010}" for step in last[phase]]
     train(tmp_path, *OPTIONS).must(0)
-    assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path.parent / "straight", *OPTIONS)
+    assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path.parent / "straight-signals", *OPTIONS)
     assert not strays(tmp_path / "runs")
 
 

@@ -1,0 +1,140 @@
+"""What checkpoints cost, how large a run is, how soon a table of 1,000 runs stands: `python tests/bench_checkpoints.py`.
+
+Runs with the default checkpoints and runs with none take turns, first one and then the other first, so that what else
+the machine does falls on both alike; the ratio is the median over the pairs.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from ssrun import comparing
+from ssrun.choosing import chosen
+from ssrun.config import canonical
+from ssrun.files import write
+from ssrun.running import execute
+from ssrun.store import Cell, RunFolder
+
+PAIRS = 12
+STEPS = 400
+TASKS, STRATEGIES, SEEDS = 10, 10, 10
+AIMS = {"checkpoints": 1.03, "megabytes": 2.0, "table": 3.0}
+
+
+def seconds(cell: Cell, folder: Path, checkpoint_every: int | None) -> float:
+    """Processor and waiting seconds of a run's training, its scoring left out."""
+    marks: list[float] = [time.perf_counter()]
+    for event in execute(cell, RunFolder(folder), checkpoint_every):
+        if event.kind == "step" and event.values["step"] == event.values["steps"]:
+            marks.append(time.perf_counter())
+    shutil.rmtree(folder)
+    return marks[1] - marks[0]
+
+
+def checkpoints(scratch: Path) -> Iterator[str]:
+    """Default checkpoints against none, on the default experiment's first run, shortened."""
+    (cell, *_) = chosen("default", flags={"training": {"steps": STEPS, "evaluate_every": STEPS}}).cells()
+    seconds(cell, scratch / "warm-up", 0)
+    ratios, with_them, without = [], [], []
+    for number in range(PAIRS):
+        taken = {}
+        for every in (None, 0) if number % 2 else (0, None):
+            taken[every] = seconds(cell, scratch / "run", every)
+        with_them.append(taken[None])
+        without.append(taken[0])
+        ratios.append(taken[None] / taken[0])
+    ratio = median(ratios)
+    yield (
+        f"checkpoints on / off      {ratio:.3f}  (aim <= {AIMS['checkpoints']}, {met(ratio <= AIMS['checkpoints'])}; "
+        f"{PAIRS} pairs of {STEPS} steps, {min(ratios):.3f} to {max(ratios):.3f}; {median(with_them):.2f} s, "
+        f"{median(without):.2f} s)"
+    )
+
+
+def sizes(scratch: Path) -> Iterator[str]:
+    """The folder of a complete run of the default experiment, the largest of its tasks."""
+    cells = {cell.task: cell for cell in chosen("default", flags={"training": {"steps": 2}}).cells()}
+    for task, cell in cells.items():
+        folder = RunFolder(scratch / task)
+        for _ in execute(cell, folder):
+            pass
+        size = sum(path.stat().st_size for path in folder.path.iterdir()) / 2**20
+        yield f"a run of {task:16} {size:.2f} MB (aim < {AIMS['megabytes']}, {met(size < AIMS['megabytes'])})"
+
+
+def thousand(results: Path, like: RunFolder) -> None:
+    """A comparison of 1,000 complete runs, each the copy of one under another name and with other numbers."""
+    draw = random.Random(0)
+    experiment = chosen("default").model_copy(
+        update={
+            "tasks": {f"task-{number}": {"base": "copy"} for number in range(TASKS)},
+            "strategies": {
+                "teacher-forcing": {},
+                **{f"linear-{n}": {"base": "linear", "over": 1 + n / 100} for n in range(1, STRATEGIES)},
+            },
+            "seeds": tuple(range(SEEDS)),
+            "claims": (),
+        }
+    )
+    pattern = {name: (like.path / name).read_bytes() for name in RunFolder.FILES}
+    result = like.result()
+    cells = experiment.cells()
+    for cell in cells:
+        folder = RunFolder.of(results, cell)
+        folder.make()
+        for name, content in pattern.items():
+            (folder.path / name).write_bytes(content)
+        (folder.path / "run.json").write_bytes(canonical(cell.document()))
+        own = {"run": cell.config.id, "task": cell.task, "strategy": cell.strategy, "seed": cell.seed}
+        folder.finish({**result, **own, "bleu": draw.uniform(20, 80), "free_running_loss": draw.uniform(1, 2)})
+    comparing.remember(results, experiment, [comparing.Place.of(cell) for cell in cells], "ssrun compare")
+    write(results / ".gitkeep", b"")
+
+
+def table(scratch: Path) -> Iterator[str]:
+    """`ssrun show` of 1,000 runs, a process each time."""
+    cell = chosen("default", tasks="copy", strategies="teacher-forcing", flags={"training": {"steps": 2}}).cells()[0]
+    like = RunFolder(scratch / "like")
+    for _ in execute(cell, like):
+        pass
+    results = scratch / "thousand"
+    thousand(results, like)
+    for what in (["show", str(results)], ["show", str(results), "--json"], ["list"]):
+        taken = []
+        for _ in range(5):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-m", "ssrun", *what], check=True, capture_output=True)
+            taken.append(time.perf_counter() - start)
+        name = " ".join(["ssrun", what[0], "of 1,000 runs" if len(what) > 1 else "", *what[2:]])
+        yield f"{name:34} {median(taken):.2f} s (fastest {min(taken):.2f}; aim <= {AIMS['table']}, {met(min(taken) <= 3)})"
+
+
+def met(yes: bool) -> str:
+    """A word for it."""
+    return "met" if yes else "MISSED"
+
+
+def main() -> None:
+    """Prints the figures."""
+    torch.set_num_threads(1)
+    scratch = Path(tempfile.mkdtemp())
+    try:
+        for part in (checkpoints, sizes, table):
+            for line in part(scratch):
+                print(line, flush=True)
+    finally:
+        shutil.rmtree(scratch)
+
+
+if __name__ == "__main__":
+    main()
