@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: compare test test-slow bench smoke reference format clean help
+.PHONY: compare test test-slow bench smoke reference gallery format clean help
 
 compare: .venv/installed  ## train the default experiment (54 runs, minutes) and print its table
 	$(BIN)/ssrun compare
@@ -25,6 +25,11 @@ smoke: .venv/installed  ## a tiny comparison, for CI
 
 reference: .venv/installed  ## every experiment in full (over an hour), its tables under results/
 	for file in experiments/*.toml; do $(BIN)/ssrun compare "$$(basename "$$file" .toml)" || exit 1; done
+
+gallery: .venv/installed  ## the README's pictures and the claims page, from the committed tables
+	$(BIN)/ssrun claims results > results/README.tmp && mv results/README.tmp results/README.md
+	$(BIN)/ssrun show results/bengio-table-3 --format svg > docs/terminal.svg
+	$(BIN)/ssrun figures results/default --out build/figures && cp build/figures/finding.png docs/
 
 format: .venv/installed  ## put the code in order
 	$(BIN)/ruff format .

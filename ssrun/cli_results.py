@@ -24,7 +24,7 @@ def formats() -> Iterable[str]:
 def show(
     results: Annotated[Path, typer.Argument(help="A folder that compare or train wrote.")],
     format: Annotated[
-        str, typer.Option(help="rich, markdown, csv, json or latex.", autocompletion=completed(formats))
+        str, typer.Option(help="rich, markdown, csv, json, latex or svg.", autocompletion=completed(formats))
     ] = "rich",
     as_json: Json = False,
 ) -> None:

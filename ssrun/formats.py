@@ -8,6 +8,9 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.console import Console
+
 from ssrun.config import canonical
 from ssrun.metrics import METRICS
 from ssrun.tables import (
@@ -28,11 +31,12 @@ from ssrun.tables import (
     paper_cells,
     paper_headings,
     reading,
+    terminal,
     visible,
 )
 
 SUFFIXES = {"markdown": "md", "csv": "csv", "json": "json", "latex": "tex"}
-FORMATS = ("rich", *SUFFIXES)
+FORMATS = ("rich", *SUFFIXES, "svg")
 
 
 def grid(document: Document) -> tuple[list[str], list[list[str]]]:
@@ -189,4 +193,12 @@ def latex(document: Document) -> str:
     return "\n".join(text) + "\n"
 
 
-TEXTS = {"markdown": markdown, "csv": csv_text, "json": json_text, "latex": latex}
+def svg(document: Document) -> str:
+    """A picture of the terminal that shows the table; it asks no other host for a font."""
+    console = Console(record=True, file=io.StringIO(), width=110, force_terminal=True, color_system="truecolor")
+    console.print(terminal(document), highlight=False)
+    without_fonts = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.S)
+    return console.export_svg(title=visible(document["command"]), code_format=without_fonts, unique_id="ssrun")
+
+
+TEXTS = {"markdown": markdown, "csv": csv_text, "json": json_text, "latex": latex, "svg": svg}
