@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,8 +46,8 @@ class Place(NamedTuple):
     @classmethod
     def read(cls, task: str, strategy: str, seed: int, name: str) -> Place:
         """A place as it was written; ValueError where the name could lead elsewhere."""
-        if not re.fullmatch(
-            rf"{re.escape(label(task))}/{re.escape(label(strategy))}/seed-{seed:d}-[0-9a-f]{{10}}", name
+        if name[:-10] != f"{label(task)}/{label(strategy)}/seed-{seed:d}-" or not re.fullmatch(
+            "[0-9a-f]{10}", name[-10:]
         ):
             raise ValueError(f"{ascii(name)[:70]} is no run of {task}, {strategy}, seed {seed}")
         return cls(task, strategy, seed, name)
@@ -253,15 +254,21 @@ def compare_with(baseline: str, rows: Sequence[Document], outcomes: pd.DataFrame
 
 
 def pairs(outcomes: pd.DataFrame, metric: str, left: Operand, right: Operand) -> tuple[list[float], list[float]]:
-    """The values of two strategies by seed, of the seeds that both completed."""
+    """The values of two strategies by seed, of the seeds of which both completed one run."""
+    if metric not in outcomes:
+        return [], []
+    columns = [outcomes[name].tolist() for name in ("strategy", "task", "status", "seed", metric)]
+    rows = list(zip(*columns, strict=True))  # plain lists: a table of a thousand runs asks a thousand times
 
-    def values(operand: Operand) -> pd.Series[float]:
-        chosen = outcomes[(outcomes["strategy"] == operand.strategy) & (outcomes["task"] == operand.task)]
-        chosen = chosen[chosen["status"] == "complete"].set_index("seed")
-        return chosen[metric].dropna() if metric in chosen else pd.Series(dtype=float)
+    def values(operand: Operand) -> dict[int, float]:
+        wanted = (*operand, "complete")
+        chosen = [row[3:] for row in rows if row[:3] == wanted and not math.isnan(row[4])]
+        count = Counter(seed for seed, _ in chosen)
+        return {seed: value for seed, value in chosen if count[seed] == 1}
 
-    both = pd.concat([values(left), values(right)], axis=1, join="inner").sort_index()
-    return both.iloc[:, 0].tolist(), both.iloc[:, 1].tolist()
+    ours, theirs = values(left), values(right)
+    both = sorted(ours.keys() & theirs.keys())
+    return [ours[seed] for seed in both], [theirs[seed] for seed in both]
 
 
 def judge(experiment: Experiment, outcomes: pd.DataFrame) -> list[Document]:

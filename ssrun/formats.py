@@ -113,7 +113,7 @@ def safe(text: str) -> str:
 
 def csv_text(document: Document) -> str:
     """One line a row, one column a number. Text that a spreadsheet would compute is quoted with an apostrophe."""
-    names = list(dict.fromkeys(name for row in document["rows"] for name in row if name in METRICS))
+    names = [name for name in METRICS if any(name in row for row in document["rows"])]
     keys = ("mean", "low", "high", "difference", "difference_low", "difference_high", "p", "p_holm")
     counts = ["n", "of", "diverged", "failed", "missing"]
     file = io.StringIO()

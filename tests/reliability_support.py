@@ -19,6 +19,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,6 +47,11 @@ STEPS = 24
 EVALUATE = 5
 SIZES = (*TINY, f"--steps={STEPS}", f"--set=training.evaluate_every={EVALUATE}")
 TIMES = ("seconds", "seconds_to_reach")
+
+
+def say(figures: str) -> None:
+    """Figures of a slow test, for the terminal: pytest-xdist passes on only what goes to stderr, with `-s`."""
+    print(f"\n{figures}", file=sys.stderr, flush=True)
 
 
 class Done(NamedTuple):
@@ -100,7 +106,8 @@ class Nursery:
             environment: Variables to add.
         """
         if self.child:  # of a test that failed before it waited
-            os.kill(self.child, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(self.child, signal.SIGKILL)
             self.wait()
         job = {
             "arguments": [str(argument) for argument in arguments],
@@ -142,7 +149,8 @@ def ssrun_killed(
     process_id = nursery().start([str(argument) for argument in arguments], folder, **more)
     time.sleep(after)
     sent = time.monotonic()
-    os.kill(process_id, number)  # a child that has ended is still to be waited for: the number is its own
+    with suppress(ProcessLookupError):  # it had ended
+        os.kill(process_id, number)  # a child that has ended is still to be waited for: the number is its own
     return nursery().wait(), time.monotonic() - sent
 
 

@@ -22,6 +22,7 @@ from reliability_support import (
     flip,
     run_folder,
     run_folders,
+    say,
     snapshot,
     ssrun,
     train,
@@ -109,7 +110,7 @@ def test_a_flipped_bit_anywhere_in_any_file_of_a_complete_run_is_named(copied: P
             others += 1
         names_the_file_after_a_flip(copied.parent, run / name)
     assert faults_of(run) == []
-    print(f"\nmust-show 4: {flipped} flipped bits and {others} cut, emptied, longer or missing files, each named")
+    say(f"must-show 4: {flipped} flipped bits and {others} cut, emptied, longer or missing files, each named")
 
 
 def names_the_file_after_a_flip(folder: Path, path: Path) -> None:
@@ -192,6 +193,15 @@ def test_scores_are_recomputed_from_the_stored_text(copied: Path) -> None:
     names_the_file(copied.parent, run / "metrics.jsonl")
 
 
+def written(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def become_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 def rewritten(path: Path, old: bytes, new: bytes) -> None:
     path.write_bytes(path.read_bytes().replace(old, new))
 
@@ -214,7 +224,7 @@ DAMAGES: dict[str, Damage] = {
     "payload cut in half": lambda payload, sidecar: cut(payload, 0.5),
     "payload cut by a byte": lambda payload, sidecar: cut(payload, payload.stat().st_size - 1),
     "payload emptied": lambda payload, sidecar: cut(payload, 0),
-    "payload longer": lambda payload, sidecar: payload.write_bytes(payload.read_bytes() + b"\0") and None,
+    "payload longer": lambda payload, sidecar: written(payload, payload.read_bytes() + b"\0"),
     "payload missing": lambda payload, sidecar: payload.unlink(),
     "a bit of the header's length": lambda payload, sidecar: flip(payload, 2),
     "a bit of the header": lambda payload, sidecar: flip(payload, 20),
@@ -222,8 +232,8 @@ DAMAGES: dict[str, Damage] = {
     "a low bit of a weight": lambda payload, sidecar: flip(payload, -8),
     "a high bit of a weight": lambda payload, sidecar: flip(payload, -1, bit=6),
     "a bit amid the payload": lambda payload, sidecar: flip(payload, payload.stat().st_size // 2),
-    "payload of zeros": lambda payload, sidecar: payload.write_bytes(bytes(payload.stat().st_size)) and None,
-    "payload a folder": lambda payload, sidecar: (payload.unlink(), payload.mkdir()) and None,
+    "payload of zeros": lambda payload, sidecar: written(payload, bytes(payload.stat().st_size)),
+    "payload a folder": lambda payload, sidecar: become_folder(payload),
     "sidecar cut": lambda payload, sidecar: cut(sidecar, 0.5),
     "sidecar emptied": lambda payload, sidecar: cut(sidecar, 0),
     "a bit of the sidecar's step": lambda payload, sidecar: (
@@ -232,9 +242,9 @@ DAMAGES: dict[str, Damage] = {
     "a bit of the sidecar": lambda payload, sidecar: flip(sidecar, 10),
     "a bit of the sidecar's digest": lambda payload, sidecar: flip(sidecar, sidecar.read_bytes().index(b"digest") + 12),
     "the payload of another step": mixed,
-    "a list for a sidecar": lambda payload, sidecar: sidecar.write_bytes(b"[1, 2]") and None,
-    "a number for a sidecar": lambda payload, sidecar: sidecar.write_bytes(b"9" * 5000) and None,
-    "nesting for a sidecar": lambda payload, sidecar: sidecar.write_bytes(b"[" * 100_000) and None,
+    "a list for a sidecar": lambda payload, sidecar: written(sidecar, b"[1, 2]"),
+    "a number for a sidecar": lambda payload, sidecar: written(sidecar, b"9" * 5000),
+    "nesting for a sidecar": lambda payload, sidecar: written(sidecar, b"[" * 100_000),
 }
 FAST = ("payload cut in half", "a low bit of a weight", "a bit of the sidecar's step", "the payload of another step")
 

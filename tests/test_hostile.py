@@ -27,6 +27,7 @@ from reliability_support import (
     process,
     run_folder,
     run_folders,
+    say,
     snapshot,
     ssrun,
     strays,
@@ -386,7 +387,7 @@ def test_sixty_generated_corpora_end_in_0_or_2(tmp_path: Path) -> None:
 def test_a_thousand_generated_corpora_end_in_0_or_2(tmp_path: Path) -> None:
     """R28, must-show 6."""
     codes = generated_corpora(tmp_path, 1000, 2)
-    print(f"\nmust-show 6: 1,000 generated corpora: {codes[0]} accepted, {codes[2]} refused by file and line")
+    say(f"must-show 6: 1,000 generated corpora: {codes[0]} accepted, {codes[2]} refused by file and line")
     assert min(codes.values()) > 100
 
 
@@ -572,7 +573,7 @@ def test_ten_thousand_generated_configurations_end_in_0_or_2(tmp_path: Path, par
         codes[one_configuration(tmp_path, changes, sets, seeds)] += 1
 
     check()
-    print(f"\nmust-show 6: {sum(codes.values()):,} generated configurations: {codes[0]} accepted, {codes[2]} refused")
+    say(f"must-show 6: {sum(codes.values()):,} generated configurations: {codes[0]} accepted, {codes[2]} refused")
     assert sum(codes.values()) >= 5000
 
 
@@ -692,8 +693,8 @@ def test_every_command_works_without_a_network_and_tells_no_secret(tmp_path: Pat
     experiment(tmp_path, GRID)
     ssrun("train", "--task=copy", *SIZES, "--out=single", **more).must(0)
     ssrun("compare", "grid.toml", "--out=runs", "--jobs=2", **more).must(0)
-    ssrun("compare", "grid.toml", "--out=fails", "--jobs=2", "--cell-timeout=1", **{**more, "faults": {
-        "ssrun.files": NO_NETWORK, "ssrun.running": "def prepare(config): raise RuntimeError('no')"}}).must(3)  # fmt: skip
+    fails = {**more["faults"], "ssrun.running": "def prepare(config): raise RuntimeError('no')"}
+    ssrun("compare", "grid.toml", "--out=fails", "--jobs=2", **{**more, "faults": fails}).must(3)
     run = run_folder(tmp_path / "single")
     commands: list[list[Any]] = [["show", "runs"], ["show", "single"], ["verify", "runs"], ["decode", run]]
     commands += [["list", what] for what in ("tasks", "strategies", "experiments", "metrics")]

@@ -18,6 +18,7 @@ from reliability_support import (
     fingerprint,
     process,
     run_folder,
+    say,
     snapshot,
     ssrun,
     ssrun_killed,
@@ -91,7 +92,7 @@ def test_a_run_stopped_at_any_step_equals_an_uninterrupted_one(tmp_path: Path, s
         train(tmp_path, *options).must(0)
         assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path / "straight", *options)
         shutil.rmtree(tmp_path / "runs")
-    print(f"\nR1 {strategy}: 9 stops, 9 resumed runs equal to the uninterrupted one")
+    say(f"R1 {strategy}: 9 stops, 9 resumed runs equal to the uninterrupted one")
 
 
 def corpus(folder: Path, pairs: int = 30) -> Path:
@@ -118,8 +119,7 @@ def test_a_run_stopped_at_an_epochs_edge_equals_an_uninterrupted_one(tmp_path: P
 @pytest.mark.parametrize(
     ("lost", "code"),
     [
-        ("the optimiser's moments", {"ssrun.checkpoints": "def restore(model, optimiser, tensors): fill(model, tensors)\n"
-          "def fill(model, tensors):\n"
+        ("the optimiser's moments", {"ssrun.checkpoints": "def restore(model, optimiser, tensors):\n"
           "    model.load_state_dict({n[6:]: t for n, t in tensors.items() if n.startswith('model.')})"}),
         ("the dropout masks' key", {"ssrun.training": "_key = streams.key\n"
           "streams.key = lambda seed, purpose, index=0: _key(seed, purpose, index + (purpose == 'dropout'))"}),
@@ -209,7 +209,7 @@ def test_a_run_killed_at_twenty_random_moments_ends_with_the_same_bytes(tmp_path
         folder.mkdir()
         moments += 6
         alive += killed_until_done(folder, KILLED, [draw.uniform(0.02, 0.8) for _ in range(6)])
-    print(f"\nR8: {moments} SIGKILLs at random moments, {alive} of them met the run alive; nothing lost, nothing left")
+    say(f"R8: {moments} SIGKILLs at random moments, {alive} of them met the run alive; nothing lost, nothing left")
     assert alive >= 20
 
 

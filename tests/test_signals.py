@@ -20,6 +20,7 @@ from reliability_support import (
     process,
     run_folder,
     run_folders,
+    say,
     snapshot,
     ssrun,
     ssrun_killed,
@@ -154,7 +155,7 @@ def test_a_signal_while_libraries_are_imported_ends_the_command(tmp_path: Path, 
         done = ended(child)
         assert time.monotonic() - sent < PATIENCE
         assert done.code == 128 + number, done.err
-    print(f"\nR10: {number.name} at six moments of the import")
+    say(f"R10: {number.name} at six moments of the import")
 
 
 def grid_of(folder: Path) -> Path:
@@ -265,7 +266,7 @@ def test_a_comparison_killed_at_thirty_random_moments_ends_with_the_same_table(t
     until(lambda: not alive(tmp_path))
     same_tables(tmp_path)
     ssrun("verify", "runs", folder=tmp_path).must(0)
-    print(f"\nmust-show 3: {killed} SIGKILLs of a comparison of 12 runs ({rounds + 1} times to its end): same tables")
+    say(f"must-show 3: {killed} SIGKILLs of a comparison of 12 runs ({rounds + 1} times to its end): same tables")
 
 
 def same_tables(folder: Path) -> None:
