@@ -96,7 +96,6 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train one run, watched live. The same command again goes on where it stopped, or shows the result."""
-    from ssrun import interruption
     from ssrun.config import resolve
     from ssrun.store import RESULTS, Cell, RunFolder, claim, mark
 
@@ -112,7 +111,6 @@ def train(
     else:
         from ssrun import live
 
-        interruption.listen()
         mark(results)
         with mirrored(tensorboard, results) as mirror:
             result = live.watch_run(cell, folder, checkpoint_every, mirror)

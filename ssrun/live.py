@@ -100,6 +100,7 @@ def watch_run(
     from ssrun.errors import StoreError
     from ssrun.running import execute
 
+    interruption.listen()  # not before the imports, which look at no flag
     console = stderr_console()
     folder.make()
     view: View = Chart(cell, console) if is_live(console) else Lines(1)

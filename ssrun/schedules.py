@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Stretch = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
-MOST_STEPS = 10_000  # that a mean is taken over: a billion would take minutes
+MOST_STEPS = 2_000  # that a mean is taken over: a billion would take minutes
 PAPER = "Bengio et al. 2015, section 2.4"
 
 

@@ -150,7 +150,7 @@ def ssrun_killed(
     time.sleep(after)
     sent = time.monotonic()
     with suppress(ProcessLookupError):  # it had ended
-        os.kill(process_id, number)  # a child that has ended is still to be waited for: the number is its own
+        os.kill(process_id, number)
     return nursery().wait(), time.monotonic() - sent
 
 
@@ -448,7 +448,6 @@ def serve() -> None:
         if not process_id:
             child(json.loads(line), out, err)
         print(process_id, file=answers, flush=True)
-        os.waitid(os.P_PID, process_id, os.WEXITED | os.WNOWAIT)
         _, status = os.waitpid(process_id, 0)
         code = os.waitstatus_to_exitcode(status)
         said = [path.read_text(encoding="utf-8", errors="replace") if path.exists() else "" for path in (out, err)]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from reliability_support import (
     GRID,
@@ -537,7 +537,13 @@ CASES = {
     "sets": st.lists(st.tuples(PATHS, SCALARS), max_size=1),
     "seeds": st.one_of(st.none(), st.none(), WORDS.filter(lambda word: "\0" not in word)),
 }
-ALIKE = {"deadline": None, "derandomize": True, "database": None, "suppress_health_check": list(HealthCheck)}
+ALIKE = {
+    "phases": (Phase.explicit, Phase.generate, Phase.shrink),
+    "deadline": None,
+    "derandomize": True,
+    "database": None,
+    "suppress_health_check": list(HealthCheck),
+}
 
 
 @settings(max_examples=200, **ALIKE)

@@ -28,12 +28,13 @@ def main() -> None:
     """Works until stdin ends."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)  # whatever a library prints goes to stderr
-    interruption.listen()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     threading.Thread(target=watch, args=(sys.stdin, jobs), daemon=True).start()
     from ssrun import running  # noqa: F401 - torch loads while the parent prepares the first job
 
+    interruption.listen()  # not before the imports, which look at no flag
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     while (job := jobs.get()) is not None:
         try:
             work(json.loads(job), out)
