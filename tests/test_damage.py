@@ -197,11 +197,6 @@ def written(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def become_folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
 def rewritten(path: Path, old: bytes, new: bytes) -> None:
     path.write_bytes(path.read_bytes().replace(old, new))
 
@@ -233,7 +228,6 @@ DAMAGES: dict[str, Damage] = {
     "a high bit of a weight": lambda payload, sidecar: flip(payload, -1, bit=6),
     "a bit amid the payload": lambda payload, sidecar: flip(payload, payload.stat().st_size // 2),
     "payload of zeros": lambda payload, sidecar: written(payload, bytes(payload.stat().st_size)),
-    "payload a folder": lambda payload, sidecar: become_folder(payload),
     "sidecar cut": lambda payload, sidecar: cut(sidecar, 0.5),
     "sidecar emptied": lambda payload, sidecar: cut(sidecar, 0),
     "a bit of the sidecar's step": lambda payload, sidecar: (

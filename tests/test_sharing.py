@@ -82,6 +82,8 @@ def test_two_comparisons_at_once_train_each_cell_once(serial: Path, tmp_path: Pa
     experiment(tmp_path, GRID)
     arguments = ["compare", "grid.toml", "--jobs=2", "--out=runs"]
     second = Nursery()
+    second.start(["--version"], tmp_path)
+    second.wait().must(0)
     nursery().start(arguments, tmp_path, faults=SLOWLY)
     second.start(arguments, tmp_path, faults=SLOWLY)
     tables = [nursery().wait().must(0).out, second.wait().must(0).out]

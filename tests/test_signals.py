@@ -221,6 +221,16 @@ def test_the_workers_of_a_killed_comparison_end_and_the_next_call_trains_what_is
     assert not strays(tmp_path / "runs")
 
 
+def test_a_worker_that_hangs_ends_with_its_parent_too(tmp_path: Path) -> None:
+    """R11: in a step that looks at no flag."""
+    grid_of(tmp_path)
+    child = nursery().start(COMPARE, tmp_path, faults=faults(60))
+    until(lambda: len(alive(tmp_path)) == 2)
+    os.kill(child, signal.SIGKILL)
+    nursery().wait().must(137)
+    assert until(lambda: not alive(tmp_path)) < 5
+
+
 @pytest.mark.slow
 def test_the_workers_of_a_killed_comparison_end_in_ordinary_processes(tmp_path: Path) -> None:
     """R10, R11: nothing forked, nothing patched but what notes who works."""
