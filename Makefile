@@ -17,8 +17,9 @@ test: .venv/installed  ## style, types, tests
 test-slow: .venv/installed  ## the tests that take minutes: kills, damage, thousands of hostile inputs
 	$(BIN)/pytest -n 2 -m slow -s
 
-bench: .venv/installed  ## a training step here against the textbook loop; checkpoints on against off
+bench: .venv/installed  ## a training step here against the textbook loop; checkpoints on against off; a table of 1,000 runs
 	$(BIN)/python tests/bench.py
+	$(BIN)/python tests/bench_checkpoints.py
 
 smoke: .venv/installed  ## a tiny comparison, for CI
 	$(BIN)/ssrun compare --smoke

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,8 @@ def save_checkpoint(
     kept = sorted(each.stem for each in folder.glob("checkpoint-*.json") if each.stem <= path.stem)[-KEPT:]
     for left in folder.glob("checkpoint-*"):
         if left.stem not in kept:
-            left.unlink(missing_ok=True)
+            with suppress(OSError):  # gone already, or something else of that name
+                left.unlink()
 
 
 def read_metrics(folder: Path, size: int) -> bytes:

@@ -263,6 +263,21 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_it_taken(
     assert fingerprint(run) == fingerprint(run_folder(unfinished / "whole" / "runs"))
 
 
+def test_a_folder_in_the_place_of_a_checkpoint_is_left_alone(unfinished: Path, tmp_path: Path) -> None:
+    """R9: it is not ours; the checkpoint before it is taken, and the run ends with the same bytes."""
+    shutil.copytree(unfinished / "runs", tmp_path / "runs")
+    run = run_folder(tmp_path / "runs")
+    payload = run / "checkpoint-0000000017.safetensors"
+    payload.unlink()
+    payload.mkdir()
+    (payload / "mine").touch()
+    done = train(tmp_path, *OPTIONS).must(0)
+    assert "checkpoint-0000000017.safetensors: not a regular file" in done.err
+    (payload / "mine").unlink()
+    payload.rmdir()
+    assert fingerprint(run) == fingerprint(run_folder(unfinished / "whole" / "runs"))
+
+
 def test_a_run_whose_checkpoints_are_all_damaged_begins_again(unfinished: Path, tmp_path: Path) -> None:
     """R9: and does not keep the damaged ones in the place of its own."""
     shutil.copytree(unfinished / "runs", tmp_path / "runs")

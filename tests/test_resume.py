@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import signal
+import time
 from functools import cache
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def train(*arguments):
 
 DIE_AT_WRITE = """
 import signal
+import time
 _left, _fsync, _replace = {number}, os.fsync, Path.replace
 def counted(real):
     def function(*arguments):
@@ -173,44 +175,46 @@ def test_how_often_a_run_is_evaluated_or_kept_changes_no_weight(tmp_path: Path) 
     assert weights[0] == weights[1] == weights[2]
 
 
-def killed_until_done(folder: Path, options: tuple[str, ...], moments: list[float]) -> int:
-    """Kills a run at these moments (seconds from its start), each time resumed; returns how many met it alive."""
-    alive = 0
-    for moment in moments:
-        done, _ = ssrun_killed("train", "--task=copy", *SIZES, "--out=runs", *options, folder=folder, after=moment)
+KILLED = ("--strategy=linear", *EVERYTHING_ON, "--checkpoint-every=1")
+
+
+def killed_at_random(folder: Path, seed: int, kills: int) -> tuple[int, int]:
+    """Kills a run at random moments of the time it takes, resumes it, and begins it anew where it came to its end.
+
+    Returns:
+        How many SIGKILLs were sent until `kills` of them met the run alive, and how often it came to its end.
+    """
+    expected = straight(folder / "straight", *KILLED)
+    start = time.monotonic()
+    train(folder, *KILLED).must(0)
+    span, draw = time.monotonic() - start, random.Random(seed)
+    shutil.rmtree(folder / "runs")
+    sent, alive, ends = 0, 0, 0
+    while alive < kills:
+        moment = draw.uniform(0.02, span)
+        done, _ = ssrun_killed("train", "--task=copy", *SIZES, "--out=runs", *KILLED, folder=folder, after=moment)
         assert "Traceback" not in done.err
         assert done.code in (0, 128 + signal.SIGKILL)
-        alive += done.code != 0
-        if done.code == 0:
+        sent, alive = sent + 1, alive + (done.code != 0)
+        if done.code == 0 or alive == kills:
+            train(folder, *KILLED).must(0)
             assert not strays(folder / "runs")
+            assert fingerprint(run_folder(folder / "runs")) == expected
             shutil.rmtree(folder / "runs")
-    train(folder, *options).must(0)
-    assert not strays(folder / "runs")
-    assert fingerprint(run_folder(folder / "runs")) == straight(folder / "straight", *options)
-    return alive
-
-
-KILLED = ("--strategy=linear", *EVERYTHING_ON, "--checkpoint-every=1")
+            ends += 1
+    return sent, ends
 
 
 def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(tmp_path: Path) -> None:
     """R8, the fast half: four moments."""
-    draw = random.Random(8)
-    killed_until_done(tmp_path, KILLED, [draw.uniform(0.05, 0.6) for _ in range(4)])
+    killed_at_random(tmp_path, seed=8, kills=4)
 
 
 @pytest.mark.slow
 def test_a_run_killed_at_twenty_random_moments_ends_with_the_same_bytes(tmp_path: Path) -> None:
     """R8."""
-    draw = random.Random(88)
-    moments, alive = 0, 0
-    for number in range(5):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        moments += 6
-        alive += killed_until_done(folder, KILLED, [draw.uniform(0.02, 0.8) for _ in range(6)])
-    say(f"R8: {moments} SIGKILLs at random moments, {alive} of them met the run alive; nothing lost, nothing left")
-    assert alive >= 20
+    sent, ends = killed_at_random(tmp_path, seed=88, kills=20)
+    say(f"R8: {sent} SIGKILLs at random moments, 20 met the run alive; {ends} times to the same end; nothing left")
 
 
 @pytest.mark.parametrize(
