@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ssrun import streams
-from ssrun.tasks import Example, Task
+from ssrun.tasks import HELD_OUT, Example, Task
 from ssrun.vocabulary import PAD, Vocabulary
 
 POOL = 100  # batches that are sorted by length together
@@ -58,9 +58,7 @@ class Batches:
         self.batch_size, self.seed = batch_size, seed
         self._pairs = task.training()
         self._held_out = (
-            set()
-            if self._pairs
-            else {example.source for split in ("validation", "test") for example in task.held_out(split)}
+            set() if self._pairs else {example.source for split in HELD_OUT for example in task.held_out(split)}
         )
         self._pool: tuple[int, list[Batch]] = (-1, [])
 

@@ -111,6 +111,7 @@ def train(
     else:
         from ssrun import live
 
+        cell.config.task.check()
         mark(results)
         with mirrored(tensorboard, results) as mirror:
             result = live.watch_run(cell, folder, checkpoint_every, mirror)
@@ -200,6 +201,8 @@ def compare(
     plan = chosen(experiment, **choices, flags=changes)
     corpus_is_used(changes, [entry.get("base", name) for name, entry in plan.tasks.items()])
     cells = plan.cells()
+    for grid_task in dict.fromkeys(cell.config.task for cell in cells):
+        grid_task.check()
     own = shard_of(cells, shard)
     results = out or RESULTS / (f"{plan.name}-smoke" if smoke else plan.name)
     if dry_run:

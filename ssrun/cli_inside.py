@@ -160,10 +160,7 @@ def schedule(
     found = course(strategy.schedule, steps or TrainingConfig().steps)
     if as_json:
         fields = strategy.schedule.model_dump()
-        resolved = {key: finite(value) for key, value in found.resolved.items()}
-        half = None if found.half_share is None else finite(found.half_share)
-        numbers = {**found._asdict(), "resolved": resolved, "half_share": half}
-        emit({**fields, **numbers, "name": name, "schedule": fields["name"]})
+        emit({**fields, **found._asdict(), "name": name, "schedule": fields["name"]})
     else:
         from ssrun.live import stdout_console
 

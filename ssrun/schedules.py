@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Stretch = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+Stretch = Annotated[float, Field(ge=1e-9, le=1000, allow_inf_nan=False)]  # the longest run has 1e9 steps
 MOST_STEPS = 2_000  # that a mean is taken over: a billion would take minutes
 PAPER = "Bengio et al. 2015, section 2.4"
 
@@ -176,7 +176,7 @@ class InverseSigmoid(HalfLife):
     source: ClassVar[str] = PAPER
 
     name: Literal["inverse-sigmoid"] = "inverse-sigmoid"
-    k: float | None = Field(None, ge=1, allow_inf_nan=False)
+    k: float | None = Field(None, ge=1, le=1e12, allow_inf_nan=False)
 
     def _k(self, steps: int) -> float:
         if self.k is not None:

@@ -221,15 +221,12 @@ def spread(first: int, last: int, most: int) -> Iterable[int]:
     return (first + int(span * (number * golden % 1)) for number in range(most))
 
 
-def width_of(schedule: Decay, steps: int) -> int | None:
-    """Steps that a decay takes from 90 to 10 % of its way, in or beyond the run; None for one without an end."""
-    forever = 2**60
+def width_of(schedule: Decay, steps: int) -> int:
+    """Steps that a decay takes from 90 to 10 % of its way, in or beyond the run."""
     levels = [schedule.end + share * (schedule.start - schedule.end) for share in (0.1, 0.9)]
-    if schedule(forever, steps) > levels[0]:
-        return None
 
     def reached(level: float) -> int:
-        low, high = -1, forever  # epsilon falls: bisect
+        low, high = -1, 2**60  # epsilon falls: bisect, from beyond the slowest decay's end
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if schedule(middle, steps) > level else (low, middle)

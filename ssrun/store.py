@@ -199,7 +199,9 @@ class RunFolder:
         """Removes what only training needs, once the run is complete; again where that was cut short."""
         for path in list(self.path.iterdir()):
             if is_transient(path.name):
-                with suppress(OSError):  # in a folder that is read-only it may stay, and a folder of that name is not ours
+                with suppress(
+                    OSError
+                ):  # in a folder that is read-only it may stay, and a folder of that name is not ours
                     path.unlink()
 
     def damage(self, result: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:

@@ -43,7 +43,7 @@ def seconds(cell: Cell, folder: Path, checkpoint_every: int | None) -> float:
 
 
 def checkpoints(scratch: Path) -> Iterator[str]:
-    """Default checkpoints against none, on the default experiment's first run, shortened: whole runs, then the saving."""
+    """Default checkpoints against none, on the default experiment's first run, shortened."""
     (cell, *_) = chosen("default", flags={"training": {"steps": STEPS, "evaluate_every": 200}}).cells()
     seconds(cell, scratch / "warm-up", 0)
     saving: list[float] = []
@@ -73,7 +73,8 @@ def checkpoints(scratch: Path) -> Iterator[str]:
     share = 1 + len(saving) / PAIRS * sum(saving) / len(saving) / median(without)
     yield (
         f"time spent saving / off    {share:.3f}  (aim <= {aim}: {met(share <= aim)}; {len(saving)} checkpoints, "
-        f"{1e3 * sum(saving) / len(saving):.1f} ms each, at most {1e3 * max(saving):.1f} ms; runs of {median(without):.2f} s)"
+        f"{1e3 * sum(saving) / len(saving):.1f} ms each, at most {1e3 * max(saving):.1f} ms; "
+        f"runs of {median(without):.2f} s)"
     )
 
 

@@ -14,7 +14,7 @@ from ssrun.batches import POOL, Batch, Batches, collate, pad
 from ssrun.config import resolve
 from ssrun.running import prepare
 from ssrun.strategies import STRATEGIES
-from ssrun.tasks import Example, Split, Task
+from ssrun.tasks import HELD_OUT, Example, Split, Task
 from ssrun.tasks.copy import Copy
 from ssrun.tasks.translation import Translation
 from ssrun.vocabulary import EOS, PAD, SPECIALS, Vocabulary
@@ -120,7 +120,7 @@ def test_a_source_stays_with_its_target() -> None:
 
 
 def test_held_out_sources_never_train() -> None:
-    held_out = {example.source for split in ("validation", "test") for example in SMALL.held_out(split)}
+    held_out = {example.source for split in HELD_OUT for example in SMALL.held_out(split)}
     assert len(held_out) == 60
     batches, vocabulary = batches_of(SMALL, 16), Vocabulary(SMALL.source_tokens())
     trained = {vocabulary.decode(row) for step in range(200) for row in rows(batches.at(step).source)}
@@ -130,7 +130,7 @@ def test_held_out_sources_never_train() -> None:
 
 def test_the_corpus_keeps_its_held_out_sources_to_itself() -> None:
     task = Translation().prepared()
-    held_out = {example.source for split in ("validation", "test") for example in task.held_out(split)}
+    held_out = {example.source for split in HELD_OUT for example in task.held_out(split)}
     assert not held_out & {example.source for example in task.training()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from ssrun.cli_inside import completed, register, strategy_of
 from ssrun.config import resolve
 from ssrun.errors import SsrunError, StoreError, UsageError
 from ssrun.running import execute
-from ssrun.schedules import SCHEDULES, InverseSigmoid, Linear
+from ssrun.schedules import SCHEDULES, Exponential, InverseSigmoid, Linear
 from ssrun.showing import EXACT, bar, course, course_view, shown, width_of
 from ssrun.store import Cell, RunFolder
 from ssrun.strategies import STRATEGIES
@@ -179,7 +180,12 @@ def test_a_decays_width_is_the_closed_form() -> None:
     assert course(InverseSigmoid(), 1000).width == pytest.approx(4.394449 * k, abs=1)
     assert course(Linear(start=0.75, end=0.25), 1024).width == pytest.approx(819.2, abs=1)
     assert course(Linear(start=0.5, end=0.5), 1000).width is None
-    assert width_of(InverseSigmoid(k=1e300, half_at=None), 1000) is None
+    for slowest, width in (
+        (InverseSigmoid(k=1e12, half_at=None), 2 * math.log(9) * 1e12),
+        (Exponential(k=1 - 2**-53, half_at=None), math.log(9) * 2**53),
+        (Linear(over=1000), 0.8 * 1000 * 1e9),
+    ):
+        assert width_of(slowest, 10**9) == pytest.approx(width, rel=1e-3)
 
 
 def test_a_long_runs_mean_is_close_to_the_short_ones() -> None:
@@ -213,7 +219,8 @@ def test_fields_are_set_with_and_without_their_section() -> None:
     assert document("schedule", "uniform-token", "--steps", 300, "--set", "half_at=0.3")["half_share"] == pytest.approx(
         0.3
     )
-    assert document("schedule", "inverse-sigmoid", "--set", "k=1e308")["resolved"]["half_step"] is None
+    far = document("schedule", "inverse-sigmoid", "--set", "k=1e12")["resolved"]["half_step"]
+    assert far == pytest.approx(1e12 * math.log(1e12))
 
 
 @pytest.mark.parametrize(

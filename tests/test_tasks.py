@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from ssrun.errors import UsageError
 from ssrun.tasks.any_order import AnyOrder
 from ssrun.tasks.captions import Captions, describes, descriptions
 from ssrun.tasks.copy import Copy
@@ -140,8 +141,16 @@ def test_test_length_holds_in_the_test_set_alone(kind: type[Copy]) -> None:
 
 
 def test_too_few_distinct_sources_is_an_error() -> None:
-    with pytest.raises(ValueError, match="fewer than 200 distinct sources for validation"):
+    with pytest.raises(UsageError, match=r"task.validation_pairs = 200: .* not so many distinct sources"):
         Copy(symbols=2, length="4..5").held_out("test")
+
+
+def test_a_task_that_leaves_nothing_to_train_on_is_an_error() -> None:
+    task = Copy(symbols=2, length="1..2", validation_pairs=3, test_pairs=3)
+    assert len(task.held_out("test")) == 3
+    with pytest.raises(UsageError, match="no source left to train on"):
+        task.check()
+    task.model_copy(update={"test_pairs": 2}).check()
 
 
 # Frames

@@ -14,14 +14,12 @@ import pytest
 from pydantic import ValidationError
 
 from ssrun.errors import UsageError
-from ssrun.tasks import translation
-from ssrun.tasks.task import Split
+from ssrun.tasks import HELD_OUT, translation
 from ssrun.tasks.translation import Translation
 
 FOLDER = Path(__file__).parents[1] / "data" / "translation"
 FILES = [f"{split}.{language}" for split in ("train", "valid", "test") for language in ("en", "fr")]
 TASK = Translation(validation_pairs=500)
-HELD_OUT: tuple[Split, ...] = ("validation", "test")
 EXAMPLES = [*TASK.training(), *(example for split in HELD_OUT for example in TASK.held_out(split))]
 FRENCH = [example.target for example in EXAMPLES]
 

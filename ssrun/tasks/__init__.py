@@ -8,7 +8,7 @@ from ssrun.tasks.frames import Frames
 from ssrun.tasks.parsing import Parsing
 from ssrun.tasks.path import StarPath
 from ssrun.tasks.reverse import Reverse
-from ssrun.tasks.task import Example, Split, Task, Tokens
+from ssrun.tasks.task import HELD_OUT, Example, Split, Task, Tokens
 from ssrun.tasks.translation import Translation
 
 TASKS: dict[str, type[Task]] = {
@@ -23,4 +23,4 @@ TASKS: dict[str, type[Task]] = {
     "path": StarPath,
 }
 
-__all__ = ["TASKS", "Example", "Split", "Task", "Tokens"]
+__all__ = ["HELD_OUT", "TASKS", "Example", "Split", "Task", "Tokens"]

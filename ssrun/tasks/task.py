@@ -12,8 +12,11 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
+from ssrun.errors import UsageError
+
 Tokens = tuple[str, ...]
 Split = Literal["training", "validation", "test"]
+HELD_OUT: tuple[Split, Split] = ("validation", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,26 +102,39 @@ class Task(BaseModel):
         """The fixed validation or test set: distinct sources, none in both sets.
 
         Raises:
-            ValueError: The task's fields allow too few distinct sources.
+            UsageError: The task's fields allow too few distinct sources.
         """
         taken: set[Tokens] = set()
-        for name, size in (("validation", self.validation_pairs), ("test", self.test_pairs)):
+        for name, size in zip(HELD_OUT, (self.validation_pairs, self.test_pairs), strict=True):
             random = Random(f"{self.name}/{name}")
             chosen: list[Example] = []
             for _ in range(20 * size + 1000):
-                example = self.draw(random, name)  # type: ignore[arg-type]
+                example = self.draw(random, name)
                 if example.source not in taken:
                     taken.add(example.source)
                     chosen.append(example)
                 if len(chosen) == size:
                     break
             else:
-                raise ValueError(
-                    f"task {self.name} has fewer than {size} distinct sources for {name}: ask for fewer pairs"
+                raise UsageError(
+                    f"task.{name}_pairs = {size}: task {self.name} has not so many distinct sources: ask for fewer"
                 )
             if name == split:
                 return chosen
         raise ValueError(f"no held-out split {split!r}")
+
+    def check(self) -> None:
+        """Makes sure that there is something to hold out, and something else to train on.
+
+        Raises:
+            UsageError: The task's fields allow too few distinct sources.
+        """
+        if self.training() is None:
+            held_out = {example.source for split in HELD_OUT for example in self.held_out(split)}
+            random = Random(f"{self.name}/check")
+            if all(self.draw(random).source in held_out for _ in range(10_000)):
+                held = f"task.test_pairs = {self.test_pairs}"
+                raise UsageError(f"{held}: task {self.name} has no source left to train on: ask for fewer")
 
     def source_tokens(self) -> Sequence[str]:
         """The real tokens a source can hold, in the vocabulary's order."""
