@@ -9,6 +9,8 @@ from ssrun import interruption
 from ssrun.model import Memory, Seq2Seq, State
 from ssrun.vocabulary import BOS, EOS
 
+HYPOTHESES = 4096  # in memory at once, of all sources of a beam search
+
 
 @torch.no_grad()
 def decode(model: Seq2Seq, memory: Memory, limit: int, beam: int = 1, length_penalty: float = 1.0) -> list[list[int]]:
@@ -24,7 +26,10 @@ def decode(model: Seq2Seq, memory: Memory, limit: int, beam: int = 1, length_pen
     """
     if beam == 1:
         return [row.tolist() for row in greedy(model, memory, limit)]
-    return beam_search(model, memory, limit, beam, length_penalty)
+    size, step = len(memory.states), max(1, HYPOTHESES // beam)
+    parts = [torch.arange(start, min(start + step, size)) for start in range(0, size, step)]
+    searched = (beam_search(model, memory.of(part), limit, beam, length_penalty) for part in parts)
+    return [output for outputs in searched for output in outputs]
 
 
 def greedy(model: Seq2Seq, memory: Memory, limit: int) -> Tensor:

@@ -144,6 +144,16 @@ def test_each_source_is_decoded_as_if_alone(beam: int) -> None:
         assert ended(alone) == ended(output)
 
 
+@pytest.mark.parametrize("most", [1, 6, 7, 36])
+def test_how_many_hypotheses_are_held_at_once_changes_no_output(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    model = tiny.model(attention="dot")
+    memory = memory_of(model)
+    expected = decode(model, memory, 7, beam=3)
+    monkeypatch.setattr("ssrun.decoding.HYPOTHESES", most)
+    found = decode(model, memory, 7, beam=3)
+    assert [ended(output) for output in found] == [ended(output) for output in expected]
+
+
 @pytest.mark.parametrize("beam", [1, 2, 5, 20])
 @pytest.mark.parametrize("limit", [1, 2, 5])
 def test_no_output_is_longer_than_the_limit_or_says_what_is_never_said(beam: int, limit: int) -> None:
