@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ssrun.cli import emit
+from ssrun.options import Json, Run, completed, example, the_run
+
 if TYPE_CHECKING:
     from ssrun.store import RunFolder
     from ssrun.strategies import Strategy
-
-NAMED = 3  # runs that a message lists
-Run = Annotated[Path, typer.Argument(help="A run's folder, or a folder of results with one run.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the commands."""
-    app.command(epilog="Example:  ssrun explain results/train/reverse/linear/seed-0-1a2b3c4d5e --step 100 --example 3")(
-        explain
-    )
-    app.command(epilog="Example:  ssrun schedule inverse-sigmoid --steps 1000 --set half_at=0.3")(schedule)
-    app.command(epilog="Example:  ssrun inject results/train/reverse/linear/seed-0-1a2b3c4d5e --position 2")(inject)
 
 
 def explain(
@@ -61,7 +49,7 @@ def explain(
         sides = explaining.explain_trained(trained, examples[example])
         if as_json:
             both = {"forced": rows(sides.forced), "free": rows(sides.free)}
-            emit({**facts, "example": example, "source": source, **both})
+            emit_document({**facts, "example": example, "source": source, **both})
         else:
             from ssrun.live import stdout_console
             from ssrun.showing import sides_view
@@ -80,7 +68,7 @@ def explain(
     elsewhere(folder)
     if as_json:
         document = {**view._asdict(), "loss": finite(view.loss), "positions": rows(view.positions)}
-        emit({**facts, "example": example, **document})
+        emit_document({**facts, "example": example, **document})
     else:
         console = stdout_console()
         console.print(step_view(title, example, view, console.options.ascii_only))
@@ -112,7 +100,8 @@ def replaying(steps: int) -> Iterator[Callable[[int], None]]:
     try:
         yield tell
     finally:
-        bar.stop()
+        if bar.live.is_started:  # or it would leave an empty line
+            bar.stop()
 
 
 def elsewhere(folder: RunFolder) -> None:
@@ -135,13 +124,8 @@ def schedule_names() -> list[str]:
     return list(dict.fromkeys([*STRATEGIES, *SCHEDULES]))
 
 
-def completed(incomplete: str) -> list[str]:
-    """Shell completion of a strategy's or a schedule's name."""
-    return [name for name in schedule_names() if name.startswith(incomplete)]
-
-
 def schedule(
-    name: Annotated[str, typer.Argument(help="A strategy or a schedule.", autocompletion=completed)],
+    name: Annotated[str, typer.Argument(help="A strategy or a schedule.", autocompletion=completed(schedule_names))],
     steps: Annotated[
         int | None, typer.Option(help="Optimiser steps of the run.", show_default="1000", min=1, max=1_000_000_000)
     ] = None,
@@ -160,7 +144,7 @@ def schedule(
     found = course(strategy.schedule, steps or TrainingConfig().steps)
     if as_json:
         fields = strategy.schedule.model_dump()
-        emit({**fields, **found._asdict(), "name": name, "schedule": fields["name"]})
+        emit_document({**fields, **found._asdict(), "name": name, "schedule": fields["name"]})
     else:
         from ssrun.live import stdout_console
 
@@ -213,7 +197,7 @@ def inject(
     found = explaining.recovery(trained, position, pairs)
     if as_json:
         facts = {"run": str(folder.path), "task": cell.task, "strategy": cell.strategy, "seed": cell.seed}
-        emit({**facts, **found._asdict(), "offsets": [offset._asdict() for offset in found.offsets]})
+        emit_document({**facts, **found._asdict(), "offsets": [offset._asdict() for offset in found.offsets]})
     else:
         from ssrun.live import stdout_console
         from ssrun.showing import recovery_view
@@ -221,27 +205,6 @@ def inject(
         console = stdout_console()
         title = f"{cell.task} / {cell.strategy} / seed {cell.seed}"
         console.print(recovery_view(title, found, console.options.ascii_only))
-
-
-def the_run(path: Path) -> RunFolder:
-    """The run that a folder is, or the only one in it.
-
-    Raises:
-        StoreError: There is none.
-        UsageError: There are several.
-    """
-    from ssrun.errors import StoreError, UsageError
-    from ssrun.store import RunFolder, runs
-
-    found = runs(path) if path.is_dir() else []
-    for pattern in ("seed-*/run.json", "*/seed-*/run.json"):  # a strategy's folder, a task's
-        found = found or [RunFolder(file.parent) for file in sorted(path.glob(pattern))]
-    if not found:
-        raise StoreError(f"{path}: no run here: give a run's folder such as results/train/reverse/linear/seed-0-...")
-    if len(found) > 1:
-        first = ", ".join(str(folder.path) for folder in found[:NAMED])
-        raise UsageError(f"{path}: holds {len(found)} runs: give one of them: {first}{' ...' * (len(found) > NAMED)}")
-    return found[0]
 
 
 def rows(positions: list[Any]) -> list[dict[str, Any]]:
@@ -254,7 +217,13 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def emit(document: dict[str, Any]) -> None:
-    """One JSON document, to stdout."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
-    sys.stdout.flush()
+def emit_document(document: dict[str, Any]) -> None:
+    """One strict JSON document, to stdout."""
+    emit(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command(epilog=example("ssrun explain results/train --step 100 --example 3"))(explain)
+    app.command(epilog=example("ssrun schedule inverse-sigmoid --steps 1000 --set half_at=0.3"))(schedule)
+    app.command(epilog=example("ssrun inject results/train --position 2"))(inject)

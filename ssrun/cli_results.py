@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ssrun.cli import emit, show_document
-from ssrun.options import Beam, Json, completed, example
+from ssrun.options import Json, Run, completed, example, the_run
 
 
 def formats() -> Iterable[str]:
@@ -69,19 +69,19 @@ def list_(
 
 
 def decode(
-    run: Annotated[Path, typer.Argument(help="The folder of a complete run.")],
-    beam: Beam = None,
+    run: Run,
+    beam: Annotated[
+        int | None,
+        typer.Option(metavar="K", help="Beam size; 1 is greedy.", show_default="the run's", min=1, max=256),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Use a trained model on lines from stdin. Tokens stand between spaces; an output a line goes to stdout."""
     from ssrun.errors import UsageError
     from ssrun.running import load_trained, translate
-    from ssrun.store import RunFolder
     from ssrun.tables import visible
 
-    if beam is not None and not 1 <= beam <= 256:
-        raise UsageError(f"--beam {beam}: give a number from 1 to 256")
-    trained = load_trained(RunFolder(run))
+    trained = load_trained(the_run(run))
     outputs = []
     for count, line in enumerate(sys.stdin.buffer, start=1):
         try:
@@ -182,7 +182,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command(epilog=example("ssrun show results/default --format markdown"))(show)
     app.command("list", epilog=example("ssrun list strategies"))(list_)
-    app.command(epilog=example("echo 'a b c d' | ssrun decode RUN"))(decode)
+    app.command(epilog=example("echo 'a b c d' | ssrun decode results/train"))(decode)
     app.command(epilog=example("ssrun verify results/default"))(verify)
     app.command(epilog=example("ssrun merge shard-1 shard-2 --out results/default"))(merge)
     app.command(epilog=example("ssrun clean results/default-smoke"))(clean)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from ssrun.store import RunFolder
+
+NAMED = 3  # runs that a message lists
 
 
 def example(command: str) -> str:
@@ -55,6 +60,7 @@ def metric_names() -> Iterable[str]:
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Folder for the runs.", show_default="results/<name>")
 ]
+Run = Annotated[Path, typer.Argument(help="A run's folder, or a folder of results with one run.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]
 Settings = Annotated[
     list[str] | None,
@@ -120,3 +126,24 @@ def corpus_is_used(layer: dict[str, dict[str, Any]], tasks: Iterable[str]) -> No
 
     if "corpus" not in tasks and not {"path", "source_language", "target_language"}.isdisjoint(layer.get("task", {})):
         raise UsageError("--corpus: no task here is a corpus: add --task corpus (train) or --tasks corpus (compare)")
+
+
+def the_run(path: Path) -> RunFolder:
+    """The run that a folder is, or the only one in it.
+
+    Raises:
+        StoreError: There is none.
+        UsageError: There are several.
+    """
+    from ssrun.errors import StoreError, UsageError
+    from ssrun.store import RunFolder, runs
+
+    found = runs(path) if path.is_dir() else []
+    for pattern in ("seed-*/run.json", "*/seed-*/run.json"):  # a strategy's folder, a task's
+        found = found or [RunFolder(file.parent) for file in sorted(path.glob(pattern))]
+    if not found:
+        raise StoreError(f"{path}: no run here: give a run's folder such as results/train/reverse/linear/seed-0-...")
+    if len(found) > 1:
+        first = ", ".join(str(folder.path) for folder in found[:NAMED])
+        raise UsageError(f"{path}: holds {len(found)} runs: give one of them: {first}{' ...' * (len(found) > NAMED)}")
+    return found[0]

@@ -299,8 +299,6 @@ def load_trained(folder: RunFolder) -> Trained:
         StoreError: The run is not complete, or a file is damaged.
     """
     torch.set_num_threads(1)
-    if not (folder.path / "run.json").is_file():
-        raise StoreError(f"{folder.path}: not a run's folder: give one such as results/train/reverse/.../seed-0-...")
     if not folder.complete:
         raise StoreError(f"{folder.path}: the run is not complete: run the command that made it again")
     result = folder.result()

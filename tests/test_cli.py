@@ -510,7 +510,7 @@ def test_a_corpus_that_is_none_is_refused_before_anything_is_written(
     [
         (["show", "nowhere"], "nowhere: no such folder: give one that `ssrun compare` wrote"),
         (["show", "."], ".: no results here: give a folder that `ssrun compare` or `train` wrote"),
-        (["decode", "nowhere"], "nowhere: not a run's folder: give one such as "),
+        (["decode", "nowhere"], "nowhere: no run here: give a run's folder such as "),
         (["verify", "nowhere"], "nowhere: no runs here: give a folder that `ssrun compare` wrote"),
         (["clean", "nowhere", "--yes"], "nowhere: no folder of results: give one that `ssrun compare` wrote"),
     ],

@@ -15,9 +15,10 @@ from rich.cells import cell_len
 from rich.console import Console
 from typer.testing import CliRunner
 
-from ssrun.cli_inside import completed, register, strategy_of
+from ssrun.cli_inside import register, schedule_names, strategy_of
 from ssrun.config import resolve
 from ssrun.errors import SsrunError, StoreError, UsageError
+from ssrun.options import completed
 from ssrun.running import execute
 from ssrun.schedules import SCHEDULES, Exponential, InverseSigmoid, Linear
 from ssrun.showing import EXACT, bar, course, course_view, shown, width_of
@@ -248,8 +249,8 @@ def test_steps_must_be_at_least_one() -> None:
 
 
 def test_completion_knows_strategies_and_schedules() -> None:
-    assert completed("con") == ["constant"]
-    assert set(completed("")) == {*STRATEGIES, *SCHEDULES}
+    assert completed(schedule_names)("con") == ["constant"]
+    assert set(completed(schedule_names)("")) == {*STRATEGIES, *SCHEDULES}
 
 
 def test_a_schedule_is_drawn_without_torch() -> None:
