@@ -84,7 +84,12 @@ def feed(
         feed: What replaces it.
         draws: Coins and samples; None with epsilon 0 and feed `argmax`, which draws nothing.
         masks: The dropout masks that the learning pass uses.
+
+    Raises:
+        ValueError: Draws are missing.
     """
+    if draws is None and (epsilon, feed) != (0, "argmax"):
+        raise ValueError(f"epsilon {epsilon} with feed {feed!r} needs draws")
     inputs = shift(target)
     tossed = target != PAD
     tossed[:, 0] = False

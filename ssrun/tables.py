@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -172,23 +172,10 @@ def reading(document: Document) -> str:
 def terminal(document: Document) -> RenderableType:
     """The whole comparison for a terminal."""
     parts: list[RenderableType] = [Text(visible(document["question"]), style="bold")]
-    metrics = columns(document)
     for task, rows in by_task(document):
-        table = Table(title=Text(task), title_justify="left", title_style="bold cyan", box=None, pad_edge=False)
-        table.add_column("strategy", no_wrap=True)
-        table.add_column("n", justify="right", no_wrap=True)
-        for metric in metrics:
-            table.add_column(METRICS[metric].short, justify="right")
-        for heading in paper_headings(document):
-            table.add_column(Text(heading), justify="right", style="dim")
-        for row in rows:
-            cells = [Text(row["strategy"]), Text(count(row))]
-            for metric in metrics:
-                is_best = metric in row and row[metric]["mean"] == best(rows, metric)
-                cells.append(Text(("*" if is_best else "") + mean(row, metric), style="bold green" if is_best else ""))
-            table.add_row(*cells, *map(Text, paper_cells(document, row)))
-        parts += [Text(), table]
-        parts += [part for part in [differences(document, rows)] if part]
+        parts += [Text(), Fitting(*(means(document, task, rows, snug) for snug in (False, True)))]
+        if any(row.get(metric, {}).get("difference") is not None for metric in compared(document) for row in rows):
+            parts.append(Fitting(*(differences(document, rows, snug) for snug in (False, True))))
     parts += [Text(), *(Text(line, style="dim") for line in notes(document))]
     if document["claims"]:
         parts += [Text(), Text("Claims", style="bold cyan")]
@@ -202,30 +189,64 @@ def terminal(document: Document) -> RenderableType:
     return Group(*parts)
 
 
-def differences(document: Document, rows: Sequence[Row]) -> Table | None:
-    """The paired differences from the baseline, of one task."""
+class Fitting:
+    """Of several tables the first that the terminal has room for; else the last, its cells wrapped."""
+
+    def __init__(self, *tables: Table) -> None:
+        self.tables = tables
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        free = options.update_width(10_000)
+        fits = (table for table in self.tables if console.measure(table, options=free).maximum <= options.max_width)
+        yield next(fits, self.tables[-1])
+
+
+def means(document: Document, task: str, rows: Sequence[Row], snug: bool) -> Table:
+    """The means of one task; snug: columns stand closer, and an n that all rows share stands in the title."""
+    metrics, counts = columns(document), {count(row) for row in rows}
+    own_n = not snug or len(counts) > 1
+    title = task if own_n else f"{task}, n = {', '.join(counts)}"
+    table = bare(title, "bold cyan", snug)
+    if own_n:
+        table.add_column("n", justify="right", no_wrap=True)
+    for metric in metrics:
+        table.add_column(METRICS[metric].short, justify="right")
+    for heading in paper_headings(document):
+        table.add_column(Text(heading), justify="right", style="dim")
+    for row in rows:
+        cells = [Text(row["strategy"]), *([Text(count(row))] if own_n else [])]
+        for metric in metrics:
+            is_best = metric in row and row[metric]["mean"] == best(rows, metric)
+            cells.append(Text(("*" if is_best else "") + mean(row, metric), style="bold green" if is_best else ""))
+        table.add_row(*cells, *map(Text, paper_cells(document, row)))
+    return table
+
+
+def differences(document: Document, rows: Sequence[Row], snug: bool) -> Table:
+    """The paired differences from the baseline, of one task; snug: columns stand closer."""
     metrics = compared(document)
-    others = [row for row in rows if any(row.get(metric, {}).get("difference") is not None for metric in metrics)]
-    if not others:
-        return None
-    table = Table(
-        title=Text(f"difference from {document['baseline']}"),
-        title_justify="left",
-        title_style="italic",
-        box=None,
-        pad_edge=False,
-    )
-    table.add_column("strategy", no_wrap=True)
+    table = bare(f"difference from {document['baseline']}", "italic", snug)
     for metric in metrics:
         table.add_column(METRICS[metric].short, justify="right")
         table.add_column("p", justify="right")
     if has_bootstrap(document):
-        table.add_column("bootstrap", justify="right")
-    for row in others:
+        table.add_column("boot." if snug else "bootstrap", justify="right")
+    for row in rows:
+        if all(row.get(metric, {}).get("difference") is None for metric in metrics):
+            continue
         cells = [Text(row["strategy"])]
         for metric in metrics:
             cells += [Text(difference(row, metric)), Text(p_value(row.get(metric, {}).get("p_holm")))]
         if has_bootstrap(document):
             cells.append(Text(bootstrapped(row)))
         table.add_row(*cells)
+    return table
+
+
+def bare(title: str, style: str, snug: bool) -> Table:
+    """A table without lines, its first column the strategy."""
+    table = Table(
+        title=Text(title), title_justify="left", title_style=style, box=None, pad_edge=False, collapse_padding=snug
+    )
+    table.add_column("strategy", no_wrap=True)
     return table

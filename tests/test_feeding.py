@@ -377,3 +377,10 @@ def test_the_target_itself_is_left_as_it_was() -> None:
     for kind in FEEDS:
         fed_by(tiny.model(), batch.target, 0, kind, "token")
     assert torch.equal(batch.target, before)
+
+
+@pytest.mark.parametrize(("epsilon", "kind"), [(0, "sample"), (0, "uniform-token"), (0.5, "argmax"), (1, "sample")])
+def test_what_draws_is_not_fed_without_draws(epsilon: float, kind: str) -> None:
+    model, batch = tiny.model(attention="dot"), tiny.batch()
+    with pytest.raises(ValueError, match="needs draws"):
+        feed(model, model.encode(batch.source, batch.lengths), batch.target, epsilon, kind, None)

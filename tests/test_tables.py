@@ -138,6 +138,24 @@ def test_a_claim_is_shown_with_its_source_its_margin_and_its_evidence() -> None:
     assert claim_lines(of(nothing, claims=[claim("a < b")])["claims"][0])[1] == "bleu: a < b: no pair of complete runs"
 
 
+def test_the_tables_stand_closer_rather_than_wrap_where_the_terminal_is_narrow() -> None:
+    values = {
+        name: {
+            metric: [10.0, 29.0, 96.0] for metric in ("bleu", "exact_match", "free_running_loss", "teacher_forced_loss")
+        }
+        for name in ("teacher-forcing", "always-sampling")
+    }
+    found = of(values, metrics=["bleu", "exact_match", "free_running_loss", "teacher_forced_loss"])
+    lines = {width: printed(found, width).splitlines() for width in (75, 120)}
+    for width, title in ((75, "t, n = 3"), (120, "t")):
+        (row,) = (line for line in lines[width] if line.startswith("teacher-forcing "))
+        assert all(mean(found["rows"][0], metric) in row for metric in found["metrics"])
+        assert title in (line.strip() for line in lines[width])
+    assert "of 3" not in " ".join(lines[75])
+    values["always-sampling"]["bleu"] = values["always-sampling"]["exact_match"] = [1.0, "failed", 2.0]
+    assert "2 of 3" in printed(of(values, metrics=found["metrics"]), 75)
+
+
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     for found in (document(), hostile()):
