@@ -23,19 +23,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-FILES = (
-    "run.json",
-    "environment.json",
-    "metrics.jsonl",
-    "hypotheses.txt",
-    "references.txt",
-    "sources.txt",
-    "next_step.txt",
-    "decoding.txt",
-    "model.safetensors",
-    "vocabulary.json",
-    "result.json",
-)
+from ssrun.store import RunFolder
+
+FILES = (*RunFolder.FILES, "result.json")
 TINY = (
     "--set=model.hidden=8",
     "--set=model.embedding=8",
