@@ -40,27 +40,35 @@ def pairs_of(results: Path, places: Sequence[Any], baseline: str) -> dict[str, P
 
 
 def known(results: Path) -> dict[str, list[float]]:
-    """What was computed before, by key: the difference in BLEU and its p; nothing where the file is damaged."""
+    """What was computed before, by key: the difference in BLEU and its p.
+
+    Raises:
+        StoreError: The file is damaged.
+    """
     path = results / FILE
     if not path.is_file():
         return {}
-    try:
-        document = read_json(path)
-    except StoreError:
-        return {}
+    document = read_json(path)
     pairs = document.get("pairs")
-    return pairs if isinstance(pairs, dict) and document.get("digest") == digest(canonical(pairs)) else {}
+    if not isinstance(pairs, dict) or document.get("digest") != digest(canonical(pairs)):
+        raise StoreError(f"{path}: damaged: its digest does not match; run the comparison again, which makes it anew")
+    return pairs
 
 
 def fill(results: Path, places: Sequence[Any], baseline: str) -> Iterator[tuple[int, int]]:
-    """Computes what is missing and keeps it; tells how many of how many comparisons are done."""
-    wanted, have = pairs_of(results, places, baseline), known(results)
+    """Computes what is missing, or damaged, and keeps it; tells how many of how many comparisons are done."""
+    wanted = pairs_of(results, places, baseline)
+    try:
+        have = known(results)
+    except StoreError:
+        have = {}
     missing = [key for key in wanted if key not in have]
+    left = have.keys() - wanted.keys()
     for count, key in enumerate(missing, start=1):
         have[key] = list(compare(*wanted[key]))
         yield count, len(missing)
-    kept = {key: have[key] for key in sorted(wanted)}
-    if missing or kept.keys() != known(results).keys():
+    if missing or left:
+        kept = {key: have[key] for key in sorted(wanted)}
         write(results / FILE, canonical({"pairs": kept, "digest": digest(canonical(kept))}))
 
 

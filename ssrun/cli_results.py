@@ -104,25 +104,28 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Check stored files and recompute the scores. BLEU and both errors must come out of the stored text again."""
+    from rich.progress import track
+
     from ssrun import interruption
     from ssrun.errors import StoreError
+    from ssrun.live import is_live, stderr_console
     from ssrun.tables import visible
-    from ssrun.verifying import verify as check
+    from ssrun.verifying import faults_beside, faults_of, to_verify
 
     interruption.listen()
-    count, unfinished, faults = 0, 0, []
-    for folder, found in check(results):
-        count += folder.complete
-        unfinished += not folder.complete
-        faults += found
-        if not as_json:
-            emit("".join(f"{visible(fault)}\n" for fault in found))
+    folders, console = to_verify(results), stderr_console()
+    count, faults = sum(folder.complete for folder in folders), list(faults_beside(results))
+    for folder in track(folders, "verifying", console=console, transient=True, disable=not is_live(console)):
+        interruption.check()
+        faults += faults_of(folder) if folder.complete else []
+    unfinished = len(folders) - count
     if as_json:
         emit(json.dumps({"complete": count, "unfinished": unfinished, "faults": faults}) + "\n")
     else:
+        emit("".join(f"{visible(fault)}\n" for fault in faults))
         emit(f"{count} complete runs checked, {unfinished} unfinished, {len(faults)} faults\n")
     if faults:
-        raise StoreError(f"{len(faults)} faults: remove the named runs' folders and run the comparison again")
+        raise StoreError(f"{len(faults)} faults: remove what they name and run the comparison again")
 
 
 def merge(

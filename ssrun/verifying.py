@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ssrun import interruption
+from ssrun import bootstrap, interruption
 from ssrun.comparing import Place, recall, remember
 from ssrun.errors import StoreError, UsageError
 from ssrun.files import TEMPORARY, read_bytes, write
@@ -26,20 +26,26 @@ DERIVED = {  # folders of files that are made from the runs
 }
 
 
-def verify(results: Path) -> Iterator[tuple[RunFolder, list[str]]]:
-    """Each complete run of a folder of results, with what is wrong with it.
+def to_verify(results: Path) -> list[RunFolder]:
+    """The runs of a folder of results.
 
     Raises:
-        StoreError: There are no runs.
+        StoreError: There are none.
     """
     found = runs(results)
     if not found:
         raise StoreError(f"{results}: no runs here: give a folder that `ssrun compare` wrote, with its runs")
-    if (results / "experiment.json").is_file():
-        recall(results)
-    for folder in found:
-        interruption.check()
-        yield folder, faults_of(folder) if folder.complete else []
+    return found
+
+
+def faults_beside(results: Path) -> Iterator[str]:
+    """What is wrong with the files beside the runs that a table rests on; nothing where they are whole or not there."""
+    for name, read in (("experiment.json", recall), (bootstrap.FILE, bootstrap.known)):
+        if (results / name).exists():
+            try:
+                read(results)
+            except StoreError as error:
+                yield str(error)
 
 
 def faults_of(folder: RunFolder) -> list[str]:

@@ -143,11 +143,18 @@ def test_tables_refuse_a_damaged_run_by_name(copied: Path, finished: Path, name:
         ssrun("show", "runs", folder=copied.parent).must(5)
 
 
-def test_a_table_refuses_a_damaged_list_of_its_runs(copied: Path) -> None:
-    """R9."""
-    flip(copied / "experiment.json", 40)
-    for command in ("show", "verify"):
-        assert "experiment.json" in ssrun(command, "runs", folder=copied.parent).must(5).err
+@pytest.mark.parametrize("name", ["experiment.json", "bootstrap.json"])
+def test_what_a_table_rests_on_beside_its_runs_is_named_where_it_is_damaged(copied: Path, name: str) -> None:
+    """R9: and the runs are checked all the same."""
+    size = (copied / name).stat().st_size
+    whole = (copied / name).read_bytes()
+    for position in positions(size, 8):
+        flip(copied / name, position)
+        assert name in ssrun("show", "runs", folder=copied.parent).must(5).err
+        done = ssrun("verify", "runs", folder=copied.parent).must(5)
+        assert f"runs/{name}: damaged" in done.out
+        assert "4 complete runs checked, 0 unfinished, 1 faults" in done.out
+        (copied / name).write_bytes(whole)
 
 
 def test_a_run_in_the_place_of_another_is_refused(copied: Path) -> None:
