@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from ssrun.errors import SsrunError
+from ssrun.errors import SsrunError, StoreError
 
 
 def main() -> None:
@@ -52,6 +52,11 @@ def report(error: Exception) -> int:
     if isinstance(error, SsrunError):
         say(str(error))
         return error.exit_code
+    if isinstance(error, OSError) and error.filename:
+        reason = error.strerror or type(error).__name__
+        say(f"{os.fsdecode(error.filename)}: {reason}: check that it is there, and may be read and written")
+        silence()
+        return StoreError.exit_code
     if hasattr(error, "format_message"):  # typer's own: wrong usage
         say(error.format_message(), " (see: ssrun --help)")
         return 2

@@ -50,9 +50,17 @@ def known(results: Path) -> dict[str, list[float]]:
         return {}
     document = read_json(path)
     pairs = document.get("pairs")
-    if not isinstance(pairs, dict) or document.get("digest") != digest(canonical(pairs)):
+    if not isinstance(pairs, dict) or document.get("digest") != digest(canonical(pairs)) or not are_pairs(pairs):
         raise StoreError(f"{path}: damaged: its digest does not match; run the comparison again, which makes it anew")
     return pairs
+
+
+def are_pairs(pairs: dict[str, Any]) -> bool:
+    """Whether each value is a difference and a p."""
+    return all(
+        isinstance(value, list) and len(value) == 2 and all(isinstance(number, int | float) for number in value)
+        for value in pairs.values()
+    )
 
 
 def fill(results: Path, places: Sequence[Any], baseline: str) -> Iterator[tuple[int, int]]:

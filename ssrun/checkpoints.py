@@ -116,6 +116,17 @@ def save_checkpoint(
                 left.unlink()
 
 
+def must_be_totals(path: Path, document: Mapping[str, Any], steps: int) -> None:
+    """Raises StoreError where a checkpoint's totals, though their digest is right, are none of a run of `steps`."""
+    counts = [document[name] for name in ("step", "steps", "metrics_bytes")]
+    for name in ("run_counts", "window_counts"):
+        counts += document[name] if isinstance(document[name], list) and len(document[name]) == 3 else [None]
+    whole = all(type(count) is int and count >= 0 for count in counts)
+    numbers = all(isinstance(document[name], int | float) for name in ("loss", "seconds"))
+    if not whole or not numbers or document["step"] > steps:
+        raise StoreError(f"{path}: not the totals of this run")
+
+
 def read_metrics(folder: Path, size: int) -> bytes:
     """The first `size` bytes of a run's metrics."""
     path = folder / "metrics.jsonl"
@@ -123,7 +134,7 @@ def read_metrics(folder: Path, size: int) -> bytes:
 
 
 def last_checkpoint(
-    folder: Path, run: str, model: Seq2Seq
+    folder: Path, run: str, model: Seq2Seq, steps: int
 ) -> tuple[dict[str, Any] | None, dict[str, Tensor], list[str]]:
     """The newest good checkpoint of this run: its own files are whole, and the metrics up to it.
 
@@ -131,6 +142,7 @@ def last_checkpoint(
         folder: The run's.
         run: The run's id.
         model: What the tensors must fit.
+        steps: Of the whole run.
 
     Returns:
         Its totals (None where there is none), its tensors, and what is wrong with each newer one.
@@ -142,6 +154,7 @@ def last_checkpoint(
             own = document.pop("digest", None)
             if own != digest(canonical(document)):
                 raise StoreError(f"{path}: damaged: its digest does not match")
+            must_be_totals(path, document, steps)
             metrics = digest(read_metrics(folder, document["metrics_bytes"]))
             if document["run"] != run or document["metrics"] != metrics:
                 raise StoreError(f"{folder / 'metrics.jsonl'}: damaged: not the metrics of {path.name}")

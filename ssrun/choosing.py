@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ssrun.config import Overrides, short, validated
+from ssrun.config import Overrides, TOMLDecodeError, short, toml, validated
 from ssrun.errors import UsageError, unknown
 from ssrun.experiments import SMOKE_SEEDS, Entries, Experiment
 from ssrun.store import Cell, label
 from ssrun.strategies import STRATEGIES
 from ssrun.tasks import TASKS
+
+NOT_IN_FILES = {
+    "name": "an experiment is named by its file: leave it out",
+    "smoke": "not of a file: ssrun compare FILE --smoke",
+    "flags": "not of a file: name the section itself, such as [training]",
+}
 
 
 def folder() -> Path:
@@ -44,17 +49,20 @@ def load(experiment: str, changes: Mapping[str, Any] | None = None) -> Experimen
             raise UsageError(f"{path}: more than a megabyte: not an experiment")
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise UsageError(f"{path}: not a regular file: not an experiment")
-        document = tomllib.loads(path.read_bytes().decode())
+        document = toml(path.read_bytes().decode())
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}: give an experiment's name or file") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: invalid UTF-8 at byte {error.start + 1}") from None
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+    except (TOMLDecodeError, RecursionError, ValueError) as error:
         raise UsageError(f"{path}: not TOML: {str(error)[:100] or 'nested too deeply'}") from None
-    if "name" in document:
-        raise UsageError(f"{path}: name: an experiment is named by its file: leave it out")
-    document = {**document, **(changes or {}), "name": label(path.stem)}
-    return validated(Experiment, document, f"{path}: ")
+    for field, remedy in NOT_IN_FILES.items():
+        if field in document:
+            raise UsageError(f"{path}: {field}: {remedy}")
+    found = validated(Experiment, {**document, **(changes or {}), "name": label(path.stem)}, f"{path}: ")
+    if "baseline" in document and found.baseline not in found.strategies:
+        raise UsageError(f"{path}: baseline: {unknown('strategy', found.baseline, found.strategies)}")
+    return found
 
 
 def select(document: Entries, chosen: Sequence[str], kind: str, known: Mapping[str, Any]) -> Entries:

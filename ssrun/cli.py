@@ -52,8 +52,11 @@ def mirrored(asked: bool, results: Path) -> Iterator[Any]:
     if not asked:
         yield None
         return
+    from ssrun.errors import StoreError
     from ssrun.mirror import Mirror
 
+    if (results / "tensorboard").is_symlink():
+        raise StoreError(f"{results / 'tensorboard'}: a link: ssrun follows none within a folder of results; remove it")
     mirror = Mirror(results / "tensorboard")
     try:
         yield mirror
@@ -206,20 +209,22 @@ def compare(
     own = shard_of(cells, shard)
     results = out or RESULTS / (f"{plan.name}-smoke" if smoke else plan.name)
     if dry_run:
-        emit("".join(f"{results / cell.name}\n" for cell in own))
+        paths = [str(results / cell.name) for cell in own]
+        emit(json.dumps(paths, ensure_ascii=False) + "\n" if as_json else "".join(f"{path}\n" for path in paths))
         return
     claim(results)
 
-    from ssrun import comparing, live
+    from ssrun import comparing, keeping, live
 
     interruption.listen()
     places = [comparing.Place.of(cell) for cell in cells]
-    comparing.remember(results, plan, places, command_of(experiment, choices, changes))
+    command = command_of(experiment, choices, changes)
+    comparing.remember(results, plan, places, command)
     with mirrored(tensorboard, results) as mirror:
         live.watch_comparison(plan, own, results, jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout, mirror)
     live.watch_bootstrap(results, places, plan.baseline)
-    document = comparing.document(results)
-    comparing.write_tables(results, document)
+    document = comparing.made(results, plan, places, command)
+    keeping.write_tables(results, document)
     show_document(document, "json" if as_json else "rich")
     mine = {(cell.task, cell.strategy, cell.seed) for cell in own}
     if any((fault["task"], fault["strategy"], fault["seed"]) in mine for fault in document["faults"]):

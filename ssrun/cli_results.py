@@ -32,6 +32,8 @@ def show(
     from ssrun.errors import StoreError, UsageError, unknown
     from ssrun.formats import FORMATS
 
+    if as_json and format not in ("rich", "json"):
+        raise UsageError(f"--json and --format {format}: give one of them")
     chosen_format = "json" if as_json else format
     if chosen_format not in FORMATS:
         raise UsageError(f"--format: {unknown('format', chosen_format, FORMATS)}")
@@ -110,15 +112,15 @@ def verify(
     from ssrun.errors import StoreError
     from ssrun.live import is_live, stderr_console
     from ssrun.tables import visible
-    from ssrun.verifying import faults_beside, faults_of, to_verify
+    from ssrun.verifying import faults_beside, faults_of, missing, to_verify
 
     interruption.listen()
     folders, console = to_verify(results), stderr_console()
     count, faults = sum(folder.complete for folder in folders), list(faults_beside(results))
     for folder in track(folders, "verifying", console=console, transient=True, disable=not is_live(console)):
         interruption.check()
-        faults += faults_of(folder) if folder.complete else []
-    unfinished = len(folders) - count
+        faults += faults_of(folder, results) if folder.complete else []
+    unfinished = missing(results, folders)
     if as_json:
         emit(json.dumps({"complete": count, "unfinished": unfinished, "faults": faults}) + "\n")
     else:
@@ -134,7 +136,7 @@ def merge(
     as_json: Json = False,
 ) -> None:
     """Bring shards together; the table equals the unsharded one."""
-    from ssrun import comparing, interruption
+    from ssrun import comparing, interruption, keeping
     from ssrun.live import watch_bootstrap
     from ssrun.verifying import merge as bring_together
 
@@ -143,7 +145,7 @@ def merge(
     experiment, places, _ = comparing.recall(out)
     watch_bootstrap(out, places, experiment.baseline)
     document = comparing.document(out)
-    comparing.write_tables(out, document)
+    keeping.write_tables(out, document)
     sys.stderr.write(f"{copied} runs copied to {out}\n")
     show_document(document, "json" if as_json else "rich")
     if document["faults"]:

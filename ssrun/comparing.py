@@ -15,13 +15,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ssrun import bootstrap
+from ssrun import bootstrap, keeping
 from ssrun.claims import Claim, Operand
 from ssrun.config import canonical, validated
 from ssrun.errors import StoreError, UsageError
 from ssrun.experiments import Experiment
 from ssrun.files import digest, read_json, write
-from ssrun.formats import SUFFIXES, TEXTS
 from ssrun.metrics import METRICS
 from ssrun.statistics import ClaimVerdict, Comparison, holm, mean_interval, paired, verdicts
 from ssrun.store import VERSION, Cell, RunFolder, label, mark, runs
@@ -89,6 +88,10 @@ def recall(results: Path) -> tuple[Experiment, list[Place], str]:
 
 def gathered(results: Path) -> tuple[Experiment, list[Place], str]:
     """Single runs, as `train` leaves them, as one comparison."""
+    if any((results / name).is_file() for name in ("run.json", "result.json")):
+        raise StoreError(
+            f"{results}: one run's folder: give the folder of results that holds it, or `ssrun explain` it"
+        )
     places = [Place.of(folder.cell()) for folder in runs(results)]
     if not places:
         raise StoreError(f"{results}: no results here: give a folder that `ssrun compare` or `train` wrote")
@@ -155,8 +158,16 @@ def document(results: Path) -> Document:
     """
     kept = results / "table.json"
     if not (results / "experiment.json").is_file() and not runs(results) and kept.is_file():
-        return read_json(kept)
-    experiment, places, command = recall(results)
+        return keeping.read(kept)
+    return made(results, *recall(results))
+
+
+def made(results: Path, experiment: Experiment, places: Sequence[Place], command: str) -> Document:
+    """The document of these runs.
+
+    Raises:
+        StoreError: Something that it rests on is damaged.
+    """
     found = summary(experiment, frame(results, places, experiment), command, environments(results, places))
     bootstrap.attach(found, results, places)
     return found
@@ -327,9 +338,3 @@ def incomplete(results: Path, cells: Sequence[Cell]) -> list[Cell]:
         else:
             missing.append(cell)
     return missing
-
-
-def write_tables(results: Path, document: Document) -> None:
-    """Writes `table.md`, `.csv`, `.json` and `.tex` beside the runs."""
-    for name, suffix in SUFFIXES.items():
-        write(results / f"table.{suffix}", TEXTS[name](document).encode())

@@ -79,6 +79,8 @@ class RunConfig(Section):
         return hashlib.sha256(canonical(self.model_dump(mode="json", exclude={"task": {"path"}}))).hexdigest()
 
 
+TOMLDecodeError = tomllib.TOMLDecodeError
+MOST_DOTS = 200  # in a line of TOML
 SECTIONS = ("task", "strategy", "model", "training", "scoring")
 ATTENTIONS = get_args(Attention)
 Overrides = Mapping[str, Mapping[str, Any]]
@@ -168,7 +170,16 @@ def short(value: object, limit: int = 60) -> str:
         text = ascii(value) if not isinstance(value, str) else repr(value)
     except ValueError:  # an integer of too many digits
         return "a number of thousands of digits"
+    except RecursionError:
+        return "something nested too deeply"
     return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+def toml(text: str) -> dict[str, Any]:
+    """A TOML document; ValueError where it is none, or has keys of so many parts that reading it takes minutes."""
+    if any(line.count(".") > MOST_DOTS for line in text.split("\n")):
+        raise ValueError(f"a line of more than {MOST_DOTS} dots")
+    return tomllib.loads(text)
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -186,8 +197,11 @@ def parse_settings(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
         if section not in SECTIONS:
             raise UsageError(f"--set {path}: {unknown('section', section, SECTIONS)}")
         try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except (tomllib.TOMLDecodeError, RecursionError, ValueError, KeyError):
-            value = text.strip()
+            document = toml(f"value = {text}")
+        except (tomllib.TOMLDecodeError, RecursionError, ValueError):
+            document = {"value": text.strip()}
+        if document.keys() != {"value"}:
+            raise UsageError(f"--set {short(setting)}: one field, please: repeat --set for another")
+        value = document["value"]
         layer.setdefault(section, {})[field] = value
     return layer

@@ -59,7 +59,10 @@ Seeds = Annotated[tuple[Annotated[int, Field(ge=0, le=2**31 - 1)], ...], BeforeV
 def entries(value: Any) -> Any:
     """A list of names as entries without changes, or of (name, entry) pairs, in order."""
     if isinstance(value, list | tuple):
-        if value and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in value):
+        if value and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in value):  # as it is stored
+            names = [pair[0] for pair in value]
+            if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+                raise ValueError("names, please, each once: a list of strings, or a table of changes by name")
             return dict(value)
         if not all(isinstance(name, str) for name in value):
             raise ValueError("names, please: a list of strings, or a table of changes by name")

@@ -8,7 +8,7 @@ from pathlib import Path
 from ssrun import comparing, inspecting
 from ssrun.drawing import FAINT, GREY, WIDTH, Drawn, Easel, clean, saved, style
 from ssrun.errors import StoreError, UsageError
-from ssrun.files import write
+from ssrun.files import sweep_temporaries, write, writing
 from ssrun.inspecting import Run, Runs
 from ssrun.intervals import finding, forest, gap, rows_with
 from ssrun.metrics import METRICS
@@ -35,7 +35,11 @@ def write_figures(results: Path, out: Path | None = None, tell: Tell = lambda no
     with style():
         easel = Easel(comparing.document(results))
         folder = out or results / "figures"
-        folder.mkdir(parents=True, exist_ok=True)
+        if folder.is_symlink() and out is None:
+            raise StoreError(f"{folder}: a link: ssrun follows none within a folder of results; remove it")
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        sweep_temporaries(folder)
         paths = []
         for drawn in figures(easel, inspecting.complete(results), tell):
             for kind in KINDS:

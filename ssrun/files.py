@@ -89,6 +89,27 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def digest_of(path: Path) -> str:
+    """A regular file's digest, in little memory however large it is.
+
+    Raises:
+        StoreError: It is missing, a link, or no regular file.
+    """
+    try:
+        must_be_regular(path)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}") from None
+
+
+def must_be_regular(path: Path) -> None:
+    """Raises StoreError where a path is a link or no regular file, OSError where it is not there."""
+    path.lstat()
+    if not path.is_file() or path.is_symlink():
+        raise StoreError(f"{path}: not a regular file: ssrun reads none but its own")
+
+
 def read_bytes(path: Path, limit: int = JSON_LIMIT) -> bytes:
     """A regular file's content.
 
@@ -96,11 +117,9 @@ def read_bytes(path: Path, limit: int = JSON_LIMIT) -> bytes:
         StoreError: It is missing, a link, no regular file, or larger than `limit` bytes.
     """
     try:
-        status = path.lstat()
-        if not path.is_file() or path.is_symlink():
-            raise StoreError(f"{path}: not a regular file: ssrun reads none but its own")
-        if status.st_size > limit:
-            raise StoreError(f"{path}: {status.st_size:,} bytes, more than ssrun ever writes: remove the run's folder")
+        must_be_regular(path)
+        if (size := path.stat().st_size) > limit:
+            raise StoreError(f"{path}: {size:,} bytes, more than ssrun ever writes: remove the run's folder")
         return path.read_bytes()
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}") from None
@@ -112,12 +131,9 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         StoreError: It is not there, or not that.
     """
-
-    def refuse(constant: str) -> None:
-        raise ValueError(constant)
-
     try:
-        document = json.loads(read_bytes(path), parse_constant=refuse)
+        document = json.loads(read_bytes(path))
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()  # no NaN, no 1e999, no half of a character
     except (ValueError, RecursionError):
         raise StoreError(f"{path}: damaged: not strict JSON; remove the run's folder and run again") from None
     if not isinstance(document, dict):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ssrun import keeping
 from ssrun.errors import StoreError
-from ssrun.files import read_json
 from ssrun.formats import markdown_cell, table_lines
 from ssrun.metrics import METRICS
 from ssrun.tables import Document, p_value
@@ -26,7 +26,7 @@ def documents(results: Path) -> list[Document]:
     Raises:
         StoreError: There are none.
     """
-    found = [read_json(path) for path in sorted(results.glob("*/table.json"))]
+    found = [keeping.read(path) for path in sorted(results.glob("*/table.json"))]
     if not found:
         raise StoreError(f"{results}: no tables here: give the folder that holds the folders of results")
     return found

@@ -12,6 +12,7 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
 from ssrun.config import canonical
+from ssrun.files import digest
 from ssrun.metrics import METRICS
 from ssrun.tables import (
     CONTROL,
@@ -131,8 +132,9 @@ def csv_text(document: Document) -> str:
 
 
 def json_text(document: Document) -> str:
-    """The document itself: strict JSON, canonical, with what could steer a terminal as its escape."""
-    return CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", canonical(document).decode()) + "\n"
+    """The document itself and its digest: strict JSON, canonical, with what could steer a terminal as its escape."""
+    text = canonical({**document, "digest": digest(canonical(document))}).decode()
+    return CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", text) + "\n"
 
 
 _LATEX = {

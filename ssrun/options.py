@@ -100,7 +100,8 @@ def flags(
     target_language: str | None,
 ) -> dict[str, dict[str, Any]]:
     """The options that change the configuration, as fields by section."""
-    from ssrun.config import parse_settings
+    from ssrun.config import parse_settings, short
+    from ssrun.errors import UsageError
 
     layer = parse_settings(settings or [])
     short_forms = {
@@ -112,7 +113,9 @@ def flags(
     }
     for (section, field), value in short_forms.items():
         if value is not None:
-            layer.setdefault(section, {})[field] = value
+            told = layer.setdefault(section, {}).setdefault(field, value)
+            if told != value:
+                raise UsageError(f"{section}.{field} is given twice, as {short(value)} and as {short(told)}: give one")
     return layer
 
 

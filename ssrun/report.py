@@ -20,7 +20,7 @@ from ssrun import __version__, comparing, inspecting
 from ssrun.drawing import Easel, evidence, saved, style
 from ssrun.errors import UsageError
 from ssrun.figures import figures
-from ssrun.files import write
+from ssrun.files import sweep_temporaries, write, writing
 from ssrun.inlining import inlined
 from ssrun.inspecting import Contrast, Runs
 from ssrun.metrics import METRICS
@@ -61,7 +61,9 @@ def write_report(results: Path, out: Path | None = None, tell: Callable[[str], N
     document = comparing.document(results)
     runs = inspecting.complete(results)
     path = out or results / "report.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    sweep_temporaries(path.parent)
     write(path, page(document, runs, str(results), tell).encode("utf-8", "backslashreplace"))
     return path
 

@@ -98,9 +98,13 @@ class Prepared(NamedTuple):
 
 
 def prepare(config: RunConfig) -> Prepared:
-    """Builds the run's parts; the weights depend on the seed, the task and the sizes alone."""
+    """Builds the run's parts; the weights depend on the seed, the task and the sizes alone.
+
+    Raises:
+        UsageError: The task is not what it was when the run was configured: a corpus has changed.
+    """
     torch.set_num_threads(1)
-    task = config.task
+    task = config.task.prepared()
     source, target = Vocabulary(task.source_tokens()), Vocabulary(task.target_tokens())
     model = Seq2Seq(config.model, len(source), len(target), streams.generator(config.seed, "init"))
     batches = Batches(task, source, target, config.training.batch_size, config.seed)
@@ -180,7 +184,7 @@ def resume(
     folder: RunFolder, config: RunConfig, model: Seq2Seq, optimiser: torch.optim.Adam
 ) -> tuple[Totals, list[str]]:
     """Puts everything back to the last good checkpoint; returns its totals, and what was wrong with newer ones."""
-    saved, tensors, faults = checkpoints.last_checkpoint(folder.path, config.id, model)
+    saved, tensors, faults = checkpoints.last_checkpoint(folder.path, config.id, model, config.training.steps)
     totals = Totals(saved)
     if saved is not None:
         checkpoints.restore(model, optimiser, tensors)
@@ -225,8 +229,8 @@ def cut_metrics(path: Path, size: int) -> None:
 
 
 def opened(path: Path) -> IO[bytes]:
-    """A file to append to, and no link to another."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666), "ab")
+    """A file to append to, and no link to another, nor a pipe that nobody reads."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666), "ab")
 
 
 def head(cell: Cell, totals: Totals) -> dict[str, Any]:
@@ -302,6 +306,8 @@ def load_trained(folder: RunFolder) -> Trained:
     if not folder.complete:
         raise StoreError(f"{folder.path}: the run is not complete: run the command that made it again")
     result = folder.result()
+    if result["status"] != "complete":
+        raise StoreError(f"{folder.path}: the run {result['status']} ({result['reason']}): no model was kept")
     for fault in folder.damage(result, ("run.json", "vocabulary.json")):
         raise StoreError(fault)
     cell, words = folder.cell(), folder.path / "vocabulary.json"

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ssrun.config import RunConfig, canonical, validated
 from ssrun.errors import StoreError, UsageError
-from ssrun.files import TEMPORARY, digest, read_bytes, read_json, sweep_temporaries, write, writing
+from ssrun.files import TEMPORARY, digest, digest_of, read_bytes, read_json, sweep_temporaries, write, writing
 from ssrun.metrics import METRICS
 
 VERSION = 1
@@ -170,8 +170,17 @@ class RunFolder:
         return read_json(self.path / "vocabulary.json")
 
     def lines(self, name: str) -> list[str]:
-        """The lines of a text file of the run, split on line feeds alone."""
-        return read_bytes(self.path / name, 2**32).decode().removesuffix("\n").split("\n")
+        """The lines of a text file of a complete run, split on line feeds alone.
+
+        Raises:
+            StoreError: The file, or the result, is damaged.
+        """
+        for fault in self.damage(self.result(), (name,)):
+            raise StoreError(fault)
+        try:
+            return read_bytes(self.path / name, 2**32).decode().removesuffix("\n").split("\n")
+        except UnicodeDecodeError:
+            raise StoreError(f"{self.path / name}: not UTF-8: remove the run's folder and run again") from None
 
     def write_lines(self, name: str, lines: Sequence[str]) -> None:
         """Writes a text file, one line each."""
@@ -190,7 +199,7 @@ class RunFolder:
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Writes the result, with the digests of all files and its own, and removes what only training needs."""
-        files = {name: digest((self.path / name).read_bytes()) for name in self.FILES if (self.path / name).is_file()}
+        files = {name: digest_of(self.path / name) for name in self.FILES if (self.path / name).is_file()}
         document = {**result, "store": VERSION, "files": files}
         write(self.path / "result.json", canonical({**document, "digest": digest(canonical(document))}))
         self.sweep()
@@ -209,7 +218,7 @@ class RunFolder:
         for name in names:
             path = self.path / name
             try:
-                if digest(read_bytes(path, 2**33)) != result["files"].get(name):
+                if digest_of(path) != result["files"].get(name):
                     yield f"{path}: damaged: its digest does not match; remove the run's folder and run again"
             except StoreError as error:
                 yield str(error)
@@ -233,14 +242,24 @@ class RunFolder:
         return document
 
     def failure(self) -> dict[str, Any] | None:
-        """Why the run last failed, or None."""
+        """Why the run last failed, or None.
+
+        Raises:
+            StoreError: The note is damaged.
+        """
         path = self.path / "failure.json"
-        return read_json(path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        document = read_json(path)
+        if not isinstance(document.get("reason"), str) or not isinstance(document.get("attempts"), int):
+            raise StoreError(f"{path}: damaged: not a failure's note; remove it and run again")
+        return document
 
     def fail(self, reason: str) -> None:
         """Notes that an attempt failed, and why."""
-        past = self.failure()
-        attempts = 1 + (past["attempts"] if past else 0)
+        attempts = 1
+        with suppress(StoreError):  # a damaged note is written anew
+            attempts += (self.failure() or {"attempts": 0})["attempts"]
         self.make()
         write(self.path / "failure.json", canonical({"reason": reason, "attempts": attempts}))
 

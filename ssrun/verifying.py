@@ -5,17 +5,24 @@ Also what moves whole runs about: merging folders of results, and removing what 
 
 from __future__ import annotations
 
+import fcntl
 import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from ssrun import bootstrap, interruption
 from ssrun.comparing import Place, recall, remember
+from ssrun.config import canonical
 from ssrun.errors import StoreError, UsageError
-from ssrun.files import TEMPORARY, read_bytes, write
+from ssrun.experiments import Experiment
+from ssrun.files import TEMPORARY, read_bytes, sweep_temporaries, write
 from ssrun.store import MARK, RunFolder, claim, is_reference, is_transient, mark, runs
 
 TABLES = ("table.md", "table.csv", "table.json", "table.tex", "bootstrap.json", "report.html")
@@ -24,6 +31,21 @@ DERIVED = {  # folders of files that are made from the runs
     "figures": re.compile(r"[a-z0-9-]+\.(svg|pdf|png)"),
     "tensorboard": re.compile(r"events\.out\.tfevents\..+"),
 }
+
+
+def in_use(lock: Path) -> bool:
+    """Whether a living process holds a run's lock."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def to_verify(results: Path) -> list[RunFolder]:
@@ -38,6 +60,15 @@ def to_verify(results: Path) -> list[RunFolder]:
     return found
 
 
+def missing(results: Path, folders: Sequence[RunFolder]) -> int:
+    """How many runs of the comparison, or of those that were begun, are not complete."""
+    paths = {folder.path for folder in folders}
+    with suppress(StoreError):  # then it is among the faults
+        if (results / "experiment.json").is_file():
+            paths |= {results / place.name for place in recall(results)[1]}
+    return sum(not RunFolder(path).complete for path in paths)
+
+
 def faults_beside(results: Path) -> Iterator[str]:
     """What is wrong with the files beside the runs that a table rests on; nothing where they are whole or not there."""
     for name, read in (("experiment.json", recall), (bootstrap.FILE, bootstrap.known)):
@@ -48,8 +79,13 @@ def faults_beside(results: Path) -> Iterator[str]:
                 yield str(error)
 
 
-def faults_of(folder: RunFolder) -> list[str]:
-    """What is wrong with a complete run; empty where nothing is."""
+def faults_of(folder: RunFolder, results: Path | None = None) -> list[str]:
+    """What is wrong with a complete run; empty where nothing is.
+
+    Args:
+        folder: The run's.
+        results: The folder of results that it lies in, where it should lie at the place of its labels.
+    """
     try:
         result = folder.result()
         cell = folder.cell()
@@ -58,6 +94,8 @@ def faults_of(folder: RunFolder) -> list[str]:
     faults = []
     if cell.config.id != result["run"] or folder.path.name != cell.name.rpartition("/")[2]:
         faults.append(f"{folder.path / 'run.json'}: not the configuration of this result")
+    elif results not in (None, folder.path) and folder.path != results / cell.name:
+        faults.append(f"{folder.path / 'run.json'}: this run belongs at {results / cell.name}")
     strange = sorted(result["files"].keys() - set(RunFolder.FILES))
     faults += [f"{folder.path / 'result.json'}: names a file that no run has: {name!r}" for name in strange]
     named = [name for name in RunFolder.FILES if name in result["files"] or result["status"] == "complete"]
@@ -115,7 +153,7 @@ def merge(sources: Sequence[Path], out: Path) -> int:
     recalled = [recall(source) for source in sources]
     experiment, places, command = recalled[0]
     for source, (other, _, _) in zip(sources, recalled, strict=True):
-        if other != experiment:
+        if portable(other) != portable(experiment):
             raise UsageError(f"{source}: of another experiment than {sources[0]}: merge shards of one command")
     grid: list[Place] = list(dict.fromkeys(place for _, each, _ in recalled for place in each)) or places
     copied = 0
@@ -123,30 +161,59 @@ def merge(sources: Sequence[Path], out: Path) -> int:
         for place in grid:
             interruption.check()
             folder, target = RunFolder.of(source, place), RunFolder.of(out, place)
-            if not folder.complete or target.complete:
+            if not folder.complete:
+                hand_on_failure(folder, target)
                 continue
-            if faults := faults_of(folder):
+            if faults := faults_of(target if target.complete else folder):
                 raise StoreError(faults[0])
-            copy_run(folder, target)
-            copied += 1
+            if not target.complete:
+                copy_run(folder, target)
+                copied += 1
     remember(out, experiment, grid, command)
     return copied
 
 
+def portable(experiment: Experiment) -> dict[str, Any]:
+    """An experiment without the place where a corpus lies, which differs from machine to machine (its digest stays)."""
+    document = experiment.model_dump()
+    sections = [document["task"], document["flags"].get("task", {})]
+    sections += [entry["task"] for entry in document["tasks"].values() if isinstance(entry.get("task"), dict)]
+    for fields in sections:
+        fields.pop("path", None)
+    return document
+
+
+def hand_on_failure(folder: RunFolder, target: RunFolder) -> None:
+    """Copies the note of why a run failed, where the whole knows nothing of that run."""
+    if (failure := folder.failure()) and not target.complete and target.failure() is None:
+        target.make()
+        write(target.path / "failure.json", canonical(failure))
+
+
 def copy_run(folder: RunFolder, target: RunFolder) -> None:
-    """Copies a complete run, its result last."""
-    target.path.mkdir(parents=True, exist_ok=True)
+    """Copies a complete run, its result last, and sweeps what an unfinished one left there.
+
+    Raises:
+        StoreError: Somebody trains that run.
+    """
+    target.make()
     mark(target.path.parents[2])
-    names = [name for name in RunFolder.FILES if (folder.path / name).is_file()]
-    for name in [*names, "result.json"]:
-        write(target.path / name, read_bytes(folder.path / name, 2**33))
+    try:
+        with FileLock(target.path / "lock", timeout=0):
+            sweep_temporaries(target.path)
+            names = [name for name in RunFolder.FILES if (folder.path / name).is_file()]
+            for name in [*names, "result.json"]:
+                write(target.path / name, read_bytes(folder.path / name, 2**33))
+            target.sweep()
+    except Timeout:
+        raise StoreError(f"{target.path}: another ssrun trains this run: wait for it, then merge again") from None
 
 
 def ours(results: Path) -> list[Path]:
     """What `clean` may remove of a folder of results: files that ssrun writes, then folders; no link is followed.
 
     Raises:
-        StoreError: The folder is not ours.
+        StoreError: The folder is not ours, or somebody trains one of its runs.
     """
     if results.is_symlink() or not results.is_dir():
         raise StoreError(f"{results}: no folder of results: give one that `ssrun compare` wrote")
@@ -160,6 +227,8 @@ def ours(results: Path) -> list[Path]:
             for run in _folders(strategy):
                 if not run.name.startswith("seed-"):
                     continue
+                if in_use(run / "lock"):
+                    raise StoreError(f"{run}: another ssrun trains this run: stop it first; nothing is removed")
                 files += [
                     path
                     for path in sorted(run.iterdir())
@@ -169,13 +238,14 @@ def ours(results: Path) -> list[Path]:
                 folders.append(run)
             folders.append(strategy)
         folders.append(task)
-    files += [results / name for name in (*TABLES, "experiment.json", MARK) if (results / name).is_file()]
+    files += [results / name for name in (*TABLES, "experiment.json") if (results / name).is_file()]
     files += sorted(results.glob(TEMPORARY))
     for name, known_file in DERIVED.items():
         for folder, _, names in () if (results / name).is_symlink() else os.walk(results / name, topdown=False):
-            files += [Path(folder, each) for each in sorted(names) if known_file.fullmatch(each)]
+            known_names = [each for each in sorted(names) if known_file.fullmatch(each) or fnmatch(each, TEMPORARY)]
+            files += [Path(folder, each) for each in known_names]
             folders.append(Path(folder))
-    return [*files, *folders, results]
+    return [*files, *folders, results / MARK, results]  # the mark last: cut short, it can be done again
 
 
 def _folders(path: Path) -> list[Path]:

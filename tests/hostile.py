@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ssrun import comparing
+from ssrun import comparing, keeping
 from ssrun.config import validated
 from ssrun.experiments import Experiment
 from ssrun.running import execute
@@ -63,7 +63,7 @@ def comparison(folder: Path, steps: int = 24) -> Path:
     for cell in cells:
         for _ in execute(cell, RunFolder.of(results, cell), checkpoint_every=0):
             pass
-    comparing.write_tables(results, comparing.document(results))
+    keeping.write_tables(results, comparing.document(results))
     return results
 
 

@@ -22,7 +22,7 @@ ORDER = [
     {"feeding", "decoding", "choosing", "checkpoints", "formats"},
     {"training", "scoring", "listing"},
     {"running"},
-    {"engines", "explaining", "bootstrap"},
+    {"engines", "explaining", "bootstrap", "keeping"},
     {"comparing"},
     {"verifying", "inspecting", "displays", "mirror"},
     {"live", "drawing", "showing", "findings"},

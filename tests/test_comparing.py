@@ -13,7 +13,7 @@ import pytest
 from outcomes import claim, experiment, outcomes
 from scipy import stats
 
-from ssrun import comparing
+from ssrun import comparing, keeping
 from ssrun.comparing import Place, judge, outcome, recall, remember, summary
 from ssrun.config import canonical
 from ssrun.errors import StoreError
@@ -254,7 +254,7 @@ def test_a_failed_attempt_is_told_with_its_reason(tmp_path: Path) -> None:
 
 def test_a_folder_of_tables_alone_is_shown_from_them(tmp_path: Path) -> None:
     found = of({"a": {"bleu": [1.0, 2.0]}, "b": {"bleu": [2.0, 3.0]}})
-    comparing.write_tables(tmp_path, found)
+    keeping.write_tables(tmp_path, found)
     assert {path.name for path in tmp_path.iterdir()} == {"table.md", "table.csv", "table.json", "table.tex"}
     assert comparing.document(tmp_path) == found
 

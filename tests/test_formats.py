@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from outcomes import HOSTILE, document, hostile
 
+from ssrun.config import canonical
+from ssrun.files import digest
 from ssrun.formats import FORMATS, SUFFIXES, TEXTS, accented, csv_text, json_text, latex, markdown
 from ssrun.tables import claim_lines, difference, mean, notes, p_value
 
@@ -69,7 +71,9 @@ def test_csv_has_every_number_in_full() -> None:
 
 
 def test_json_is_the_document_itself() -> None:
-    assert json.loads(json_text(document())) == document()
+    found = json.loads(json_text(document()))
+    assert found.pop("digest") == digest(canonical(document()))
+    assert found == document()
     assert json_text(document()).count("\n") == 1
 
 
@@ -103,7 +107,9 @@ def test_no_format_has_a_control_character_but_its_line_ends(name: str) -> None:
 
 
 def test_hostile_json_reads_back_as_it_was() -> None:
-    assert json.loads(json_text(hostile())) == hostile()
+    found = json.loads(json_text(hostile()))
+    assert found.pop("digest") == digest(canonical(found))
+    assert found == hostile()
 
 
 def test_no_cell_of_the_csv_is_a_formula() -> None:

@@ -145,7 +145,7 @@ def test_a_forged_list_of_runs_leads_nowhere(copied: Path, runs: Any) -> None:
     path.write_bytes(canonical({**document, "digest": digest(canonical(document))}))
     for command in (["show", "runs"], ["verify", "runs"], ["merge", "runs", "--out", "merged"]):
         done = ssrun(*command, folder=copied.parent).must(5)
-        assert "experiment.json" in done.err
+        assert "experiment.json" in done.out + done.err
     assert not (copied.parent / "merged").exists()
 
 
