@@ -108,16 +108,18 @@ def train(
     results = out or RESULTS / "train"
     claim(results)
     folder = RunFolder.of(results, cell)
-    if folder.complete:
-        folder.sweep()
-        result = folder.result()
-    else:
-        from ssrun import live
+    with mirrored(tensorboard, results) as mirror:
+        if folder.complete:
+            folder.sweep()
+            result = folder.result()
+        else:
+            from ssrun import live
 
-        cell.config.task.check()
-        mark(results)
-        with mirrored(tensorboard, results) as mirror:
+            cell.config.task.check()
+            mark(results)
             result = live.watch_run(cell, folder, checkpoint_every, mirror)
+        if mirror:
+            mirror.fill(cell, folder)
     result = {**result, "run": str(folder.path)}
     if as_json:
         emit(json.dumps(result, allow_nan=False) + "\n")
@@ -190,7 +192,7 @@ def compare(
     """Train what is missing of an experiment, and print its table. The same command again trains nothing."""
     from ssrun import interruption
     from ssrun.choosing import chosen, shard_of
-    from ssrun.store import RESULTS, claim
+    from ssrun.store import RESULTS, RunFolder, claim
 
     choices: dict[str, Any] = {
         "tasks": tasks,
@@ -222,6 +224,8 @@ def compare(
     comparing.remember(results, plan, places, command)
     with mirrored(tensorboard, results) as mirror:
         live.watch_comparison(plan, own, results, jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout, mirror)
+        for cell in own if mirror else ():
+            mirror.fill(cell, RunFolder.of(results, cell))
     live.watch_bootstrap(results, places, plan.baseline)
     document = comparing.made(results, plan, places, command)
     keeping.write_tables(results, document)

@@ -8,7 +8,7 @@ from typing import Any
 from ssrun.engines.local import Update
 from ssrun.errors import UsageError
 from ssrun.metrics import METRICS
-from ssrun.store import Cell
+from ssrun.store import Cell, RunFolder
 
 
 class Mirror:
@@ -42,6 +42,13 @@ class Mirror:
             writer.flush()
         elif update.kind in ("end", "failed") and update.cell in self._writers:
             self._writers.pop(update.cell).close()
+
+    def fill(self, cell: Cell, folder: RunFolder) -> None:
+        """Mirrors a complete run that has no log yet, from its stored metrics."""
+        if folder.complete and not (self._folder / cell.name).exists():
+            for line in folder.metrics():
+                self.update(Update(cell, "evaluation", line))
+            self.update(Update(cell, "end", {}))
 
     def close(self) -> None:
         """Closes what an interrupted comparison left open."""
