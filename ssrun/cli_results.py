@@ -137,8 +137,8 @@ def merge(
 ) -> None:
     """Bring shards together; the table equals the unsharded one."""
     from ssrun import comparing, interruption, keeping
+    from ssrun.housekeeping import merge as bring_together
     from ssrun.live import watch_bootstrap
-    from ssrun.verifying import merge as bring_together
 
     interruption.listen()
     copied = bring_together(folders, out)
@@ -157,8 +157,8 @@ def clean(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove a folder of results, after asking. It shows what goes: what ssrun wrote there, and nothing else."""
+    from ssrun.housekeeping import ours, remove
     from ssrun.tables import visible
-    from ssrun.verifying import ours, remove
 
     paths = ours(results)
     files = [path for path in paths if not path.is_dir() or path.is_symlink()]

@@ -414,8 +414,10 @@ def serve() -> None:
     import ssrun.commands
     import ssrun.comparing
     import ssrun.formats
+    import ssrun.housekeeping
     import ssrun.live
     import ssrun.running
+    import ssrun.housekeeping  # noqa: F401
     import ssrun.verifying  # noqa: F401
     from ssrun.engines import local, worker  # noqa: F401
 

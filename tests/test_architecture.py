@@ -25,7 +25,7 @@ ORDER = [
     {"engines", "explaining", "bootstrap", "keeping"},
     {"comparing"},
     {"verifying", "inspecting", "displays", "mirror"},
-    {"live", "drawing", "showing", "findings"},
+    {"live", "drawing", "showing", "findings", "housekeeping"},
     {"intervals"},
     {"figures", "inlining"},
     {"report"},

@@ -17,9 +17,9 @@ from reliability_support import GRID, SIZES, experiment, flip, run_folders, snap
 from ssrun.config import canonical, resolve
 from ssrun.errors import UsageError
 from ssrun.files import digest
+from ssrun.housekeeping import ours
 from ssrun.store import MARK
 from ssrun.tasks.corpus import read_split
-from ssrun.verifying import ours
 
 
 @pytest.fixture(scope="module")
