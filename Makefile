@@ -24,7 +24,7 @@ bench: .venv/installed  ## a training step here against the textbook loop; check
 smoke: .venv/installed  ## a tiny comparison, for CI
 	$(BIN)/ssrun compare --smoke
 
-reference: .venv/installed  ## every experiment in full (over an hour), its tables under results/
+reference: .venv/installed  ## every experiment in full (half an hour), its tables under results/
 	for file in experiments/*.toml; do $(BIN)/ssrun compare "$$(basename "$$file" .toml)" || exit 1; done
 
 gallery: .venv/installed  ## the README's pictures and the claims page, from the committed tables
