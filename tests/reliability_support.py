@@ -417,7 +417,6 @@ def serve() -> None:
     import ssrun.housekeeping
     import ssrun.live
     import ssrun.running
-    import ssrun.housekeeping  # noqa: F401
     import ssrun.verifying  # noqa: F401
     from ssrun.engines import local, worker  # noqa: F401
 
