@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ssrun.cells import Cell, label
 from ssrun.config import Overrides, TOMLDecodeError, short, toml, validated
 from ssrun.errors import UsageError, unknown
 from ssrun.experiments import SMOKE_SEEDS, Entries, Experiment
-from ssrun.store import Cell, label
 from ssrun.strategies import STRATEGIES
 from ssrun.tasks import TASKS
 

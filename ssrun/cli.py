@@ -99,8 +99,9 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train one run, watched live. The same command again goes on where it stopped, or shows the result."""
+    from ssrun.cells import Cell
     from ssrun.config import resolve
-    from ssrun.store import RESULTS, Cell, RunFolder, claim, mark
+    from ssrun.store import RESULTS, RunFolder, claim, mark
 
     changes = flags(settings, steps, beam, corpus, source_language, target_language)
     corpus_is_used(changes, [task])
@@ -217,11 +218,12 @@ def compare(
     claim(results)
 
     from ssrun import comparing, keeping, live
+    from ssrun.places import Place, remember
 
     interruption.listen()
-    places = [comparing.Place.of(cell) for cell in cells]
+    places = [Place.of(cell) for cell in cells]
     command = command_of(experiment, choices, changes)
-    comparing.remember(results, plan, places, command)
+    remember(results, plan, places, command)
     with mirrored(tensorboard, results) as mirror:
         live.watch_comparison(plan, own, results, jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout, mirror)
         for cell in own if mirror else ():

@@ -38,7 +38,7 @@ def explain(
     facts = {"run": str(folder.path), "task": cell.task, "strategy": cell.strategy, "seed": cell.seed}
     title = f"{cell.task} / {cell.strategy} / seed {cell.seed}"
     if step is None:
-        from ssrun.running import load_trained
+        from ssrun.trained import load_trained
 
         trained = load_trained(folder)
         examples = cell.config.task.prepared().held_out("test")
@@ -137,7 +137,7 @@ def schedule(
 ) -> None:
     """Draw epsilon, the probability of feeding the true token, over a run; with its k, half point and mean."""
     from ssrun.config import TrainingConfig
-    from ssrun.showing import course, course_view
+    from ssrun.courses import course, course_view
     from ssrun.strategies import STRATEGIES
 
     strategy = strategy_of(name, settings or [])
@@ -186,15 +186,16 @@ def inject(
     as_json: Json = False,
 ) -> None:
     """Put one wrong token into the true prefix, and show how long the model takes to recover."""
-    from ssrun import explaining, interruption
-    from ssrun.running import load_trained
+    from ssrun import interruption
+    from ssrun.injecting import recovery
+    from ssrun.trained import load_trained
 
     folder = the_run(run)
     interruption.listen()
     trained = load_trained(folder)
     cell = trained.cell
     cell.config.task.prepared()
-    found = explaining.recovery(trained, position, pairs)
+    found = recovery(trained, position, pairs)
     if as_json:
         facts = {"run": str(folder.path), "task": cell.task, "strategy": cell.strategy, "seed": cell.seed}
         emit_document({**facts, **found._asdict(), "offsets": [offset._asdict() for offset in found.offsets]})

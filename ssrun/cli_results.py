@@ -80,8 +80,8 @@ def decode(
 ) -> None:
     """Use a trained model on lines from stdin. Tokens stand between spaces; an output a line goes to stdout."""
     from ssrun.errors import UsageError
-    from ssrun.running import load_trained, translate
     from ssrun.tables import visible
+    from ssrun.trained import load_trained, translate
 
     trained = load_trained(the_run(run))
     outputs = []
@@ -139,10 +139,11 @@ def merge(
     from ssrun import comparing, interruption, keeping
     from ssrun.housekeeping import merge as bring_together
     from ssrun.live import watch_bootstrap
+    from ssrun.places import recall
 
     interruption.listen()
     copied = bring_together(folders, out)
-    experiment, places, _ = comparing.recall(out)
+    experiment, places, _ = recall(out)
     watch_bootstrap(out, places, experiment.baseline)
     document = comparing.document(out)
     keeping.write_tables(out, document)

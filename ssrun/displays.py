@@ -12,10 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ssrun import comparing
+from ssrun.cells import Cell
 from ssrun.engines.local import Update
 from ssrun.experiments import Experiment
 from ssrun.metrics import METRICS
-from ssrun.store import Cell
+from ssrun.places import Place
 from ssrun.tables import mean, visible
 
 SPARKS = "▁▂▃▄▅▆▇█"
@@ -79,7 +80,7 @@ class Board:
         self, experiment: Experiment, cells: Sequence[Cell], todo: int, results: Path, console: Console
     ) -> None:
         self.experiment, self.results, self.console = experiment, results, console
-        self.places = [comparing.Place.of(cell) for cell in cells]
+        self.places = [Place.of(cell) for cell in cells]
         self.todo, self.done, self.since = todo, 0, time.monotonic()
         self.running: dict[Cell, Running] = {}
         self.messages: list[str] = []

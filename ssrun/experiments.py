@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
+from ssrun.cells import Cell, label
 from ssrun.claims import Claim, Published, Reach
 from ssrun.config import SECTIONS, Overrides, Section, resolve, short, validated
 from ssrun.errors import UsageError, unknown
 from ssrun.metrics import METRICS
 from ssrun.schedules import SCHEDULES, Decay
-from ssrun.store import Cell, label
 from ssrun.strategies import STRATEGIES, Strategy, parameters, variant
 from ssrun.tasks import TASKS
 

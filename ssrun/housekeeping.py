@@ -13,11 +13,11 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ssrun import interruption
-from ssrun.comparing import Place, recall, remember
 from ssrun.config import canonical
 from ssrun.errors import StoreError, UsageError
 from ssrun.experiments import Experiment
 from ssrun.files import TEMPORARY, read_bytes, sweep_temporaries, write
+from ssrun.places import Place, recall, remember
 from ssrun.store import MARK, RunFolder, claim, is_reference, is_transient, mark
 from ssrun.verifying import faults_of
 

@@ -1,12 +1,19 @@
-"""A figure's SVG as part of a page: small, its ids its own, no style attribute, which the page's policy forbids."""
+"""The figures as part of a page: small, ids of their own, no style attribute, which the page's policy forbids."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 from xml.etree import ElementTree
 
 from markupsafe import Markup
+
+from ssrun.drawing import Easel, evidence, saved, style
+from ssrun.errors import UsageError
+from ssrun.figures import figures
+from ssrun.inspecting import Runs
+from ssrun.tables import Document
 
 SVG = "{http://www.w3.org/2000/svg}"
 LINK = "{http://www.w3.org/1999/xlink}href"
@@ -62,3 +69,25 @@ def unwrap(parent: ElementTree.Element) -> None:
     parent[:] = children
     if parent.tag != "text":
         parent.text = None
+
+
+def inline_figures(document: Document, runs: Runs, tell: Callable[[str], None]) -> tuple[list[dict[str, Any]], str]:
+    """The figures as markup without style attributes, and the style sheet of the classes that they use instead."""
+    rules: dict[str, str] = {}
+    parts = []
+    try:
+        with style():
+            for drawn in figures(Easel(document, framed=False), runs, tell):
+                svg = inlined(saved(drawn, "svg"), drawn.name, drawn.title, rules)
+                parts.append(
+                    {
+                        "name": drawn.name,
+                        "title": drawn.title,
+                        "about": drawn.about,
+                        "evidence": evidence(document),
+                        "svg": svg,
+                    }
+                )
+    except UsageError as error:
+        tell(f"no figures: {error}")
+    return parts, "".join(f".{name}{{{rule}}}\n" for rule, name in rules.items())

@@ -7,14 +7,15 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ssrun.comparing import recall
 from ssrun.config import RunConfig
+from ssrun.places import recall
 from ssrun.store import RunFolder
 from ssrun.store import runs as run_folders
 from ssrun.tasks import Example, Tokens
 
 if TYPE_CHECKING:  # torch: a folder of tables alone is shown without it
-    from ssrun.explaining import AttentionMap, Position, Recovery
+    from ssrun.explaining import AttentionMap, Position
+    from ssrun.injecting import Recovery
 
 POINTS = 200  # of a curve that are drawn
 PAIRS = 200  # test pairs that a wrong token is injected into
@@ -110,14 +111,14 @@ def recoveries(runs: Runs) -> dict[tuple[str, str], list[Recovery]]:
         StoreError: A model is damaged.
         UsageError: A task's test set is not at hand, or its targets are too short.
     """
-    from ssrun.explaining import recovery
-    from ssrun.running import load_trained
+    from ssrun.injecting import recovery
+    from ssrun.trained import load_trained
 
     return {key: [recovery(load_trained(run.folder), None, PAIRS) for run in of] for key, of in runs.items()}
 
 
 def after_error(found: Sequence[Recovery], field: str) -> Curve:
-    """A field of `explaining.Offset` against the offset from the wrong token, as far as enough pairs reach."""
+    """A field of `injecting.Offset` against the offset from the wrong token, as far as enough pairs reach."""
     return curve(
         [
             [(offset.offset, getattr(offset, field)) for offset in one.offsets if offset.pairs >= REACHED * one.pairs]
@@ -247,7 +248,7 @@ def walks(runs: Sequence[Run], example: Example) -> list[Walk]:
         StoreError: A model is damaged.
     """
     from ssrun.explaining import explain_trained, walk_through
-    from ssrun.running import load_trained
+    from ssrun.trained import load_trained
 
     found = []
     for run in runs:
@@ -262,6 +263,6 @@ def attention(run: Run, example: Example) -> AttentionMap | None:
     if run.config.model.attention != "dot":
         return None
     from ssrun.explaining import attention_map
-    from ssrun.running import load_trained
+    from ssrun.trained import load_trained
 
     return attention_map(load_trained(run.folder), example)

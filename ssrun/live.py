@@ -15,12 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ssrun import bootstrap, comparing, interruption
+from ssrun.cells import Cell
 from ssrun.displays import Board, Chart
 from ssrun.engines import local
 from ssrun.engines.local import Update
 from ssrun.experiments import Experiment
 from ssrun.metrics import METRICS
-from ssrun.store import Cell, RunFolder
+from ssrun.places import Place
+from ssrun.store import RunFolder
 from ssrun.tables import visible
 
 
@@ -181,7 +183,7 @@ def print_result(result: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def watch_bootstrap(results: Path, places: Sequence[comparing.Place], baseline: str) -> None:
+def watch_bootstrap(results: Path, places: Sequence[Place], baseline: str) -> None:
     """Computes the paired bootstraps that are missing, and says so where it takes a while."""
     console = stderr_console()
     since = time.monotonic()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ssrun.cells import Cell
 from ssrun.engines.local import Update
 from ssrun.errors import UsageError
 from ssrun.metrics import METRICS
-from ssrun.store import Cell, RunFolder
+from ssrun.store import RunFolder
 
 
 class Mirror:

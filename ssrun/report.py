@@ -17,11 +17,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ssrun import __version__, comparing, inspecting
-from ssrun.drawing import Easel, evidence, saved, style
-from ssrun.errors import UsageError
-from ssrun.figures import figures
 from ssrun.files import sweep_temporaries, write, writing
-from ssrun.inlining import inlined
+from ssrun.inlining import inline_figures
 from ssrun.inspecting import Contrast, Runs
 from ssrun.metrics import METRICS
 from ssrun.tables import (
@@ -282,25 +279,3 @@ def settings(runs: Runs) -> list[Part]:
         if same:
             shown_parts.append({"title": title, "names": groups, "fields": same})
     return shown_parts
-
-
-def inline_figures(document: Document, runs: Runs, tell: Callable[[str], None]) -> tuple[list[Part], str]:
-    """The figures as markup without style attributes, and the style sheet of the classes that they use instead."""
-    rules: dict[str, str] = {}
-    parts = []
-    try:
-        with style():
-            for drawn in figures(Easel(document, framed=False), runs, tell):
-                svg = inlined(saved(drawn, "svg"), drawn.name, drawn.title, rules)
-                parts.append(
-                    {
-                        "name": drawn.name,
-                        "title": drawn.title,
-                        "about": drawn.about,
-                        "evidence": evidence(document),
-                        "svg": svg,
-                    }
-                )
-    except UsageError as error:
-        tell(f"no figures: {error}")
-    return parts, "".join(f".{name}{{{rule}}}\n" for rule, name in rules.items())

@@ -15,88 +15,22 @@ from __future__ import annotations
 
 import json
 import platform
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from fnmatch import fnmatch
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
-from ssrun.config import RunConfig, canonical, validated
+from ssrun.cells import VERSION, Cell, Named
+from ssrun.config import canonical
 from ssrun.errors import StoreError, UsageError
 from ssrun.files import TEMPORARY, digest, digest_of, read_bytes, read_json, sweep_temporaries, write, writing
 from ssrun.metrics import METRICS
 
-VERSION = 1
 RESULTS = Path("results")
-LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MARK = ".ssrun"  # in a folder of results: this folder is ours
 TRANSIENT = ("lock", "failure.json", "checkpoint-*", TEMPORARY)  # of a run's files, those it loses when complete
-
-
-class Named(Protocol):
-    """What has a folder within a folder of results."""
-
-    @property
-    def name(self) -> str:
-        """The folder's path there."""
-
-
-class Cell(NamedTuple):
-    """One run of a comparison: a configuration, and the names that the comparison gives to its parts."""
-
-    task: str
-    strategy: str
-    config: RunConfig
-
-    @property
-    def seed(self) -> int:
-        """The run's seed."""
-        return self.config.seed
-
-    @property
-    def name(self) -> str:
-        """The run's folder within the results: `reverse/inverse-sigmoid/seed-0-1a2b3c4d5e`."""
-        return f"{self.task}/{self.strategy}/seed-{self.seed}-{self.config.id[:10]}"
-
-    def document(self) -> dict[str, Any]:
-        """The cell as strict JSON."""
-        return {
-            "store": VERSION,
-            "run": self.config.id,
-            "task": self.task,
-            "strategy": self.strategy,
-            "seed": self.seed,
-            "config": self.config.model_dump(mode="json"),
-        }
-
-    @classmethod
-    def read(cls, document: Mapping[str, Any], where: Path | str) -> Cell:
-        """The cell of a document; StoreError where it is none."""
-        try:
-            if document["store"] > VERSION:
-                raise StoreError(f"{where}: written by a newer ssrun (store {document['store']}): update ssrun")
-            config = validated(RunConfig, document["config"])
-            cell = cls(label(document["task"]), label(document["strategy"]), config)
-        except (KeyError, TypeError, UsageError) as error:
-            raise StoreError(f"{where}: not a run's configuration ({error}): remove the run's folder") from None
-        if config.id != document["run"]:
-            raise StoreError(f"{where}: the configuration does not match its id: remove the run's folder")
-        return cell
-
-
-def label(name: object) -> str:
-    """A name that is safe as a folder's.
-
-    Raises:
-        UsageError: It is not.
-    """
-    if not isinstance(name, str) or not LABEL.fullmatch(name):
-        raise UsageError(
-            f"{ascii(name)[:70]} cannot name a folder: use 1 to 64 letters, digits, '.', '_', '-', the first no sign"
-        )
-    return name
 
 
 class RunFolder:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ssrun import bootstrap
-from ssrun.comparing import recall
 from ssrun.errors import StoreError
+from ssrun.places import recall
 from ssrun.store import RunFolder, is_transient, runs
 
 

@@ -20,11 +20,13 @@ from typing import Any
 import torch
 from scipy.stats import binom
 
-from ssrun import comparing, running
+from ssrun import running
+from ssrun.cells import Cell
 from ssrun.choosing import chosen
 from ssrun.config import canonical
+from ssrun.places import Place, remember
 from ssrun.running import execute
-from ssrun.store import Cell, RunFolder
+from ssrun.store import RunFolder
 
 PAIRS = 40
 STEPS, EVERY = 500, 200  # two checkpoints in half the default steps: the default's four in all of them
@@ -120,7 +122,7 @@ def thousand(results: Path, like: RunFolder) -> None:
         (folder.path / "run.json").write_bytes(canonical(cell.document()))
         own = {"run": cell.config.id, "task": cell.task, "strategy": cell.strategy, "seed": cell.seed}
         folder.finish({**result, **own, "bleu": draw.uniform(20, 80), "free_running_loss": draw.uniform(1, 2)})
-    comparing.remember(results, experiment, [comparing.Place.of(cell) for cell in cells], "ssrun compare")
+    remember(results, experiment, [Place.of(cell) for cell in cells], "ssrun compare")
 
 
 def table(scratch: Path) -> Iterator[str]:

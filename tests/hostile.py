@@ -8,6 +8,7 @@ from pathlib import Path
 from ssrun import comparing, keeping
 from ssrun.config import validated
 from ssrun.experiments import Experiment
+from ssrun.places import Place, remember
 from ssrun.running import execute
 from ssrun.store import RunFolder
 
@@ -59,7 +60,7 @@ def comparison(folder: Path, steps: int = 24) -> Path:
     }  # fmt: skip
     experiment = validated(Experiment, document)
     results, cells = folder / "results", experiment.cells()
-    comparing.remember(results, experiment, [comparing.Place.of(cell) for cell in cells], f"ssrun compare {WORDS}")
+    remember(results, experiment, [Place.of(cell) for cell in cells], f"ssrun compare {WORDS}")
     for cell in cells:
         for _ in execute(cell, RunFolder.of(results, cell), checkpoint_every=0):
             pass

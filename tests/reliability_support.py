@@ -389,9 +389,10 @@ def child(job: dict[str, Any], out: Path, err: Path) -> None:
 
 def warm_up(folder: Path) -> None:
     """A run in this process, so that what torch imports on first use is there."""
+    from ssrun.cells import Cell
     from ssrun.config import resolve
     from ssrun.running import execute
-    from ssrun.store import Cell, RunFolder
+    from ssrun.store import RunFolder
 
     small = {
         "task": {"validation_pairs": 2, "test_pairs": 2},

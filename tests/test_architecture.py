@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,17 +16,20 @@ ORDER = [
     {"interruption", "schedules", "tasks"},
     {"strategies"},
     {"config"},
-    {"vocabulary", "streams", "statistics", "store", "claims"},
+    {"vocabulary", "streams", "statistics", "cells", "claims"},
+    {"store"},
     {"batches", "model", "experiments", "tables"},
     {"feeding", "decoding", "choosing", "checkpoints", "formats"},
     {"training", "scoring", "listing"},
     {"running"},
-    {"engines", "explaining", "bootstrap", "keeping"},
+    {"trained"},
+    {"engines", "explaining", "injecting", "bootstrap", "keeping", "places"},
     {"comparing"},
     {"verifying", "inspecting", "displays", "mirror"},
     {"live", "drawing", "showing", "findings", "housekeeping"},
-    {"intervals"},
-    {"figures", "inlining"},
+    {"intervals", "courses"},
+    {"figures"},
+    {"inlining"},
     {"report"},
     {"options"},
     {"cli"},
@@ -79,19 +81,11 @@ def test_what_help_and_completion_need_is_light(code: str, heavy: tuple[str, ...
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_no_file_grows_past_300_lines_of_code(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    tree = ast.parse(text)
-    documentation = 0
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
-            first = node.body[0]
-            documentation += (first.end_lineno or 0) - first.lineno + 1
-    assert len(text.splitlines()) - documentation <= 300
+def test_no_file_grows_past_300_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
 
 
 def test_nothing_read_can_run_code() -> None:
-    forbidden = re.compile(r"pickle|torch\.load|\beval\(|\bexec\(|shell=True")
     for path in MODULES:
-        text = path.read_text(encoding="utf-8").replace("model.eval()", "")
-        assert not forbidden.search(text), path
+        text = path.read_text(encoding="utf-8")
+        assert not [word for word in ("pickle", "torch.load", "eval(", "exec(", "shell=True") if word in text], path

@@ -9,8 +9,9 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.significance import PairedTest
 
 from ssrun import bootstrap
-from ssrun.comparing import Place, document, recall
+from ssrun.comparing import document
 from ssrun.errors import StoreError
+from ssrun.places import Place, recall
 from ssrun.store import RunFolder
 
 

@@ -14,12 +14,14 @@ from outcomes import claim, experiment, outcomes
 from scipy import stats
 
 from ssrun import comparing, keeping
-from ssrun.comparing import Place, judge, outcome, recall, remember, summary
+from ssrun.cells import Cell
+from ssrun.comparing import judge, outcome, summary
 from ssrun.config import canonical
 from ssrun.errors import StoreError
 from ssrun.metrics import METRICS
+from ssrun.places import Place, recall, remember
 from ssrun.statistics import Comparison, holm, paired, verdicts
-from ssrun.store import Cell, RunFolder
+from ssrun.store import RunFolder
 
 
 def of(values: dict[str, dict[str, list[Any]]], **fields: Any) -> dict[str, Any]:

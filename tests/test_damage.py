@@ -383,7 +383,7 @@ def memory() -> Callable[[], int]:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_weights_are_refused_soon_and_cheaply(copied: Path, name: str, memory: Callable[[], int]) -> None:
     """R26: even where the digests are right; in under 2 s and 200 MB."""
-    from ssrun.running import load_trained
+    from ssrun.trained import load_trained
 
     run = run_folders(copied)[0]
     whole = (run / "model.safetensors").read_bytes()
@@ -418,8 +418,8 @@ def test_the_size_of_weights_is_known_without_building_the_model(
 
 def test_the_weights_of_a_giant_are_refused_before_it_is_built(copied: Path, memory: Callable[[], int]) -> None:
     """R26: a configuration of 8 layers of 8,192 units, all digests right."""
-    from ssrun.running import load_trained
-    from ssrun.store import Cell
+    from ssrun.cells import Cell
+    from ssrun.trained import load_trained
 
     run = run_folders(copied)[0]
     cell = RunFolder(run).cell()

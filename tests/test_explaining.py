@@ -10,22 +10,16 @@ import pytest
 import torch
 
 from ssrun.batches import collate
+from ssrun.cells import Cell
 from ssrun.config import RunConfig, resolve
 from ssrun.errors import Interrupted, UsageError
-from ssrun.explaining import (
-    Offset,
-    Position,
-    attention_map,
-    explain_step,
-    explain_trained,
-    recovery,
-    walk_through,
-    wrong_token,
-)
-from ssrun.running import Trained, execute, load_trained, prepare, translate
-from ssrun.store import Cell, RunFolder
+from ssrun.explaining import Position, attention_map, explain_step, explain_trained, walk_through
+from ssrun.injecting import Offset, recovery, wrong_token
+from ssrun.running import execute, prepare
+from ssrun.store import RunFolder
 from ssrun.strategies import STRATEGIES
 from ssrun.tasks import Example
+from ssrun.trained import Trained, load_trained, translate
 from ssrun.training import Step, adam, train
 from ssrun.vocabulary import BOS, SPECIALS
 

@@ -34,10 +34,11 @@ from reliability_support import (
     train,
 )
 
+from ssrun.cells import label
 from ssrun.config import canonical
 from ssrun.errors import UsageError
 from ssrun.files import digest
-from ssrun.store import RunFolder, label
+from ssrun.store import RunFolder
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 NAMES = [

@@ -16,11 +16,11 @@ from outcomes import HOSTILE
 from rich.console import Console
 
 from ssrun import live
+from ssrun.cells import Cell
 from ssrun.choosing import chosen
 from ssrun.displays import SPARKS, Board, Chart, bar, duration, on_scale, sparkline
 from ssrun.engines.local import Update
 from ssrun.experiments import Experiment
-from ssrun.store import Cell
 
 SIZES = [(80, 24), (200, 50), (40, 10), (20, 5)]
 WORDS = " ".join(HOSTILE)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from ssrun.cells import Cell
 from ssrun.config import resolve
 from ssrun.engines.local import Update
 from ssrun.errors import UsageError
 from ssrun.mirror import Mirror
-from ssrun.store import Cell
 
 CELL = Cell("copy", "linear", resolve("copy", "linear"))
 

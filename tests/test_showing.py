@@ -15,14 +15,16 @@ from rich.cells import cell_len
 from rich.console import Console
 from typer.testing import CliRunner
 
+from ssrun.cells import Cell
 from ssrun.cli_inside import register, schedule_names, strategy_of
 from ssrun.config import resolve
+from ssrun.courses import EXACT, course, course_view, width_of
 from ssrun.errors import SsrunError, StoreError, UsageError
 from ssrun.options import completed
 from ssrun.running import execute
 from ssrun.schedules import SCHEDULES, Exponential, InverseSigmoid, Linear
-from ssrun.showing import EXACT, bar, course, course_view, shown, width_of
-from ssrun.store import Cell, RunFolder
+from ssrun.showing import bar, shown
+from ssrun.store import RunFolder
 from ssrun.strategies import STRATEGIES
 
 HOSTILE = ("[/]", "[red]x", "\x1b[31mred", "<script>alert(1)</script>", "漢字漢字漢字漢字漢字", "a\u202eb", "|", "``")

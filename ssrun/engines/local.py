@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from ssrun import interruption
+from ssrun.cells import Cell
 from ssrun.errors import StoreError
-from ssrun.store import Cell, RunFolder
+from ssrun.store import RunFolder
 
 TRIES = 3  # of a cell whose worker dies under it
 BUSY_PAUSE = 0.5  # seconds before a cell that another process holds is asked for again

@@ -18,8 +18,9 @@ from typing import Any, TextIO
 from filelock import FileLock, Timeout
 
 from ssrun import interruption
+from ssrun.cells import Cell
 from ssrun.errors import Interrupted, SsrunError
-from ssrun.store import Cell, RunFolder
+from ssrun.store import RunFolder
 
 GRACE = 3.0  # seconds from the parent's end to the worker's
 
