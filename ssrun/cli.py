@@ -52,11 +52,10 @@ def mirrored(asked: bool, results: Path) -> Iterator[Any]:
     if not asked:
         yield None
         return
-    from ssrun.errors import StoreError
     from ssrun.mirror import Mirror
+    from ssrun.store import must_be_no_link
 
-    if (results / "tensorboard").is_symlink():
-        raise StoreError(f"{results / 'tensorboard'}: a link: ssrun follows none within a folder of results; remove it")
+    must_be_no_link(results / "tensorboard")
     mirror = Mirror(results / "tensorboard")
     try:
         yield mirror
@@ -229,7 +228,7 @@ def compare(
         for cell in own if mirror else ():
             mirror.fill(cell, RunFolder.of(results, cell))
     live.watch_bootstrap(results, places, plan.baseline)
-    document = comparing.made(results, plan, places, command)
+    document = comparing.document_of(results, plan, places, command)
     keeping.write_tables(results, document)
     show_document(document, "json" if as_json else "rich")
     mine = {(cell.task, cell.strategy, cell.seed) for cell in own}

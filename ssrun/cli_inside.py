@@ -107,7 +107,7 @@ def replaying(steps: int) -> Iterator[Callable[[int], None]]:
 def elsewhere(folder: RunFolder) -> None:
     """Says on stderr where a replay may differ from the training in its last digits."""
     from ssrun.files import read_json
-    from ssrun.store import environment
+    from ssrun.surroundings import environment
 
     path = folder.path / "environment.json"
     if path.is_file() and read_json(path) != environment():

@@ -84,10 +84,10 @@ def document(results: Path) -> Document:
     kept = results / "table.json"
     if not (results / "experiment.json").is_file() and not runs(results) and kept.is_file():
         return keeping.read(kept)
-    return made(results, *recall(results))
+    return document_of(results, *recall(results))
 
 
-def made(results: Path, experiment: Experiment, places: Sequence[Place], command: str) -> Document:
+def document_of(results: Path, experiment: Experiment, places: Sequence[Place], command: str) -> Document:
     """The document of these runs.
 
     Raises:

@@ -12,6 +12,7 @@ from ssrun.files import sweep_temporaries, write, writing
 from ssrun.inspecting import Run, Runs
 from ssrun.intervals import finding, forest, gap, rows_with
 from ssrun.metrics import METRICS
+from ssrun.store import must_be_no_link
 
 KINDS = ("svg", "pdf", "png")
 LONGEST = 24  # tokens of an attention map's side
@@ -35,8 +36,8 @@ def write_figures(results: Path, out: Path | None = None, tell: Tell = lambda no
     with style():
         easel = Easel(comparing.document(results))
         folder = out or results / "figures"
-        if folder.is_symlink() and out is None:
-            raise StoreError(f"{folder}: a link: ssrun follows none within a folder of results; remove it")
+        if out is None:
+            must_be_no_link(folder)
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         sweep_temporaries(folder)

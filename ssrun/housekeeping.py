@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from ssrun import interruption
 from ssrun.config import canonical
@@ -86,7 +85,7 @@ def copy_run(folder: RunFolder, target: RunFolder) -> None:
     target.make()
     mark(target.path.parents[2])
     try:
-        with FileLock(target.path / "lock", timeout=0):
+        with target.lock():
             sweep_temporaries(target.path)
             names = [name for name in RunFolder.FILES if (folder.path / name).is_file()]
             for name in [*names, "result.json"]:
@@ -94,23 +93,6 @@ def copy_run(folder: RunFolder, target: RunFolder) -> None:
             target.sweep()
     except Timeout:
         raise StoreError(f"{target.path}: another ssrun trains this run: wait for it, then merge again") from None
-
-
-def in_use(lock: Path) -> bool:
-    """Whether a living process holds a run's lock."""
-    try:
-        descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # a disk without locks
-        return False
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def ours(results: Path) -> list[Path]:
@@ -131,7 +113,7 @@ def ours(results: Path) -> list[Path]:
             for run in _folders(strategy):
                 if not run.name.startswith("seed-"):
                     continue
-                if in_use(run / "lock"):
+                if RunFolder(run).in_use:
                     raise StoreError(f"{run}: another ssrun trains this run: stop it first; nothing is removed")
                 files += [
                     path

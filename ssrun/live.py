@@ -97,7 +97,7 @@ def watch_run(
     cell: Cell, folder: RunFolder, checkpoint_every: int | None, mirror: View | None = None
 ) -> dict[str, Any]:
     """Runs one cell in this process and shows how it goes, also to a `mirror`; returns its result."""
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
     from ssrun.errors import StoreError
     from ssrun.running import execute
@@ -116,7 +116,7 @@ def watch_run(
                 result.update(event.values)
 
     try:
-        with FileLock(folder.path / "lock", timeout=0):
+        with folder.lock():
             if isinstance(view, Chart):
                 with shown(view, console):
                     follow()

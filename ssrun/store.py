@@ -14,23 +14,25 @@ Strict JSON and safetensors only: nothing that is read can run code.
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from fnmatch import fnmatch
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from ssrun.cells import VERSION, Cell, Named
 from ssrun.config import canonical
 from ssrun.errors import StoreError, UsageError
 from ssrun.files import TEMPORARY, digest, digest_of, read_bytes, read_json, sweep_temporaries, write, writing
 from ssrun.metrics import METRICS
+from ssrun.surroundings import environment
 
 RESULTS = Path("results")
 MARK = ".ssrun"  # in a folder of results: this folder is ours
-TRANSIENT = ("lock", "failure.json", "checkpoint-*", TEMPORARY)  # of a run's files, those it loses when complete
+LOCK = "lock"
+TRANSIENT = (LOCK, "failure.json", "checkpoint-*", TEMPORARY)  # of a run's files, those it loses when complete
 
 
 class RunFolder:
@@ -74,9 +76,23 @@ class RunFolder:
         """
         path = results / name
         for step in (path.parents[1], path.parent, path):
-            if step.is_symlink():
-                raise StoreError(f"{step}: a link: ssrun follows none within a folder of results; remove it")
+            must_be_no_link(step)
         return cls(path)
+
+    def lock(self) -> FileLock:
+        """The right to write here; to enter it raises `filelock.Timeout` at once where another process has it."""
+        return FileLock(self.path / LOCK, timeout=0)
+
+    @property
+    def in_use(self) -> bool:
+        """Whether another process trains this run."""
+        if not (self.path / LOCK).exists():
+            return False
+        try:
+            with self.lock():
+                return False
+        except Timeout:
+            return True
 
     @property
     def complete(self) -> bool:
@@ -198,6 +214,12 @@ class RunFolder:
         write(self.path / "failure.json", canonical({"reason": reason, "attempts": attempts}))
 
 
+def must_be_no_link(path: Path) -> None:
+    """Raises StoreError where something within a folder of results is a link."""
+    if path.is_symlink():
+        raise StoreError(f"{path}: a link: ssrun follows none within a folder of results; remove it")
+
+
 def claim(results: Path) -> None:
     """Makes a folder of results ours: new, empty, or ours already.
 
@@ -261,27 +283,3 @@ def runs(results: Path) -> list[RunFolder]:
     names = sorted(path.relative_to(results).as_posix() for path in results.glob("*/*/seed-*"))
     folders = (RunFolder.within(results, name) for name in names)
     return [folder for folder in folders if folder.complete or (folder.path / "run.json").is_file()]
-
-
-def environment() -> dict[str, Any]:
-    """What a run's numbers may depend on besides its configuration; an allow-list."""
-    packages = ("ssrun", "torch", "numpy", "sacrebleu")
-    return {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "system": platform.system(),
-        "processor": _processor(),
-        "threads": 1,
-        "packages": {name: version(name) for name in packages},
-    }
-
-
-def _processor() -> str:
-    """The processor's model, where the system tells."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor()

@@ -16,7 +16,7 @@ ORDER = [
     {"interruption", "schedules", "tasks"},
     {"strategies"},
     {"config"},
-    {"vocabulary", "streams", "statistics", "cells", "claims"},
+    {"vocabulary", "streams", "statistics", "cells", "claims", "surroundings"},
     {"store"},
     {"batches", "model", "experiments", "tables"},
     {"feeding", "decoding", "choosing", "checkpoints", "formats"},

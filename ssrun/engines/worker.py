@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from ssrun import interruption
 from ssrun.cells import Cell
@@ -76,7 +76,7 @@ def work(job: dict[str, Any], out: TextIO) -> None:
         return
     try:
         folder.make()
-        with FileLock(folder.path / "lock", timeout=0):
+        with folder.lock():
             from ssrun.running import execute
 
             for event in execute(cell, folder, job["checkpoint_every"]):
