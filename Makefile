@@ -18,8 +18,8 @@ test-slow: .venv/installed  ## the tests that take minutes: kills, damage, thous
 	$(BIN)/pytest -n 2 -m slow -s
 
 bench: .venv/installed  ## a training step here against the textbook loop; checkpoints on against off; a table of 1,000 runs
-	$(BIN)/python tests/bench.py
-	$(BIN)/python tests/bench_checkpoints.py
+	$(BIN)/python tests/bench/steps.py
+	$(BIN)/python tests/bench/checkpoints.py
 
 smoke: .venv/installed  ## a tiny comparison, for CI
 	$(BIN)/ssrun compare --smoke

@@ -27,7 +27,7 @@ def run(arguments: list[str]) -> int:
     """Runs a command and returns its exit code."""
     import typer
 
-    from ssrun.commands import app
+    from ssrun.cli.commands import app
 
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # a stream that tests put in place
@@ -70,7 +70,7 @@ def report(error: Exception) -> int:
 
 def say(message: str, more: str = "") -> None:
     """One line to stderr."""
-    from ssrun.tables import visible
+    from ssrun.views.tables.cells import visible
 
     with suppress(OSError):
         print(f"ssrun: {visible(' '.join(message.split()))}{more}", file=sys.stderr)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ssrun.choosing import load, names
-from ssrun.findings import documents, page
-from ssrun.formats import TEXTS
-from ssrun.listing import experiments
-from ssrun.store import read_json
+from ssrun.config.loading import load, names
+from ssrun.runs.folder import read_json
+from ssrun.views.formats import TEXTS
+from ssrun.views.tables.claims_page import documents, page
+from ssrun.views.terminal.catalogue import experiments
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"

@@ -1,1 +1,1 @@
-"""Where cells run: local processes first."""
+"""Where runs go: local processes first."""

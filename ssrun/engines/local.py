@@ -16,10 +16,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
-from ssrun import interruption
-from ssrun.cells import Cell
+from ssrun.config.spec import Cell
 from ssrun.errors import StoreError
-from ssrun.store import RunFolder
+from ssrun.runs.folder import RunFolder
+from ssrun.system import signals as interruption
 
 TRIES = 3  # of a cell whose worker dies under it
 BUSY_PAUSE = 0.5  # seconds before a cell that another process holds is asked for again

@@ -17,10 +17,10 @@ from typing import Any, TextIO
 
 from filelock import Timeout
 
-from ssrun import interruption
-from ssrun.cells import Cell
+from ssrun.config.spec import Cell
 from ssrun.errors import Interrupted, SsrunError
-from ssrun.store import RunFolder
+from ssrun.runs.folder import RunFolder
+from ssrun.system import signals as interruption
 
 GRACE = 3.0  # seconds from the parent's end to the worker's
 
@@ -32,7 +32,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     threading.Thread(target=watch, args=(sys.stdin, jobs), daemon=True).start()
-    from ssrun import running  # noqa: F401 - torch loads while the parent prepares the first job
+    from ssrun.runs import execution as running  # noqa: F401 - torch loads while the parent prepares the first job
 
     interruption.listen()  # not before the imports, which look at no flag
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -77,7 +77,7 @@ def work(job: dict[str, Any], out: TextIO) -> None:
     try:
         folder.make()
         with folder.lock():
-            from ssrun.running import execute
+            from ssrun.runs.execution import execute
 
             for event in execute(cell, folder, job["checkpoint_every"]):
                 tell(out, event.kind, event.values)

@@ -1,0 +1,231 @@
+"""Seeing inside one run, as plain numbers: what was fed and said position by position, and attention.
+
+Positions, steps, examples and batch rows all count from 0. The token fed at position t stands for the true token
+of position t - 1; at position 0 it is BOS. It prints nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ssrun.config.run import RunConfig
+from ssrun.errors import UsageError
+from ssrun.runs.execution import prepare
+from ssrun.runs.trained import Trained
+from ssrun.seq2seq import streams
+from ssrun.seq2seq.batches import Batch, collate
+from ssrun.seq2seq.decoder_inputs import draws, feed, shift
+from ssrun.seq2seq.model import Memory
+from ssrun.seq2seq.training import Diverged, adam, choose, loss_of, train
+from ssrun.seq2seq.vocabulary import BOS, EOS, Vocabulary
+from ssrun.strategies.strategy import Feed
+from ssrun.system import signals as interruption
+from ssrun.tasks import Example, Tokens
+
+
+class Position(NamedTuple):
+    """One target position.
+
+    Attributes:
+        position: From 0.
+        gold: The true token y_t; `<eos>` at the last position.
+        coin: Of the fed token: `true`, or else what was fed instead, a token of the `model` or a `random` one
+            (feed `uniform-token`); `-` for BOS, which has no coin.
+        fed: The token fed here, in place of the true token of the position before.
+        replaced: The fed token is not the true one.
+        predicted: The argmax under this feed.
+        wrong: It is not the true token.
+        repeated: It is the prediction of the position before.
+        p_gold: Probability of the true token under this feed.
+    """
+
+    position: int
+    gold: str
+    coin: str
+    fed: str
+    replaced: bool
+    predicted: str
+    wrong: bool
+    repeated: bool
+    p_gold: float
+
+
+class StepView(NamedTuple):
+    """One example of one training step, as training fed it.
+
+    Attributes:
+        step: Optimiser step.
+        steps: Of the run.
+        epsilon: What the schedule said.
+        loss: Of the whole batch, nats per position.
+        rows: Examples in the batch.
+        source: The example's source, as the encoder's vocabulary has it.
+        positions: All real positions of the target.
+    """
+
+    step: int
+    steps: int
+    epsilon: float
+    loss: float
+    rows: int
+    source: Tokens
+    positions: list[Position]
+
+
+class Sides(NamedTuple):
+    """The trained model on one example: `forced` is fed the true tokens, `free` its own argmax."""
+
+    forced: list[Position]
+    free: list[Position]
+
+
+class AttentionMap(NamedTuple):
+    """Dot attention: a weight for each output token (rows) and source token (columns), each row summing to 1."""
+
+    source: Tokens
+    output: Tokens
+    weights: list[list[float]]
+
+
+def explain_step(
+    config: RunConfig, step: int, example: int = 0, tell: Callable[[int], None] = lambda done: None
+) -> StepView:
+    """Replays training from the start up to a step, and looks at one example of that step's batch.
+
+    The learning pass is done as `training.train` does it, gradients recorded, so that its numbers are the same
+    to the last bit.
+
+    Args:
+        config: The run's.
+        step: The optimiser step to look at; its own update is not made.
+        example: Row of its batch.
+        tell: Called with the number of steps replayed, after each.
+
+    Raises:
+        UsageError: There is no such step or example, or the run diverged before.
+        Interrupted: A signal came.
+    """
+    steps = config.training.steps
+    if not 0 <= step < steps:
+        raise UsageError(f"--step {step}: the run has {steps} steps: give 0 to {steps - 1}")
+    parts = prepare(config)
+    model, batch = parts.model, parts.batches.at(step)
+    rows = len(batch.target)
+    if not 0 <= example < rows:
+        raise UsageError(f"--example {example}: the batch of step {step} has {rows} pairs: give 0 to {rows - 1}")
+    try:
+        for done in islice(train(model, adam(model, config), parts.batches, config), step):
+            interruption.check()
+            tell(done.step + 1)
+    except Diverged as diverged:
+        at = diverged.step
+        raise UsageError(f"--step {step}: the run diverged at step {at}: give 0 to {at}") from None
+
+    masks = model.masks(rows, streams.generator(config.seed, "dropout", step))
+    memory = model.encode(batch.source, batch.lengths, masks)
+    epsilon, fed = choose(model, memory, batch, config, step, masks)
+    logits = model.decode(memory, fed.inputs, masks).detach()
+
+    coins = coins_of(fed.true[example], config.strategy.feed)
+    positions = positions_of(batch.target[example], fed.inputs[example], coins, logits[example], parts.target)
+    source = parts.source.decode(batch.source[example].tolist())
+    return StepView(step, steps, epsilon, float(loss_of(logits, batch.target)), rows, source, positions)
+
+
+def coins_of(true: Tensor, feed: Feed) -> list[str]:
+    """The coins [T] in words."""
+    instead = "random" if feed == "uniform-token" else "model"
+    return ["-", *("true" if heads else instead for heads in true[1:].tolist())]
+
+
+def positions_of(
+    target: Tensor, inputs: Tensor, coins: Sequence[str], logits: Tensor, vocabulary: Vocabulary
+) -> list[Position]:
+    """The real positions of one sequence: target [T], inputs [T], coins T, logits [T, V]."""
+    length = target.tolist().index(EOS) + 1
+    truth, fed, gold = shift(target.unsqueeze(0))[0].tolist(), inputs.tolist(), target.tolist()
+    predicted = logits.argmax(-1).tolist()
+    p_gold = logits.softmax(-1).gather(-1, target.unsqueeze(-1)).squeeze(-1).tolist()
+    name = vocabulary.tokens
+    return [
+        Position(
+            position=t,
+            gold=name[gold[t]],
+            coin=coins[t],
+            fed=name[fed[t]],
+            replaced=fed[t] != truth[t],
+            predicted=name[predicted[t]],
+            wrong=predicted[t] != gold[t],
+            repeated=t > 0 and predicted[t] == predicted[t - 1],
+            p_gold=p_gold[t],
+        )
+        for t in range(length)
+    ]
+
+
+def encoded(trained: Trained, example: Example) -> tuple[Batch, Memory]:
+    """One example as a batch, and the encoder's memory of it."""
+    batch = collate([(trained.source.encode(example.source), trained.target.encode(example.target))])
+    return batch, trained.model.encode(batch.source)
+
+
+@torch.no_grad()
+def explain_trained(trained: Trained, example: Example) -> Sides:
+    """The trained model on one example under either feed, over the target's length; no dropout."""
+    batch, memory = encoded(trained, example)
+    target = batch.target
+    own = feed(trained.model, memory, target, epsilon=0, feed="argmax", draws=None).inputs
+
+    def side(inputs: Tensor, coin: str) -> list[Position]:
+        logits = trained.model.decode(memory, inputs)[0]
+        coins = ["-", *[coin] * (target.shape[1] - 1)]
+        return positions_of(target[0], inputs[0], coins, logits, trained.target)
+
+    return Sides(side(shift(target), "true"), side(own, "model"))
+
+
+@torch.no_grad()
+def walk_through(trained: Trained, example: Example, epsilon: float, coin_seed: int) -> list[Position]:
+    """The trained model on one example, its inputs chosen by the run's own coin and feed; no dropout.
+
+    Args:
+        trained: A complete run's model.
+        example: A pair of its task.
+        epsilon: Probability of the true token, in [0, 1].
+        coin_seed: Seed of the coins and samples, from 0.
+    """
+    batch, memory = encoded(trained, example)
+    strategy = trained.cell.config.strategy
+    chance = draws(batch.target, strategy.coin, coin_seed, 0)
+    fed = feed(trained.model, memory, batch.target, epsilon, strategy.feed, chance)
+    logits = trained.model.decode(memory, fed.inputs)[0]
+    coins = coins_of(fed.true[0], strategy.feed)
+    return positions_of(batch.target[0], fed.inputs[0], coins, logits, trained.target)
+
+
+@torch.no_grad()
+def attention_map(trained: Trained, example: Example) -> AttentionMap | None:
+    """Where the model looks while it says its own (greedy) output; None where it has no dot attention.
+
+    The output ends with its EOS, or at the length that `trained.translate` allows.
+    """
+    model = trained.model
+    if model.config.attention != "dot":
+        return None
+    batch, memory = encoded(trained, example)
+    state, token = memory.initial, torch.tensor([BOS])
+    output: list[int] = []
+    weights: list[list[float]] = []
+    while len(output) < 4 * len(example.source) + 10 and output[-1:] != [EOS]:
+        hidden, state = model.step(token, state)
+        weights.append(model.attention(memory, hidden.unsqueeze(1))[0, 0].tolist())
+        token = model.vocabulary(model.attend(memory, hidden.unsqueeze(1), len(output)))[:, 0].argmax(-1)
+        output.append(int(token))
+    names = trained.source.tokens
+    source = tuple(names[id_] for id_ in batch.source[0].tolist())
+    return AttentionMap(source, tuple(trained.target.tokens[id_] for id_ in output), weights)

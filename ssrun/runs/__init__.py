@@ -1,0 +1,1 @@
+"""Runs on disk: executed, checkpointed, resumed, verified, merged, cleaned."""

@@ -1,0 +1,1 @@
+"""The network and the algorithm: batches, model, decoder inputs, training, search, scoring."""

@@ -1,0 +1,87 @@
+"""The loop, written out: Bengio et al. 2015, section 2, as feed, then learn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ssrun.config.run import RunConfig
+from ssrun.seq2seq import streams
+from ssrun.seq2seq.batches import Batch, Batches
+from ssrun.seq2seq.decoder_inputs import Fed, draws, feed
+from ssrun.seq2seq.model import Masks, Memory, Seq2Seq
+from ssrun.seq2seq.vocabulary import PAD
+
+
+class Step(NamedTuple):
+    """One optimiser step, as it was.
+
+    Attributes:
+        step: From 0.
+        epsilon: What the schedule said.
+        loss: Nats per real position, under the inputs that were fed.
+        fed: The decoder's inputs.
+    """
+
+    step: int
+    epsilon: float
+    loss: float
+    fed: Fed
+
+
+class Diverged(Exception):
+    """The loss is no longer a number."""
+
+    def __init__(self, step: int, loss: float) -> None:
+        super().__init__(f"diverged at step {step}: the loss is {loss}")
+        self.step = step
+
+
+def loss_of(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean of -log p(y_t) over the real positions, EOS included: logits [B, T, V], target [B, T]; nats."""
+    return nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=PAD)
+
+
+def adam(model: Seq2Seq, config: RunConfig) -> torch.optim.Adam:
+    """The run's optimiser (Kingma and Ba 2015)."""
+    return torch.optim.Adam(model.parameters(), lr=config.training.learning_rate, fused=True)
+
+
+def choose(
+    model: Seq2Seq, memory: Memory, batch: Batch, config: RunConfig, step: int, masks: Masks | None
+) -> tuple[float, Fed]:
+    """The epsilon of this step, and what the decoder is fed under it."""
+    strategy, seed = config.strategy, config.seed
+    epsilon = strategy.schedule(step, config.training.steps)
+    chance = draws(batch.target, strategy.coin, seed, step)
+    return epsilon, feed(model, memory, batch.target, epsilon, strategy.feed, chance, masks)
+
+
+def train(
+    model: Seq2Seq, optimiser: torch.optim.Adam, batches: Batches, config: RunConfig, first: int = 0
+) -> Iterator[Step]:
+    """Trains from step `first` to the end, and hands each step over when it is done.
+
+    Raises:
+        Diverged: The loss is not finite; the weights are those before that step.
+    """
+    for step in range(first, config.training.steps):
+        batch = batches.at(step)
+        masks = model.masks(len(batch.target), streams.generator(config.seed, "dropout", step))
+        memory = model.encode(batch.source, batch.lengths, masks)
+
+        epsilon, fed = choose(model, memory, batch, config, step, masks)  # feed ...
+
+        logits = model.decode(memory, fed.inputs, masks)  # ... then learn
+        loss = loss_of(logits, batch.target)
+        if not math.isfinite(value := loss.item()):
+            raise Diverged(step, value)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), config.training.clip)
+        optimiser.step()
+        yield Step(step, epsilon, value, fed)

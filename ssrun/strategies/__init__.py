@@ -1,0 +1,1 @@
+"""How decoder inputs are chosen."""

@@ -1,0 +1,1 @@
+"""What the rest stands on: files, sealed documents, signals, the environment, text that steers nothing."""

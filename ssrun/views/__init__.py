@@ -1,0 +1,1 @@
+"""What people read. Views run nothing and change nothing but the files that they write."""

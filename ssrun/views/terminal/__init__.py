@@ -1,0 +1,1 @@
+"""Tables and live pictures on a terminal."""

@@ -1,0 +1,199 @@
+"""What is seen inside one run, for a terminal: positions and recovery. At most 80 columns wide.
+
+Every sign means the same without colour. `plain` asks for ASCII alone, where the terminal's encoding has no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Group, RenderableType
+from rich.constrain import Constrain
+from rich.table import Table
+from rich.text import Text
+
+from ssrun.views.tables.cells import visible
+
+if TYPE_CHECKING:  # torch: not needed to draw a schedule
+    from ssrun.analysis.error_recovery import Recovery
+    from ssrun.analysis.explanation import Position, Sides, StepView
+
+TOKEN = 14  # cells of a token in a table
+PAGE = 80  # columns
+LINE = 400  # cells of a source that are shown
+OFFSETS = 40  # offsets that are shown
+FROM_0 = "Steps, examples and positions count from 0."
+SIGNS = {
+    "x": ("wrong", "bold red"),
+    "r": ("the same as the prediction before", "magenta"),
+    "*": ("not the true token", "bold yellow"),
+}
+
+
+def shown(text: str, plain: bool, width: int = LINE) -> str:
+    """A user's text as it can be shown: controls as escapes, cut to `width` cells with an ellipsis."""
+    text, dots = visible(text), "..." if plain else "…"
+    if plain:
+        text = text.encode("ascii", "backslashreplace").decode()
+    return text if cell_len(text) <= width else set_cell_size(text, width - len(dots)) + dots
+
+
+def table_of(*columns: str) -> Table:
+    """An empty table; a heading that begins with `>` is of numbers, aligned on the right."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(column.removeprefix(">"), justify="right" if column[:1] == ">" else "left", no_wrap=True)
+    return table
+
+
+def marks(position: Position) -> Text:
+    """The signs of a prediction."""
+    return Text.assemble(
+        *((sign, SIGNS[sign][1]) for sign, is_so in (("x", position.wrong), ("r", position.repeated)) if is_so)
+    )
+
+
+def prediction(position: Position, plain: bool) -> Text:
+    """A predicted token, in the colour of an error where it is one."""
+    return Text(shown(position.predicted, plain, TOKEN), style=SIGNS["x"][1] if position.wrong else "")
+
+
+def legend(signs: str) -> Text:
+    """What the signs mean."""
+    parts: list[Any] = []
+    for sign in signs:
+        meaning, style = SIGNS[sign]
+        parts += [(sign, style), (f" {meaning}   ", "dim")]
+    return Text.assemble(*parts)
+
+
+def page(*parts: RenderableType) -> RenderableType:
+    """The parts under each other, at most PAGE columns wide."""
+    return Constrain(Group(*parts), PAGE)
+
+
+def head(title: str, facts: Iterable[str], source: Sequence[str], plain: bool) -> list[RenderableType]:
+    """The run, what is looked at, and the source."""
+    return [
+        Text(shown(title, plain), style="bold"),
+        Text("   ".join(facts)),
+        Text.assemble(("source  ", "dim"), shown(" ".join(source), plain)),
+        Text(),
+    ]
+
+
+def count(number: int, noun: str) -> str:
+    """`1 error`, `2 errors`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def step_view(title: str, example: int, view: StepView, plain: bool = False) -> RenderableType:
+    """One example of one training step: gold, coin, fed and predicted, position by position."""
+    table = table_of(">t", "coin", "fed", "", "predicted", "", "gold", ">p(gold)")
+    for position in view.positions:
+        style = SIGNS["*"][1] if position.replaced else ""
+        table.add_row(
+            Text(str(position.position)),
+            Text(position.coin, style="" if position.coin in ("true", "-") else "cyan"),
+            Text(shown(position.fed, plain, TOKEN), style=style),
+            Text("*" if position.replaced else "", style=style),
+            prediction(position, plain),
+            marks(position),
+            Text(shown(position.gold, plain, TOKEN)),
+            Text(f"{position.p_gold:.2f}"),
+        )
+    own = [position for position in view.positions if position.coin not in ("true", "-")]
+    replaced, wrong = sum(position.replaced for position in own), sum(position.wrong for position in view.positions)
+    facts = (
+        f"step {view.step} of {view.steps}",
+        f"{'epsilon' if plain else 'ε'} {view.epsilon:.3f}",
+        f"loss {view.loss:.3f}",
+        f"example {example} of {view.rows}",
+    )
+    return page(
+        *head(title, facts, view.source, plain),
+        table,
+        Text(),
+        legend("*xr"),
+        Text(f"The token fed at t stands for the true one before it, gold at t - 1. {FROM_0}", style="dim"),
+        Text(
+            f"{len(own)} of {count(len(view.positions) - 1, 'coin')} did not say true, and {replaced} of them changed "
+            f"the token.  {count(wrong, 'error')} in {count(len(view.positions), 'position')}."
+        ),
+    )
+
+
+def sides_view(title: str, example: int, of: int, source: Sequence[str], sides: Sides, plain: bool) -> RenderableType:
+    """The trained model on one test example: predicted when fed gold, beside predicted when fed its own argmax."""
+    table = table_of(">t", "gold", "fed gold", "", ">p(gold)", "fed its own", "", ">p(gold)")
+    for forced, free in zip(sides.forced, sides.free, strict=True):
+        table.add_row(
+            Text(str(forced.position)),
+            Text(shown(forced.gold, plain, TOKEN)),
+            *(prediction(forced, plain), marks(forced), Text(f"{forced.p_gold:.2f}")),
+            *(prediction(free, plain), marks(free), Text(f"{free.p_gold:.2f}")),
+        )
+
+    def errors(side: Sequence[Position]) -> str:
+        wrong = [position.position for position in side if position.wrong]
+        return count(len(wrong), "error") + (f", the first at {wrong[0]}" if wrong else "")
+
+    return page(
+        *head(title, (f"test example {example} of {of}",), source, plain),
+        table,
+        Text(),
+        legend("xr"),
+        Text(FROM_0, style="dim"),
+        Text(f"Fed gold: {errors(sides.forced)}.  Fed its own: {errors(sides.free)}.  {len(sides.forced)} positions."),
+    )
+
+
+def bar(points: float, plain: bool) -> str:
+    """Percentage points as a bar, five of them a cell."""
+    eighths = max(0, round(points * 8 / 5))
+    if plain:
+        return "#" * round(eighths / 8)
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def recovery_view(title: str, recovery: Recovery, plain: bool = False) -> RenderableType:
+    """A table with a bar per offset, and how many recover, and when."""
+    table = table_of(">offset", ">pairs", ">without", ">injected", ">excess", "", ">recovered")
+    for offset in recovery.offsets[:OFFSETS]:
+        table.add_row(
+            *(Text(str(number)) for number in (offset.offset, offset.pairs)),
+            *(Text(f"{share:.1f} %") for share in (offset.without, offset.injected)),
+            Text(f"{offset.excess:+.1f}"),
+            Text(f"{bar(offset.excess, plain):<20}", style="red"),
+            Text(f"{offset.recovered:.1f} %"),
+        )
+    n = recovery.pairs
+    where = "the middle of each target" if recovery.position is None else f"position {recovery.position}"
+    lines = [
+        f"{recovery.recovered} of {n} recover ({recovery.untouched} of them never differ); "
+        f"{n - recovery.recovered} do not before the target ends."
+    ]
+    if recovery.mean_steps is not None:
+        lines.append(f"Those that recover do so after {recovery.mean_steps:.2f} outputs on average.")
+    if recovery.left_out:
+        lines.append(f"{count(recovery.left_out, 'pair')} left out: too short for a wrong token there.")
+    notes = [
+        "Offset 0 is the swapped position, still predicted from true tokens; from offset 1 on the model is fed its "
+        "own argmax, after the true prefix (without) and after the one with the wrong token (injected). Errors in %, "
+        "excess in points. Recovered: from here to the target's end, the same outputs as without the wrong token."
+    ]
+    if recovery.references > 1:
+        notes.append("This task has several right answers, and errors count against the first: trust `recovered` more.")
+    more = len(recovery.offsets) - OFFSETS
+    return page(
+        Text(shown(title, plain), style="bold"),
+        Text(f"one wrong token at {where}, {count(n, 'test pair')}"),
+        Text(),
+        table,
+        *([Text(f"{count(more, 'offset')} more: see --json", style="dim")] if more > 0 else []),
+        Text(),
+        *(Text(line) for line in lines),
+        *(Text(note, style="dim") for note in notes),
+    )

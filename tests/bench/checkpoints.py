@@ -1,0 +1,165 @@
+"""What checkpoints cost, how large a run is, how soon a table of 1,000 runs stands; part of `make bench`.
+
+Runs with the default checkpoints and runs with none take turns, first one and then the other first, so that what else
+the machine does falls on both alike; the ratio is the median over the pairs.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from scipy.stats import binom
+
+from ssrun.config.loading import chosen
+from ssrun.config.run import canonical
+from ssrun.config.spec import Cell
+from ssrun.runs import execution as running
+from ssrun.runs.execution import execute
+from ssrun.runs.folder import RunFolder
+from ssrun.runs.manifest import Place, remember
+
+PAIRS = 40
+STEPS, EVERY = 500, 200  # two checkpoints in half the default steps: the default's four in all of them
+TASKS, STRATEGIES, SEEDS = 10, 10, 10
+AIMS = {"checkpoints": 1.03, "megabytes": 2.0, "table": 3.0}
+
+
+def seconds(cell: Cell, folder: Path, checkpoint_every: int | None) -> float:
+    """Processor and waiting seconds of a run's training, its scoring left out."""
+    start, end = time.perf_counter(), 0.0
+    for event in execute(cell, RunFolder(folder), checkpoint_every):
+        if event.kind == "step" and event.values["step"] == event.values["steps"]:
+            end = time.perf_counter()
+    shutil.rmtree(folder)
+    return end - start
+
+
+def checkpoints(scratch: Path) -> Iterator[str]:
+    """Default checkpoints against none, on the default experiment's first run, shortened."""
+    (cell, *_) = chosen("default", flags={"training": {"steps": STEPS, "evaluate_every": 200}}).cells()
+    seconds(cell, scratch / "warm-up", 0)
+    saving: list[float] = []
+    real = running.checkpoints.save_checkpoint
+
+    def timed(*arguments: Any) -> None:
+        start = time.perf_counter()
+        real(*arguments)
+        saving.append(time.perf_counter() - start)
+
+    running.checkpoints.save_checkpoint = timed
+    ratios, without = [], []
+    for number in range(PAIRS):
+        taken = {}
+        for every in (EVERY, 0) if number % 2 else (0, EVERY):
+            taken[every] = seconds(cell, scratch / "run", every)
+        without.append(taken[0])
+        ratios.append(taken[EVERY] / taken[0])
+    running.checkpoints.save_checkpoint = real
+    low, high = interval_of_median(ratios)
+    aim = AIMS["checkpoints"]
+    verdict = "met" if high <= aim else "MISSED" if low > aim else "undecided: the interval holds the aim"
+    yield (
+        f"whole runs, on / off       {median(ratios):.3f} [{low:.3f}, {high:.3f}]  (aim <= {aim}: {verdict}; "
+        f"{PAIRS} pairs of {STEPS} steps, single pairs {min(ratios):.3f} to {max(ratios):.3f})"
+    )
+    share = 1 + len(saving) / PAIRS * sum(saving) / len(saving) / median(without)
+    yield (
+        f"time spent saving / off    {share:.3f}  (aim <= {aim}: {met(share <= aim)}; {len(saving)} checkpoints, "
+        f"{1e3 * sum(saving) / len(saving):.1f} ms each, at most {1e3 * max(saving):.1f} ms; "
+        f"runs of {median(without):.2f} s)"
+    )
+
+
+def interval_of_median(values: list[float]) -> tuple[float, float]:
+    """The 95 % interval of a median, from the order of the values alone."""
+    low = int(binom.ppf(0.025, len(values), 0.5))
+    return sorted(values)[low - 1], sorted(values)[len(values) - low]
+
+
+def sizes(scratch: Path) -> Iterator[str]:
+    """The folder of a complete run of the default experiment, the largest of its tasks."""
+    cells = {cell.task: cell for cell in chosen("default", flags={"training": {"steps": 2}}).cells()}
+    for task, cell in cells.items():
+        folder = RunFolder(scratch / task)
+        for _ in execute(cell, folder):
+            pass
+        size = sum(path.stat().st_size for path in folder.path.iterdir()) / 2**20
+        yield f"a run of {task:16} {size:.2f} MB (aim < {AIMS['megabytes']}, {met(size < AIMS['megabytes'])})"
+
+
+def thousand(results: Path, like: RunFolder) -> None:
+    """A comparison of 1,000 complete runs, each the copy of one under another name and with other numbers."""
+    draw = random.Random(0)
+    experiment = chosen("default").model_copy(
+        update={
+            "tasks": {f"task-{number}": {"base": "copy"} for number in range(TASKS)},
+            "strategies": {
+                "teacher-forcing": {},
+                **{f"linear-{n}": {"base": "linear", "over": 1 + n / 100} for n in range(1, STRATEGIES)},
+            },
+            "seeds": tuple(range(SEEDS)),
+            "claims": (),
+        }
+    )
+    pattern = {name: (like.path / name).read_bytes() for name in RunFolder.FILES}
+    result = like.result()
+    cells = experiment.cells()
+    for cell in cells:
+        folder = RunFolder.of(results, cell)
+        folder.make()
+        for name, content in pattern.items():
+            (folder.path / name).write_bytes(content)
+        (folder.path / "run.json").write_bytes(canonical(cell.document()))
+        own = {"run": cell.config.id, "task": cell.task, "strategy": cell.strategy, "seed": cell.seed}
+        folder.finish({**result, **own, "bleu": draw.uniform(20, 80), "free_running_loss": draw.uniform(1, 2)})
+    remember(results, experiment, [Place.of(cell) for cell in cells], "ssrun compare")
+
+
+def table(scratch: Path) -> Iterator[str]:
+    """`ssrun show` of 1,000 runs, a process each time."""
+    cell = chosen("default", tasks="copy", strategies="teacher-forcing", flags={"training": {"steps": 2}}).cells()[0]
+    like = RunFolder(scratch / "like")
+    for _ in execute(cell, like):
+        pass
+    results = scratch / "thousand"
+    thousand(results, like)
+    for what in (["show", str(results)], ["show", str(results), "--json"], ["list"]):
+        taken = []
+        for _ in range(5):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-m", "ssrun", *what], check=True, capture_output=True)
+            taken.append(time.perf_counter() - start)
+        name = " ".join(["ssrun", what[0], *what[2:], "of 1,000 runs" if len(what) > 1 else ""])
+        aim = f"aim <= {AIMS['table']}, {met(median(taken) <= AIMS['table'])}"
+        yield f"{name:34} {median(taken):.2f} s (fastest {min(taken):.2f}; {aim})"
+
+
+def met(yes: bool) -> str:
+    """A word for it."""
+    return "met" if yes else "MISSED"
+
+
+def main() -> None:
+    """Prints the figures."""
+    torch.set_num_threads(1)
+    scratch = Path(tempfile.mkdtemp())
+    try:
+        for part in (checkpoints, sizes, table):
+            for line in part(scratch):
+                print(line, flush=True)
+    finally:
+        shutil.rmtree(scratch)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,285 @@
+"""Configuration: what is stronger than what, which fields there are, and what a run's id stands for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssrun.config.experiment import Experiment
+from ssrun.config.loading import chosen
+from ssrun.config.run import SECTIONS, RunConfig, canonical, parse_settings, resolve, short
+from ssrun.errors import UsageError
+from ssrun.strategies.strategy import STRATEGIES, parameters
+from ssrun.tasks import TASKS
+
+OTHER = {  # another value for each field of the sections that every run has
+    "model.embedding": 32,
+    "model.hidden": 96,
+    "model.layers": 2,
+    "model.attention": "none",
+    "model.dropout": 0.25,
+    "training.steps": 7,
+    "training.batch_size": 5,
+    "training.learning_rate": 0.5,
+    "training.clip": 2.5,
+    "training.evaluate_every": 3,
+    "scoring.beam": 4,
+    "scoring.length_penalty": 0.25,
+}
+OF_SCHEDULES = {
+    "value": 0.25,
+    "start": 0.75,
+    "end": 0.125,
+    "over": 0.5,
+    "k": {"exponential": 0.99, "inverse-sigmoid": 40.0},
+    "half_at": 0.25,
+    "at": 0.25,
+    "period": 10,
+    "duty": 0.25,
+}
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    return parallel(tmp_path / "corpus")
+
+
+def parallel(folder: Path) -> Path:
+    """A tiny corpus."""
+    folder.mkdir()
+    for split in ("train", "valid", "test"):
+        (folder / f"{split}.de").write_text("ein Haus\nein Hund\n", encoding="utf-8")
+        (folder / f"{split}.en").write_text("a house\na dog\n", encoding="utf-8")
+    return folder
+
+
+def of_task(name: str, corpus: Path) -> list[dict[str, dict[str, Any]]]:
+    """What this task cannot do without."""
+    languages = {"path": str(corpus), "source_language": "de", "target_language": "en"}
+    return [{"task": languages}] if name == "corpus" else []
+
+
+def fields_of(config: RunConfig) -> set[str]:
+    """All paths that `--set` should reach."""
+    document = {section: set(type(getattr(config, section)).model_fields) for section in SECTIONS}
+    document["strategy"] = set(parameters(config.strategy))
+    document["task"] -= {"name", "digest"}
+    return {f"{section}.{field}" for section, fields in document.items() for field in fields}
+
+
+def value_of(config: RunConfig, path: str) -> Any:
+    section, field = path.split(".")
+    holder = getattr(config, section)
+    return getattr(holder if field in type(holder).model_fields else holder.schedule, field)
+
+
+def test_a_later_layer_is_stronger_and_leaves_the_other_fields_alone() -> None:
+    layers = [{"model": {"hidden": 8, "layers": 2}}, {"model": {"hidden": 16}}, {"training": {"steps": 3}}]
+    config = resolve("reverse", "linear", 4, layers)
+    assert (config.model.hidden, config.model.layers, config.training.steps, config.seed) == (16, 2, 3, 4)
+    assert config.training.batch_size == resolve("copy", "linear").training.batch_size
+
+
+def test_the_tasks_own_defaults_are_stronger_than_the_defaults_and_weaker_than_a_layer() -> None:
+    assert resolve("reverse", "linear").model.attention == "dot"
+    assert resolve("frames", "linear").model.attention == "aligned"
+    assert resolve("frames", "linear", 0, [{"model": {"attention": "none"}}]).model.attention == "none"
+
+
+@pytest.mark.parametrize("smoke", [False, True])
+def test_defaults_then_task_then_experiment_then_entry_then_flags(smoke: bool) -> None:
+    experiment = Experiment(
+        question="?",
+        tasks={"plain": {"base": "frames"}, "own": {"base": "frames", "model": {"hidden": 12, "layers": 2}}},
+        strategies={"a": {"base": "linear"}, "b": {"base": "linear", "over": 0.25, "model": {"layers": 3}}},
+        model={"hidden": 10, "embedding": 11},
+        strategy={"over": 0.75, "end": 0.1},
+        flags={"model": {"embedding": 13}, "strategy": {"end": 0.2}},
+        seeds=[0, 1],
+        smoke=smoke,
+    )
+    found = {(cell.task, cell.strategy): cell.config for cell in experiment.cells()}
+    sizes = {key: (c.model.attention, c.model.hidden, c.model.embedding, c.model.layers) for key, c in found.items()}
+    assert sizes == {
+        ("plain", "a"): ("aligned", 10, 13, 1),
+        ("plain", "b"): ("aligned", 10, 13, 3),
+        ("own", "a"): ("aligned", 12, 13, 2),
+        ("own", "b"): ("aligned", 12, 13, 3),
+    }
+    shape = {key: c.strategy.schedule.model_dump() for key, c in found.items()}
+    assert shape["plain", "a"] == {"name": "linear", "start": 1.0, "end": 0.2, "over": 0.75}
+    assert shape["plain", "b"] == {"name": "linear", "start": 1.0, "end": 0.2, "over": 0.25}
+
+
+def test_smoke_shrinks_what_the_experiment_says_and_flags_are_stronger_than_smoke() -> None:
+    plain = chosen("default", tasks="reverse", strategies="linear", smoke=True).cells()
+    assert {(c.config.training.steps, c.config.task.test_pairs) for c in plain} == {(20, 50)}
+    assert len(plain) == 2
+    flags = {"training": {"steps": 4}, "task": {"test_pairs": 9}}
+    told = chosen("default", tasks="reverse", strategies="linear", seeds="0..3", smoke=True, flags=flags).cells()
+    assert {(c.config.training.steps, c.config.task.test_pairs) for c in told} == {(4, 9)}
+    assert len(told) == 4
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("task", TASKS)
+def test_every_run_comes_back_from_its_json_with_the_same_id(task: str, strategy: str, corpus: Path) -> None:
+    config = resolve(task, strategy, 3, of_task(task, corpus))
+    text = canonical(config.model_dump(mode="json"))
+    back = RunConfig.model_validate(json.loads(text))
+    assert back == config
+    assert back.id == config.id
+    assert canonical(back.model_dump(mode="json")) == text
+    assert type(back.task) is TASKS[task]
+
+
+@pytest.mark.parametrize("path", OTHER)
+def test_set_reaches_every_field_of_model_training_and_scoring(path: str) -> None:
+    config = resolve("reverse", "linear", 0, [parse_settings([f"{path}={OTHER[path]}"])])
+    plain = resolve("reverse", "linear")
+    assert value_of(config, path) == OTHER[path] != value_of(plain, path)
+    assert {other for other in fields_of(plain) if value_of(plain, other) != value_of(config, other)} == {path}
+    assert config.id != plain.id
+
+
+def test_no_field_of_model_training_or_scoring_is_missing_from_the_list_above() -> None:
+    own = {path for path in fields_of(resolve("reverse", "linear")) if path.split(".")[0] in SECTIONS[2:]}
+    assert own == set(OTHER)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_set_reaches_every_field_of_every_strategy(strategy: str) -> None:
+    plain = resolve("reverse", strategy)
+    for field in parameters(plain.strategy):
+        now = value_of(plain, f"strategy.{field}")
+        other: Any = {"coin": "batch", "feed": "argmax"}.get(field) or OF_SCHEDULES[field]
+        if isinstance(other, dict):
+            other = other[plain.strategy.schedule.name]
+        config = resolve("reverse", strategy, 0, [parse_settings([f"strategy.{field}={other}"])])
+        assert value_of(config, f"strategy.{field}") == other != now
+        assert config.id != plain.id
+
+
+@pytest.mark.parametrize("task", [name for name in TASKS if name != "corpus"])
+def test_set_reaches_every_field_of_every_task(task: str) -> None:
+    room = ["task.nodes=20"] if task == "path" else []
+    plain = resolve(task, "linear", 0, [parse_settings(room)])
+    for path in (path for path in fields_of(plain) if path.startswith("task.")):
+        other = different(value_of(plain, path))
+        config = resolve(task, "linear", 0, [parse_settings([*room, f"{path}={other}"])])
+        assert value_of(config, path) != value_of(plain, path), path
+        assert config.id != plain.id, path
+
+
+def different(value: Any) -> Any:
+    """Another value that a field of a task may have."""
+    if isinstance(value, tuple):
+        return f"{value[0]}..{value[0]}" if value[0] != value[1] else f"{value[0] - 1}..{value[1]}"
+    if isinstance(value, float):
+        return value / 2
+    return "16..25" if value is None else value - 1 if value > 2 else value + 1
+
+
+def test_a_schedule_can_be_exchanged_by_its_name() -> None:
+    config = resolve("reverse", "linear", 0, [parse_settings(["strategy.schedule=cycle", "strategy.period=4"])])
+    assert config.strategy.schedule.model_dump() == {"name": "cycle", "period": 4, "duty": 0.5}
+
+
+def test_the_same_configuration_has_the_same_id_whatever_the_order_of_its_layers() -> None:
+    one = resolve("reverse", "linear", 0, [{"model": {"hidden": 8}, "training": {"steps": 5}}])
+    layers = [{"training": {"steps": 9}}, {"training": {"steps": 5}, "model": {"hidden": 8}}]
+    two = resolve("reverse", "linear", 0, layers)
+    assert one.id == two.id == hashlib.sha256(canonical(one.model_dump(mode="json"))).hexdigest()
+    assert one.id != resolve("reverse", "linear", 1, [{"model": {"hidden": 8}, "training": {"steps": 5}}]).id
+
+
+def test_a_strategy_by_its_name_and_the_same_one_spelled_out_are_one_run() -> None:
+    spelled = [{"strategy": {"schedule": "inverse-sigmoid", "feed": "uniform-token"}}]
+    assert resolve("reverse", "linear", 0, spelled).id == resolve("reverse", "uniform-token").id
+
+
+def test_where_a_corpus_lies_is_no_part_of_the_id_and_its_text_is(tmp_path: Path) -> None:
+    here, there, changed = (parallel(tmp_path / name) for name in ("here", "there", "changed"))
+    (changed / "test.en").write_text("a house\na cat\n", encoding="utf-8")
+    ids = [resolve("corpus", "linear", 0, of_task("corpus", folder)).id for folder in (here, there, changed)]
+    assert ids[0] == ids[1] != ids[2]
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(st.dictionaries(TEXT, st.floats(allow_nan=False, allow_infinity=False)))
+def test_canonical_json_reads_back_and_is_the_same_for_any_order_of_the_keys(document: dict[str, float]) -> None:
+    text = canonical(document)
+    assert json.loads(text) == document
+    assert canonical(dict(reversed(document.items()))) == text
+    assert b"\n" not in text
+
+
+def test_canonical_json_refuses_what_json_has_no_word_for() -> None:
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            canonical({"loss": value})
+    assert canonical({"b": "é", "a": None}) == '{"a":null,"b":"é"}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("model.hiden=3", "model.hiden: unknown field 'hiden': did you mean 'hidden'? known: embedding, hidden, "
+         "layers, attention, dropout"),
+        ("training.step=3", "training.step: unknown field 'step': did you mean 'steps'? "),
+        ("scoring.beem=3", "scoring.beem: unknown field 'beem': did you mean 'beam'? "),
+        ("task.lenth=4..5", "task.lenth: unknown field 'lenth': did you mean 'length'? "),
+        ("task.path=here", "task.path: unknown field 'path': known: validation_pairs, test_pairs, symbols, length, "),
+        ("strategy.half_att=0.3", "strategy inverse-sigmoid: unknown field 'half_att': did you mean 'half_at'? "),
+        ("modl.hidden=3", "--set modl.hidden: unknown section 'modl': did you mean 'model'? "),
+        ("model.hidden", "--set 'model.hidden': write it like --set model.hidden=128"),
+        ("model=3", "--set 'model=3': write it like --set model.hidden=128"),
+        ("=3", "--set '=3': write it like"),
+        ("model.hidden=0", "model.hidden = 0: input should be greater than or equal to 1"),
+        ("model.hidden=many", "model.hidden = 'many': input should be a valid integer"),
+        ("model.dropout=nan", "model.dropout = nan: input should be "),
+        ("model.attention=dott", "model.attention = 'dott': input should be 'none', 'dot' or 'aligned'"),
+        ("training.steps=-1", "training.steps = -1: input should be greater than or equal to 1"),
+        ("task.length=4", "task.length: 4 is not a range: write it like 4..15"),
+        ("task.length=9..4", "task.length: 9..4 is not a range: "),
+        ("task.name=copy", "task.name: name the task itself: --task NAME"),
+        ("strategy.k=0.5", "strategy.k = 0.5: input should be greater than or equal to 1"),
+        ("strategy.coin=tokn", "strategy.coin = 'tokn': input should be 'token', 'sequence' or 'batch'"),
+        ("strategy.start=2", "strategy.start = 2: input should be less than or equal to 1"),
+        ("strategy.schedule=liner", "unknown schedule 'liner': did you mean 'linear'? "),
+        (f"model.hidden={'9' * 5000}", "model.hidden = "),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_one_line_with_the_place_the_value_and_the_remedy(settings: str, message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        resolve("reverse", "inverse-sigmoid", 0, [parse_settings([settings])])
+    text = str(error.value)
+    assert text.startswith(message)
+    assert "\n" not in text
+    assert len(text) < 400
+
+
+def test_k_and_half_at_together_are_refused_with_both_values() -> None:
+    for strategy in ("inverse-sigmoid", "exponential"):
+        with pytest.raises(UsageError, match=r"^strategy: k = 3 and half_at = 0\.3 say the same thing: give one$"):
+            resolve("reverse", strategy, 0, [parse_settings(["strategy.k=3", "strategy.half_at=0.3"])])
+
+
+def test_settings_are_toml_or_else_text() -> None:
+    given = ["model.hidden=12", "model.dropout = 0.5", "task.length=4..8", "task.path=a b", "model.hidden=13"]
+    assert parse_settings(given) == {"model": {"hidden": 13, "dropout": 0.5}, "task": {"length": "4..8", "path": "a b"}}
+
+
+@given(st.text() | st.integers() | st.lists(st.text()))
+def test_a_value_in_a_message_is_one_printable_short_line(value: object) -> None:
+    text = short(value)
+    assert len(text) <= 64
+    assert text.isprintable()

@@ -1,0 +1,473 @@
+"""Promise 3: a result is whole or absent; damage is found before it is used, and named."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import random
+import resource
+import shutil
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssrun.config.run import canonical
+from ssrun.errors import StoreError
+from ssrun.runs.folder import RunFolder
+from ssrun.system.files import digest
+from tests.promises.test_resume import EVERYTHING_ON, STOP_AFTER
+from tests.support.runner import (
+    FILES,
+    GRID,
+    experiment,
+    fingerprint,
+    flip,
+    run_folder,
+    run_folders,
+    say,
+    snapshot,
+    ssrun,
+    train,
+)
+
+OPTIONS = ("--strategy=linear", *EVERYTHING_ON, "--checkpoint-every=5")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete comparison of four runs in `runs`, with a column that rests on the metrics."""
+    folder = tmp_path_factory.mktemp("finished")
+    grid = GRID + '[reach]\nmetric = "teacher_forced_loss"\nvalue = 3.25\n'
+    text = grid.replace("seeds =", 'metrics = ["bleu", "steps_to_reach"]\nseeds =')
+    ssrun("compare", experiment(folder, text), "--out=runs", "--jobs=2", folder=folder).must(0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unfinished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was stopped at step 17, its checkpoints of 15 and 17; and beside it the same, finished."""
+    folder = tmp_path_factory.mktemp("unfinished")
+    train(folder, *OPTIONS, faults={"ssrun.runs.execution": STOP_AFTER.format(step=17)}).must(143)
+    (folder / "whole").mkdir()
+    train(folder / "whole", *OPTIONS).must(0)
+    return folder
+
+
+@pytest.fixture
+def copied(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the comparison to damage."""
+    shutil.copytree(finished / "runs", tmp_path / "runs")
+    return tmp_path / "runs"
+
+
+def positions(size: int, count: int) -> list[int]:
+    """The first and last byte of a file, and some between."""
+    draw = random.Random(size)
+    return sorted({0, size - 1, *(draw.randrange(size) for _ in range(count - 2))})
+
+
+def names_the_file(folder: Path, path: Path) -> None:
+    """`ssrun verify` ends with 5 and names the file."""
+    done = ssrun("verify", "runs", folder=folder).must(5)
+    assert str(path.relative_to(folder)) in done.out + done.err, done.out + done.err
+
+
+def test_a_flipped_bit_in_any_file_of_a_complete_run_is_named(copied: Path) -> None:
+    """R9, R21, must-show 4: three positions a file."""
+    run = run_folders(copied)[0]
+    for name in FILES:
+        whole = (run / name).read_bytes()
+        for position in positions(len(whole), 3):
+            flip(run / name, position, bit=position % 8)
+            assert any(str(run / name) in fault for fault in faults_of(run)), (name, position)
+            (run / name).write_bytes(whole)
+    flip(run / "model.safetensors", 5000)
+    names_the_file(copied.parent, run / "model.safetensors")
+
+
+@pytest.mark.slow
+def test_a_flipped_bit_anywhere_in_any_file_of_a_complete_run_is_named(copied: Path) -> None:
+    """R9, R21, must-show 4: forty positions a file, each bit; and the files cut, emptied, longer and gone."""
+    run, flipped, others = run_folders(copied)[0], 0, 0
+    for name in FILES:
+        whole = (run / name).read_bytes()
+        for number, position in enumerate(positions(len(whole), 40)):
+            flip(run / name, position, bit=number % 8)
+            assert any(str(run / name) in fault for fault in faults_of(run)), (name, position)
+            (run / name).write_bytes(whole)
+            flipped += 1
+        for content in (whole[:-1], whole[: len(whole) // 2], b"", whole + b"\n", whole + whole, None):
+            if content is None:
+                (run / name).unlink()
+            else:
+                (run / name).write_bytes(content)
+            assert any(str(run / name) in fault for fault in faults_of(run)) or (content is None and name == FILES[-1])
+            (run / name).write_bytes(whole)
+            others += 1
+        names_the_file_after_a_flip(copied.parent, run / name)
+    assert faults_of(run) == []
+    say(f"must-show 4: {flipped} flipped bits and {others} cut, emptied, longer or missing files, each named")
+
+
+def names_the_file_after_a_flip(folder: Path, path: Path) -> None:
+    """The command itself, once a file."""
+    whole = path.read_bytes()
+    flip(path, len(whole) // 2)
+    names_the_file(folder, path)
+    path.write_bytes(whole)
+
+
+def faults_of(run: Path) -> list[str]:
+    """What `verify` finds wrong with a run."""
+    from ssrun.runs import verification as verifying
+
+    return verifying.faults_of(RunFolder(run))
+
+
+@pytest.mark.parametrize("name", ["run.json", "environment.json", "metrics.jsonl", "result.json"])
+def test_tables_refuse_a_damaged_run_by_name(copied: Path, finished: Path, name: str) -> None:
+    """R9: what `show` and `compare` rest on is checked before it is used."""
+    run = run_folders(copied)[2]
+    flip(run / name, 30)
+    for command in (["show", "runs"], ["show", "runs", "--json"], ["compare", finished / "grid.toml", "--out=runs"]):
+        done = ssrun(*command, folder=copied.parent).must(5)
+        assert str((run / name).relative_to(copied.parent)) in done.err
+        assert done.out == ""
+    (run / name).unlink()
+    ssrun("verify", "runs", folder=copied.parent).must(0 if name == "result.json" else 5)
+    if name != "result.json":
+        ssrun("show", "runs", folder=copied.parent).must(5)
+
+
+@pytest.mark.parametrize("name", ["experiment.json", "bootstrap.json"])
+def test_what_a_table_rests_on_beside_its_runs_is_named_where_it_is_damaged(copied: Path, name: str) -> None:
+    """R9: and the runs are checked all the same."""
+    size = (copied / name).stat().st_size
+    whole = (copied / name).read_bytes()
+    for position in positions(size, 8):
+        flip(copied / name, position)
+        assert name in ssrun("show", "runs", folder=copied.parent).must(5).err
+        done = ssrun("verify", "runs", folder=copied.parent).must(5)
+        assert f"runs/{name}: damaged" in done.out
+        assert "4 complete runs checked, 0 unfinished, 1 faults" in done.out
+        (copied / name).write_bytes(whole)
+
+
+def test_a_run_in_the_place_of_another_is_refused(copied: Path) -> None:
+    """R21."""
+    one, other = run_folders(copied)[:2]
+    shutil.rmtree(other)
+    shutil.copytree(one, other)
+    assert other.name in ssrun("show", "runs", folder=copied.parent).must(5).err
+    ssrun("verify", "runs", folder=copied.parent).must(5)
+
+
+def sealed(run: Path) -> None:
+    """Puts a result's digests right again, as one who knows how would."""
+    path = run / "result.json"
+    document = json.loads(path.read_bytes())
+    del document["digest"]
+    document["files"] = {name: digest((run / name).read_bytes()) for name in document["files"]}
+    path.write_bytes(canonical({**document, "digest": digest(canonical(document))}))
+
+
+def test_scores_are_recomputed_from_the_stored_text(copied: Path) -> None:
+    """R21: scores and texts that were edited, digests and all."""
+    run = run_folders(copied)[0]
+    whole = {name: (run / name).read_bytes() for name in FILES}
+    result = json.loads(whole["result.json"])
+    for metric in ("bleu", "exact_match", "next_step_error", "decoding_error"):
+        (run / "result.json").write_bytes(canonical({**result, metric: result[metric] + 0.001}))
+        sealed(run)
+        done = ssrun("verify", "runs", folder=copied.parent).must(5)
+        assert f"{metric} is" in done.out
+        assert "the stored text gives" in done.out
+    (run / "result.json").write_bytes(whole["result.json"])
+    (run / "hypotheses.txt").write_bytes((run / "references.txt").read_bytes())
+    names_the_file(copied.parent, run / "hypotheses.txt")
+    sealed(run)
+    names_the_file(copied.parent, run / "result.json")
+    (run / "hypotheses.txt").write_bytes(whole["hypotheses.txt"] + b"a b\n")
+    sealed(run)
+    names_the_file(copied.parent, run / "result.json")
+    (run / "hypotheses.txt").write_bytes(whole["hypotheses.txt"])
+    (run / "result.json").write_bytes(whole["result.json"])
+    (run / "metrics.jsonl").write_bytes(b"".join(whole["metrics.jsonl"].splitlines(keepends=True)[1:]))
+    names_the_file(copied.parent, run / "metrics.jsonl")
+
+
+def written(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def rewritten(path: Path, old: bytes, new: bytes) -> None:
+    path.write_bytes(path.read_bytes().replace(old, new))
+
+
+Damage = Callable[[Path, Path], None]  # of the newest checkpoint's payload and sidecar
+
+
+def mixed(payload: Path, sidecar: Path) -> None:
+    """Files of two steps."""
+    older = sorted(payload.parent.glob("checkpoint-*.safetensors"))[-2]
+    shutil.copy(older, payload)
+
+
+def cut(path: Path, size: int | float) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: size if isinstance(size, int) else round(len(content) * size)])
+
+
+DAMAGES: dict[str, Damage] = {
+    "payload cut in half": lambda payload, sidecar: cut(payload, 0.5),
+    "payload cut by a byte": lambda payload, sidecar: cut(payload, payload.stat().st_size - 1),
+    "payload emptied": lambda payload, sidecar: cut(payload, 0),
+    "payload longer": lambda payload, sidecar: written(payload, payload.read_bytes() + b"\0"),
+    "payload missing": lambda payload, sidecar: payload.unlink(),
+    "a bit of the header's length": lambda payload, sidecar: flip(payload, 2),
+    "a bit of the header": lambda payload, sidecar: flip(payload, 20),
+    "a bit of the header's end": lambda payload, sidecar: flip(payload, 60, bit=3),
+    "a low bit of a weight": lambda payload, sidecar: flip(payload, -8),
+    "a high bit of a weight": lambda payload, sidecar: flip(payload, -1, bit=6),
+    "a bit amid the payload": lambda payload, sidecar: flip(payload, payload.stat().st_size // 2),
+    "payload of zeros": lambda payload, sidecar: written(payload, bytes(payload.stat().st_size)),
+    "sidecar cut": lambda payload, sidecar: cut(sidecar, 0.5),
+    "sidecar emptied": lambda payload, sidecar: cut(sidecar, 0),
+    "a bit of the sidecar's step": lambda payload, sidecar: (
+        sidecar.write_bytes(sidecar.read_bytes().replace(b'"step":17', b'"step":16')) and None
+    ),
+    "a bit of the sidecar": lambda payload, sidecar: flip(sidecar, 10),
+    "a bit of the sidecar's digest": lambda payload, sidecar: flip(sidecar, sidecar.read_bytes().index(b"digest") + 12),
+    "the payload of another step": mixed,
+    "a list for a sidecar": lambda payload, sidecar: written(sidecar, b"[1, 2]"),
+    "a number for a sidecar": lambda payload, sidecar: written(sidecar, b"9" * 5000),
+    "nesting for a sidecar": lambda payload, sidecar: written(sidecar, b"[" * 100_000),
+}
+FAST = ("payload cut in half", "a low bit of a weight", "a bit of the sidecar's step", "the payload of another step")
+
+
+@pytest.mark.parametrize(
+    "damage", [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in DAMAGES]
+)
+def test_a_damaged_checkpoint_is_refused_and_the_one_before_it_taken(
+    unfinished: Path, tmp_path: Path, damage: str
+) -> None:
+    """R9: with one warning that names the file; the run ends with the same bytes."""
+    shutil.copytree(unfinished / "runs", tmp_path / "runs")
+    run = run_folder(tmp_path / "runs")
+    sidecars = sorted(run.glob("checkpoint-*.json"))
+    assert [path.name for path in sidecars] == ["checkpoint-0000000015.json", "checkpoint-0000000017.json"]
+    DAMAGES[damage](sidecars[-1].with_suffix(".safetensors"), sidecars[-1])
+    done = train(tmp_path, *OPTIONS).must(0)
+    warnings = [line for line in done.err.splitlines() if "warning" in line]
+    assert len(warnings) == 1
+    assert "checkpoint-0000000017" in warnings[0]
+    assert "step 15:" not in done.err  # it went on from 15 and not from the start
+    assert fingerprint(run) == fingerprint(run_folder(unfinished / "whole" / "runs"))
+
+
+def test_a_folder_in_the_place_of_a_checkpoint_is_left_alone(unfinished: Path, tmp_path: Path) -> None:
+    """R9: it is not ours; the checkpoint before it is taken, and the run ends with the same bytes."""
+    shutil.copytree(unfinished / "runs", tmp_path / "runs")
+    run = run_folder(tmp_path / "runs")
+    payload = run / "checkpoint-0000000017.safetensors"
+    payload.unlink()
+    payload.mkdir()
+    (payload / "mine").touch()
+    done = train(tmp_path, *OPTIONS).must(0)
+    assert "checkpoint-0000000017.safetensors: not a regular file" in done.err
+    (payload / "mine").unlink()
+    payload.rmdir()
+    assert fingerprint(run) == fingerprint(run_folder(unfinished / "whole" / "runs"))
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_begins_again(unfinished: Path, tmp_path: Path) -> None:
+    """R9: and does not keep the damaged ones in the place of its own."""
+    shutil.copytree(unfinished / "runs", tmp_path / "runs")
+    run = run_folder(tmp_path / "runs")
+    for path in run.glob("checkpoint-*.safetensors"):
+        flip(path, 500)
+    stop = {"ssrun.runs.execution": STOP_AFTER.format(step=7)}
+    done = train(tmp_path, *OPTIONS, faults=stop).must(143)
+    assert done.err.count("warning") == 2
+    assert sorted(path.stem[-2:] for path in run.glob("checkpoint-*.json")) == ["05", "07"]
+    train(tmp_path, *OPTIONS).must(0)
+    assert fingerprint(run) == fingerprint(run_folder(unfinished / "whole" / "runs"))
+
+
+@pytest.mark.parametrize("position", [3, 200, -5])
+def test_metrics_damaged_before_the_checkpoint_are_found_on_resuming(
+    unfinished: Path, tmp_path: Path, position: int
+) -> None:
+    """R9, R22."""
+    shutil.copytree(unfinished / "runs", tmp_path / "runs")
+    run = run_folder(tmp_path / "runs")
+    flip(run / "metrics.jsonl", position)
+    done = train(tmp_path, *OPTIONS).must(0)
+    assert "metrics.jsonl: damaged" in done.err
+    assert fingerprint(run) == fingerprint(run_folder(unfinished / "whole" / "runs"))
+
+
+class Trap:
+    """Unpickling one makes a file."""
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return Path.touch, (Path("SPRUNG"),)
+
+
+def test_a_pickle_in_the_place_of_any_file_is_refused(finished: Path, unfinished: Path, tmp_path: Path) -> None:
+    """R25."""
+    trap = pickle.dumps(Trap())
+    for name in (*FILES, "experiment.json"):
+        folder = tmp_path / name
+        shutil.copytree(finished / "runs", folder / "runs")
+        run = run_folders(folder / "runs")[0]
+        for each in run_folders(folder / "runs") if name != "experiment.json" else [folder / "runs"]:
+            (each / name).write_bytes(trap)
+        ssrun("verify", "runs", folder=folder).must(5)
+        shown = ssrun("show", "runs", folder=folder)
+        shown.must(
+            5 if name in ("run.json", "environment.json", "metrics.jsonl", "result.json", "experiment.json") else 0
+        )
+        decoded = ssrun("decode", run, folder=folder)
+        decoded.must(5 if name in ("run.json", "model.safetensors", "vocabulary.json", "result.json") else 0)
+    only = tmp_path / "table"
+    only.mkdir()
+    (only / "table.json").write_bytes(trap)
+    ssrun("show", only, folder=tmp_path).must(5)
+    shutil.copytree(unfinished / "runs", tmp_path / "runs")
+    for path in run_folder(tmp_path / "runs").glob("checkpoint-*"):
+        path.write_bytes(trap)
+    train(tmp_path, *OPTIONS).must(0)
+    (tmp_path / "grid.toml").write_bytes(trap)
+    ssrun("compare", "grid.toml", folder=tmp_path).must(2)
+    assert not list(tmp_path.rglob("SPRUNG"))
+
+
+def header(entries: dict[str, Any], size: int) -> bytes:
+    """Safetensors of these entries, and zeros."""
+    text = json.dumps(entries).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(size)
+
+
+def one(shape: list[int], end: int, kind: str = "F32") -> dict[str, Any]:
+    return {"dtype": kind, "shape": shape, "data_offsets": [0, end]}
+
+
+HOSTILE = {
+    "100,000 tensors": lambda whole: header({f"t{n}": one([0], 0) for n in range(100_000)}, 0),
+    "a header of 100 MB": lambda whole: struct.pack("<Q", 10**8) + b" " * 10**8,
+    "a header of 2^63 bytes": lambda whole: struct.pack("<Q", 2**63) + whole[8:],
+    "no header": lambda whole: b"\0\0",
+    "another shape": lambda whole: header({"output.bias": one([2, 2], 16)}, 16),
+    "a huge shape": lambda whole: header({"output.bias": one([2**40], 2**42)}, 16),
+    "overlapping offsets": lambda whole: header({"a": one([4], 16), "b": one([4], 16)}, 16),
+    "a gigabyte": lambda whole: whole + bytes(2**30),
+    "another type": lambda whole: whole.replace(b'"F32"', b'"I32"'),
+    "a name more": lambda whole: whole.replace(b"output.bias", b"output.boas"),
+    "text": lambda whole: b"hello, world\n" * 100,
+}
+
+
+@pytest.fixture
+def memory() -> Callable[[], int]:
+    """How many bytes this process' peak has grown since."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return lambda: (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_weights_are_refused_soon_and_cheaply(copied: Path, name: str, memory: Callable[[], int]) -> None:
+    """R26: even where the digests are right; in under 2 s and 200 MB."""
+    from ssrun.runs.trained import load_trained
+
+    run = run_folders(copied)[0]
+    whole = (run / "model.safetensors").read_bytes()
+    if name == "a gigabyte":
+        with (run / "model.safetensors").open("ab") as file:
+            file.truncate(len(whole) + 2**30)
+    else:
+        (run / "model.safetensors").write_bytes(HOSTILE[name](whole))
+        sealed(run)
+    started = time.monotonic()
+    with pytest.raises(StoreError, match="safetensors"):
+        load_trained(RunFolder(run))
+    assert time.monotonic() - started < 2
+    assert memory() < 200 * 2**20
+
+
+@pytest.mark.parametrize("attention", ["none", "dot", "aligned"])
+@pytest.mark.parametrize(("embedding", "hidden", "layers"), [(8, 8, 1), (5, 7, 1), (3, 4, 3)])
+def test_the_size_of_weights_is_known_without_building_the_model(
+    embedding: int, hidden: int, layers: int, attention: str
+) -> None:
+    """R26."""
+    from ssrun.config.run import ModelConfig
+    from ssrun.runs.checkpoints import weight_bytes
+    from ssrun.seq2seq.model import Seq2Seq
+
+    sizes = {"embedding": embedding, "hidden": hidden, "layers": layers, "attention": attention}
+    config = ModelConfig.model_validate(sizes)
+    weights = Seq2Seq(config, 11, 13).state_dict().values()
+    assert weight_bytes(config, 11, 13) == sum(weight.numel() * weight.element_size() for weight in weights)
+
+
+def test_the_weights_of_a_giant_are_refused_before_it_is_built(copied: Path, memory: Callable[[], int]) -> None:
+    """R26: a configuration of 8 layers of 8,192 units, all digests right."""
+    from ssrun.config.spec import Cell
+    from ssrun.runs.trained import load_trained
+
+    run = run_folders(copied)[0]
+    cell = RunFolder(run).cell()
+    giant = cell.config.model.model_copy(update={"hidden": 8192, "layers": 8})
+    cell = cell._replace(config=cell.config.model_copy(update={"model": giant}))
+    assert isinstance(cell, Cell)
+    (run / "run.json").write_bytes(canonical(cell.document()))
+    sealed(run)
+    started = time.monotonic()
+    with pytest.raises(StoreError, match="not the size of this model's"):
+        load_trained(RunFolder(run))
+    assert time.monotonic() - started < 2
+    assert memory() < 200 * 2**20
+
+
+FORGED: dict[str, Any] = {
+    "no status": lambda document: document.pop("status"),
+    "files a list": lambda document: document.update(files=[1]),
+    "files elsewhere": lambda document: document["files"].update({"../../../x": "0"}),
+    "no bleu": lambda document: document.pop("bleu"),
+    "bleu a text": lambda document: document.update(bleu="high"),
+    "no files": lambda document: document.update(files={}),
+    "run a number": lambda document: document.update(run=7),
+    "newer": lambda document: document.update(store=99),
+    "store a text": lambda document: document.update(store="1"),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_forged_result_with_the_right_digest_is_refused_in_one_line(copied: Path, name: str) -> None:
+    """R25."""
+    path = run_folders(copied)[0] / "result.json"
+    document = json.loads(path.read_bytes())
+    del document["digest"]
+    FORGED[name](document)
+    path.write_bytes(canonical({**document, "digest": digest(canonical(document))}))
+    done = ssrun("verify", "runs", folder=copied.parent).must(5)
+    assert path.parent.name in done.out
+    done = ssrun("show", "runs", folder=copied.parent)
+    if name != "files elsewhere":
+        done.must(5)
+    assert len(done.err.splitlines()) <= 1
+
+
+def test_verify_changes_nothing(copied: Path) -> None:
+    """R21, R23."""
+    flip(run_folders(copied)[0] / "sources.txt", 3)
+    before = snapshot(copied)
+    ssrun("verify", "runs", folder=copied.parent).must(5)
+    ssrun("verify", "runs", "--json", folder=copied.parent).must(5)
+    assert snapshot(copied) == before

@@ -1,0 +1,224 @@
+"""Promises 1 and 3: a cell that diverges, fails, hangs or dies is marked, with its reason, and stops no other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.promises.test_resume import STOP_AFTER
+from tests.promises.test_signals import noting, trained
+from tests.support.runner import GRID, STEPS, experiment, fingerprint, run_folder, run_folders, ssrun, strays, train
+
+FIVE_SEEDS = GRID.replace('"0..1"', '"0..4"')
+COMPARE = ("compare", "grid.toml", "--jobs=2", "--out=runs", "--checkpoint-every=5")
+OF_SEED = """
+def _is_it(config):
+    return config.seed == {seed} and config.strategy.schedule.name == "linear"
+_whole_train = train
+def train(model, optimiser, batches, config, first=0):
+    for step in _whole_train(model, optimiser, batches, config, first):
+        if _is_it(config) and step.step == {step}:
+            {action}
+        yield step
+"""
+
+
+def rows(folder: Path) -> dict[str, dict[str, object]]:
+    """The table's rows by strategy."""
+    document = json.loads(ssrun("show", "runs", "--json", folder=folder).must(0).out)
+    assert document["faults"] or all(row["n"] == row["of"] for row in document["rows"])
+    return {row["strategy"]: row for row in document["rows"]}
+
+
+def test_a_loss_that_is_no_number_stops_its_run_alone_and_is_counted(tmp_path: Path) -> None:
+    """R14: n = 4 of 5."""
+    experiment(tmp_path, FIVE_SEEDS)
+    poison = "model.output.bias.data.fill_(float('nan'))"
+    fault = {"ssrun.runs.execution": OF_SEED.format(seed=3, step=12, action=poison)}
+    done = ssrun(*COMPARE, folder=tmp_path, faults=fault).must(3)
+    assert "diverged" in done.out
+    (run,) = (tmp_path / "runs").glob("copy/linear/seed-3-*")
+    result = json.loads((run / "result.json").read_bytes(), parse_constant=pytest.fail)
+    assert (result["status"], result["steps"], result["reason"]) == (
+        "diverged",
+        13,
+        "diverged at step 13: the loss is nan",
+    )
+    linear = rows(tmp_path)["linear"]
+    assert (linear["n"], linear["of"], linear["diverged"], linear["failed"]) == (4, 5, 1, 0)
+    assert rows(tmp_path)["teacher-forcing"]["n"] == 5
+    ssrun("verify", "runs", folder=tmp_path).must(0)
+    assert not strays(tmp_path / "runs")
+    again = {"ssrun.runs.execution": noting()}
+    ssrun(*COMPARE, folder=tmp_path, faults=again).must(3)  # it would diverge again: it is complete
+    assert trained(tmp_path) == []
+
+
+@pytest.mark.parametrize("evaluate", [1, 1000])
+def test_a_learning_rate_out_of_all_bounds_ends_in_a_number_or_in_diverged(tmp_path: Path, evaluate: int) -> None:
+    """R14: strict JSON either way, also where only the evaluation meets what is no number."""
+    for rate, codes in (("1e9", (0, 3)), ("1e30", (0, 3)), ("3e38", (3,))):
+        options = (f"--set=training.learning_rate={rate}", f"--set=training.evaluate_every={evaluate}", "--json")
+        done = train(tmp_path, *options, "--set=training.clip=1e30").must(*codes)
+        result = json.loads(done.out, parse_constant=pytest.fail)
+        assert result["status"] == ("diverged" if done.code else "complete")
+    ssrun("verify", "runs", folder=tmp_path).must(0)
+    ssrun("show", "runs", folder=tmp_path).must(0)
+
+
+DEATHS = {
+    "exits by itself": "os._exit(7)",
+    "is killed": "os.kill(os.getpid(), 9)",
+    "crashes": "import ctypes; ctypes.string_at(0)",
+    "is asked to stop": "os.kill(os.getpid(), 15)",
+}
+
+
+@pytest.mark.parametrize("death", DEATHS)
+def test_a_cell_that_dies_is_tried_again_from_its_checkpoint_and_no_other_is(tmp_path: Path, death: str) -> None:
+    """R15."""
+    experiment(tmp_path, GRID)
+    action = f'if not os.path.exists("once"):\n                os.mkdir("once")\n                {DEATHS[death]}'
+    code = noting() + OF_SEED.format(seed=1, step=12, action=action)
+    done = ssrun(*COMPARE, folder=tmp_path, faults={"ssrun.runs.execution": code}).must(0)
+    assert done.err.count("retry") == 1
+    starts = sorted(first for _, first in trained(tmp_path))
+    assert starts[:4] == [0, 0, 0, 0]
+    assert starts[4:] in ([10], [12], [13])  # 10 by its checkpoint; or where it could still write one
+    assert not strays(tmp_path / "runs")
+
+
+def test_a_cell_that_dies_every_time_is_given_up_and_said(tmp_path: Path) -> None:
+    """R15, R16."""
+    experiment(tmp_path, GRID)
+    fault = {"ssrun.runs.execution": OF_SEED.format(seed=1, step=12, action="os.kill(os.getpid(), 9)")}
+    done = ssrun(*COMPARE, folder=tmp_path, faults=fault).must(3)
+    assert done.err.count("retry") == 2
+    assert "killed by SIGKILL" in done.out.replace("\n", " ")
+    assert (rows(tmp_path)["linear"]["n"], rows(tmp_path)["linear"]["failed"]) == (1, 1)
+    ssrun(*COMPARE, folder=tmp_path).must(0)
+    assert not strays(tmp_path / "runs")
+
+
+def test_a_cell_that_raises_and_one_that_hangs_are_marked_and_the_rest_completes(tmp_path: Path) -> None:
+    """R16."""
+    experiment(tmp_path, GRID.replace('"0..1"', '"0..2"'))
+    raises = OF_SEED.format(seed=1, step=3, action="raise RuntimeError('no luck\\n\\x1b[2J today')")
+    hangs = OF_SEED.format(seed=2, step=3, action="import time; time.sleep(600)").replace("_whole", "_hung")
+    code = (raises + hangs.replace("_is_it", "_is_other")).replace("\n            \n", "\n")
+    done = ssrun(*COMPARE, "--cell-timeout=6", folder=tmp_path, faults={"ssrun.runs.execution": code}).must(3)
+    assert "hung: no end within 6 s" in done.err
+    assert "RuntimeError: no luck" in done.err
+    assert "\x1b" not in done.err + done.out
+    linear = rows(tmp_path)["linear"]
+    assert (linear["n"], linear["of"], linear["failed"]) == (1, 3, 2)
+    assert rows(tmp_path)["teacher-forcing"]["n"] == 3
+    notes = {
+        run.name[:6]: json.loads((run / "failure.json").read_bytes())
+        for run in run_folders(tmp_path / "runs")
+        if (run / "failure.json").exists()
+    }
+    assert sorted(notes) == ["seed-1", "seed-2"]
+    assert all(note["attempts"] == 1 for note in notes.values())
+    ssrun(*COMPARE, folder=tmp_path).must(0)
+    assert not strays(tmp_path / "runs")
+
+
+LARGE = GRID.replace('"teacher-forcing", "linear"', '"small", "large"').replace(
+    'strategies = ["small", "large"]',
+    """baseline = "small"
+strategies = {small = {base = "linear"}, large = {base = "linear", model = {hidden = 96}}}""",
+)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole_and_fails_that_cell_alone(tmp_path: Path) -> None:
+    """R12."""
+    options = ("--set=model.hidden=96", "--strategy=linear", "--checkpoint-every=5")
+    train(tmp_path, *options, faults={"ssrun.runs.execution": STOP_AFTER.format(step=10)}).must(143)
+    run = run_folder(tmp_path / "runs")
+    before = {path.name: path.read_bytes() for path in run.glob("checkpoint-*")}
+    assert len(before) == 4
+    done = train(tmp_path, *options, file_limit=200_000).must(5)
+    assert done.err.splitlines()[-1].startswith("ssrun: runs/copy/linear/seed-0-")
+    assert "checkpoint-0000000015.safetensors: cannot be written (File too large)" in done.err
+    assert {path.name: path.read_bytes() for path in run.glob("checkpoint-*")} == before
+    assert not list(run.glob(".*.tmp"))
+    train(tmp_path, *options).must(0)
+    (tmp_path / "straight").mkdir()
+    train(tmp_path / "straight", *options).must(0)
+    assert fingerprint(run) == fingerprint(run_folder(tmp_path / "straight" / "runs"))
+
+
+def test_a_full_disk_fails_the_cells_that_do_not_fit_and_no_others(tmp_path: Path) -> None:
+    """R12: reason and path are named; with room they end."""
+    experiment(tmp_path, LARGE)
+    done = ssrun(*COMPARE, folder=tmp_path, file_limit=200_000).must(3)
+    assert "checkpoint-0000000005.safetensors: cannot be written (File too large)" in done.err
+    assert (rows(tmp_path)["small"]["n"], rows(tmp_path)["large"]["failed"]) == (2, 2)
+    (run, _) = (tmp_path / "runs").glob("copy/large/seed-*")
+    assert "checkpoint-0000000005.safetensors" in json.loads((run / "failure.json").read_bytes())["reason"]
+    ssrun(*COMPARE, folder=tmp_path).must(0)
+    assert not strays(tmp_path / "runs")
+
+
+FULL_AT = """
+_fsyncs = {number}
+_fsync = os.fsync
+def full(descriptor):
+    global _fsyncs
+    _fsyncs -= 1
+    if _fsyncs < 0:
+        raise OSError(28, "No space left on device")
+    _fsync(descriptor)
+os.fsync = full
+"""
+
+
+@pytest.mark.parametrize("number", [0, 3, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 40) if n != 3)])
+def test_a_disk_that_fills_at_any_write_is_said_in_one_line_and_loses_nothing(tmp_path: Path, number: int) -> None:
+    """R12, promise 3."""
+    options = ("--strategy=linear", "--checkpoint-every=5")
+    done = train(tmp_path, *options, faults={"ssrun.system.files": FULL_AT.format(number=number)}).must(0, 5)
+    if done.code:
+        assert "cannot be written (No space left on device)" in done.err.splitlines()[-1]
+        for run in run_folders(tmp_path / "runs"):
+            assert not list(run.glob(".*.tmp"))
+    train(tmp_path, *options).must(0)
+    assert json.loads((run_folder(tmp_path / "runs") / "result.json").read_bytes())["steps"] == STEPS
+    assert not strays(tmp_path / "runs")
+
+
+NOTHING_IS_WRITTEN = """
+import sys as _sys
+def _refuse(event, arguments):
+    writes = event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.link", "os.symlink")
+    if event == "open" and isinstance(arguments[2], int):
+        writes = bool(arguments[2] & 0o1103) and str(arguments[0]).find("moved") >= 0
+    if writes and "moved" in str(arguments[0]):
+        raise PermissionError(13, "Read-only", str(arguments[0]))
+_sys.addaudithook(_refuse)
+"""
+
+
+def test_commands_that_read_work_in_a_folder_that_is_read_only_and_was_moved(tmp_path: Path) -> None:
+    """R23."""
+    experiment(tmp_path, GRID)
+    ssrun(*COMPARE, folder=tmp_path).must(0)
+    shown = ssrun("show", "runs", "--json", folder=tmp_path).must(0).out
+    (tmp_path / "runs").rename(tmp_path / "moved (2)")
+    fault = {"ssrun.system.files": NOTHING_IS_WRITTEN}
+    for form in ("rich", "markdown", "csv", "latex"):
+        ssrun("show", "moved (2)", f"--format={form}", folder=tmp_path, faults=fault).must(0)
+    assert ssrun("show", "moved (2)", "--json", folder=tmp_path, faults=fault).must(0).out == shown
+    ssrun("verify", "moved (2)", folder=tmp_path, faults=fault).must(0)
+    for run in run_folders(tmp_path / "moved (2)"):
+        ssrun("decode", run, folder=tmp_path, faults=fault).must(0)
+        ssrun("verify", run, folder=tmp_path, faults=fault).must(0)
+    done = ssrun("compare", "grid.toml", "--out=moved (2)", folder=tmp_path, faults=fault).must(5)
+    assert "cannot be written (Read-only)" in done.err
+    train(tmp_path).must(0)
+    (tmp_path / "runs").rename(tmp_path / "moved [3]")
+    for command in ("show", "verify"):
+        ssrun(command, "moved [3]", folder=tmp_path, faults=fault).must(0)

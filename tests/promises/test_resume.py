@@ -1,0 +1,257 @@
+"""Promises 1, 2 and 4: a run that was stopped, killed or started elsewhere ends with the same bytes."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import time
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+
+from ssrun.config.run import resolve
+from ssrun.runs.execution import prepare
+from ssrun.strategies.strategy import STRATEGIES
+from tests.support.runner import (
+    EVALUATE,
+    SIZES,
+    STEPS,
+    ended,
+    fingerprint,
+    process,
+    run_folder,
+    say,
+    snapshot,
+    ssrun,
+    ssrun_killed,
+    strays,
+    train,
+)
+
+EVERYTHING_ON = ("--set=model.dropout=0.3", "--set=training.clip=0.05", "--set=model.layers=2")
+
+STOP_AFTER = """
+_train = train
+def train(*arguments):
+    for step in _train(*arguments):
+        if step.step + 1 == {step}:
+            interruption.request(15)
+        yield step
+"""
+
+DIE_AT_WRITE = """
+import signal
+import time
+_left, _fsync, _replace = {number}, os.fsync, Path.replace
+def counted(real):
+    def function(*arguments):
+        global _left
+        _left -= 1
+        if not _left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments)
+    return function
+os.fsync, Path.replace = counted(_fsync), counted(_replace)
+"""
+
+
+@cache
+def straight(folder: Path, *options: str) -> str:
+    """The fingerprint of an undisturbed run."""
+    folder.mkdir()
+    train(folder, *options).must(0)
+    return fingerprint(run_folder(folder / "runs"))
+
+
+def stopped(folder: Path, step: int, *options: str) -> None:
+    """Starts or resumes a run, and stops it after a step."""
+    done = train(folder, *options, faults={"ssrun.runs.execution": STOP_AFTER.format(step=step)})
+    done.must(143)
+    assert list(run_folder(folder / "runs").glob(f"checkpoint-{step:010}.json"))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_run_stopped_and_resumed_again_and_again_equals_an_uninterrupted_one(tmp_path: Path, strategy: str) -> None:
+    """R1: stopped at the first step, in an evaluation, amid, at the last but one, and in the last evaluation."""
+    options = (f"--strategy={strategy}", *EVERYTHING_ON)
+    for step in (1, EVALUATE, 17, STEPS - 1, STEPS):
+        stopped(tmp_path, step, *options)
+    train(tmp_path, *options).must(0)
+    assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path / "straight", *options)
+    assert not strays(tmp_path / "runs")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_run_stopped_at_any_step_equals_an_uninterrupted_one(tmp_path: Path, strategy: str) -> None:
+    """R1, each step by itself."""
+    options = (f"--strategy={strategy}", *EVERYTHING_ON)
+    for step in (1, 2, 4, 5, 6, 10, 17, STEPS - 1, STEPS):
+        stopped(tmp_path, step, *options)
+        train(tmp_path, *options).must(0)
+        assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path / "straight", *options)
+        shutil.rmtree(tmp_path / "runs")
+    say(f"R1 {strategy}: 9 stops, 9 resumed runs equal to the uninterrupted one")
+
+
+def corpus(folder: Path, pairs: int = 30) -> Path:
+    """A small parallel corpus."""
+    draw = random.Random(0)
+    folder.mkdir()
+    for split, size in (("train", pairs), ("valid", 5), ("test", 5)):
+        lines = [" ".join(draw.choices("abcdef", k=draw.randint(2, 5))) for _ in range(size)]
+        text = "".join(f"{line}\t{line.upper()}\n" for line in lines)
+        (folder / f"{split}.tsv").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_a_run_stopped_at_an_epochs_edge_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+    """R1: 30 pairs in batches of 8, so that epochs end within the fourth, eighth ... step."""
+    folder = corpus(tmp_path / "corpus")
+    options = ("--task=corpus", f"--corpus={folder}", "--strategy=linear", *EVERYTHING_ON)
+    for step in (3, 4, 8):
+        stopped(tmp_path, step, *options)
+    train(tmp_path, *options).must(0)
+    assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path / "straight", *options)
+
+
+@pytest.mark.parametrize(
+    ("lost", "code"),
+    [
+        ("the optimiser's moments", {"ssrun.runs.checkpoints": "def restore(model, optimiser, tensors):\n"
+          "    model.load_state_dict({n[6:]: t for n, t in tensors.items() if n.startswith('model.')})"}),
+        ("the dropout masks' key", {"ssrun.seq2seq.training": "_key = streams.key\n"
+          "streams.key = lambda seed, purpose, index=0: _key(seed, purpose, index + (purpose == 'dropout'))"}),
+        ("the coins' key", {"ssrun.seq2seq.decoder_inputs": "_key = streams.key\n"
+          "streams.key = lambda seed, purpose, index=0: _key(seed, purpose, index + (purpose == 'coin'))"}),
+    ],
+)  # fmt: skip
+def test_a_resume_that_loses_state_would_be_noticed(tmp_path: Path, lost: str, code: dict[str, str]) -> None:
+    """R1, its control: without any one part of the state the hash differs."""
+    options = ("--strategy=linear", *EVERYTHING_ON)
+    stopped(tmp_path, 10, *options)
+    train(tmp_path, *options, faults=code).must(0)
+    assert fingerprint(run_folder(tmp_path / "runs")) != straight(tmp_path / "straight", *options), lost
+
+
+def test_two_fresh_processes_agree_whatever_threads_and_hash_seeds_they_are_given(tmp_path: Path) -> None:
+    """R2, R4: this one is asked for two threads and another hash seed."""
+    options = ("--strategy=linear", *EVERYTHING_ON)
+    fresh = process(
+        ["train", "--task=copy", *SIZES, *options, "--out=runs"],
+        tmp_path,
+        environment={"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "PYTHONHASHSEED": "7"},
+    )
+    ended(fresh).must(0)
+    assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path / "straight", *options)
+
+
+def test_all_strategies_begin_with_the_same_weights_and_see_the_same_batches() -> None:
+    """R5."""
+    seen = []
+    for strategy in STRATEGIES:
+        small = {"task": {"validation_pairs": 10, "test_pairs": 10}, "model": {"hidden": 8}}
+        parts = prepare(resolve("reverse", strategy, 3, [small]))
+        batches = [parts.batches.at(step) for step in (0, 1, 99, 100)]
+        seen.append(
+            [*parts.model.state_dict().values(), *(t for batch in batches for t in (batch.source, batch.target))]
+        )
+    for other in seen[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(seen[0], other, strict=True))
+
+
+def test_how_often_a_run_is_evaluated_or_kept_changes_no_weight(tmp_path: Path) -> None:
+    """R6."""
+    weights = []
+    for number, (evaluate, keep) in enumerate([(1, 1), (7, 0), (1000, 5)]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        options = (f"--set=training.evaluate_every={evaluate}", f"--checkpoint-every={keep}", "--strategy=linear")
+        train(folder, *EVERYTHING_ON, *options).must(0)
+        weights.append((run_folder(folder / "runs") / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1] == weights[2]
+
+
+KILLED = ("--strategy=linear", *EVERYTHING_ON, "--checkpoint-every=1")
+
+
+def killed_at_random(folder: Path, seed: int, kills: int) -> tuple[int, int]:
+    """Kills a run at random moments of the time it takes, resumes it, and begins it anew where it came to its end.
+
+    Returns:
+        How many SIGKILLs were sent until `kills` of them met the run alive, and how often it came to its end.
+    """
+    expected = straight(folder / "straight", *KILLED)
+    start = time.monotonic()
+    train(folder, *KILLED).must(0)
+    span, draw = time.monotonic() - start, random.Random(seed)
+    shutil.rmtree(folder / "runs")
+    sent, alive, ends = 0, 0, 0
+    while alive < kills:
+        moment = draw.uniform(0.02, span)
+        done, _ = ssrun_killed("train", "--task=copy", *SIZES, "--out=runs", *KILLED, folder=folder, after=moment)
+        assert "Traceback" not in done.err
+        assert done.code in (0, 128 + signal.SIGKILL)
+        sent, alive = sent + 1, alive + (done.code != 0)
+        if done.code == 0 or alive == kills:
+            train(folder, *KILLED).must(0)
+            assert not strays(folder / "runs")
+            assert fingerprint(run_folder(folder / "runs")) == expected
+            shutil.rmtree(folder / "runs")
+            ends += 1
+    return sent, ends
+
+
+def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    """R8, the fast half: four moments."""
+    killed_at_random(tmp_path, seed=8, kills=4)
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_twenty_random_moments_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    """R8."""
+    sent, ends = killed_at_random(tmp_path, seed=88, kills=20)
+    say(f"R8: {sent} SIGKILLs at random moments, 20 met the run alive; {ends} times to the same end; nothing left")
+
+
+@pytest.mark.parametrize(
+    "number", [1, 2, 9, *(pytest.param(number, marks=pytest.mark.slow) for number in range(3, 60) if number != 9)]
+)
+def test_a_run_killed_at_any_write_ends_with_the_same_bytes(tmp_path: Path, number: int) -> None:
+    """R8, promise 3: dies at its n-th fsync or rename, n from 1 to beyond the last."""
+    options = ("--strategy=linear", *EVERYTHING_ON)
+    train(tmp_path, *options, faults={"ssrun.system.files": DIE_AT_WRITE.format(number=number)}).must(0, 137)
+    train(tmp_path, *options).must(0)
+    assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path.parent / "straight", *options)
+    assert not strays(tmp_path / "runs")
+
+
+def test_the_same_command_again_changes_nothing_that_is_complete(tmp_path: Path) -> None:
+    """Promise 1."""
+    train(tmp_path).must(0)
+    before = snapshot(tmp_path)
+    train(tmp_path).must(0)
+    ssrun("show", "runs", folder=tmp_path).must(0)
+    ssrun("verify", "runs", folder=tmp_path).must(0)
+    assert snapshot(tmp_path) == before
+
+
+def test_metrics_that_end_in_half_a_line_or_in_nuls_are_read_to_the_last_whole_line(tmp_path: Path) -> None:
+    """R22: and the run that goes on from its checkpoint cuts them off."""
+    from ssrun.runs.folder import RunFolder
+
+    options = ("--strategy=linear", *EVERYTHING_ON)
+    for torn in (b'{"step": 15, "eps', b"\0" * 4096, b'{"step": 15}\n{"st', b"\0" * 100 + b"\n"):
+        stopped(tmp_path, 12, *options)
+        run = run_folder(tmp_path / "runs")
+        whole = (run / "metrics.jsonl").read_bytes()
+        (run / "metrics.jsonl").write_bytes(whole + torn)
+        extra = torn.count(b"\n") - (b"\0" in torn and b"\n" in torn)
+        assert [line["step"] for line in RunFolder(run).metrics()][:2] == [5, 10]
+        assert len(RunFolder(run).metrics()) == 2 + extra
+        train(tmp_path, *options).must(0)
+        assert fingerprint(run) == straight(tmp_path / "straight", *options)
+        shutil.rmtree(tmp_path / "runs")

@@ -1,0 +1,208 @@
+"""Promises 1 and 4: order, jobs, shards and company change no number; nothing is trained twice."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.promises.test_signals import noting, trained
+from tests.support.runner import (
+    GRID,
+    Nursery,
+    experiment,
+    nursery,
+    run_folder,
+    run_folders,
+    snapshot,
+    ssrun,
+    strays,
+    train,
+)
+
+NOTED = {"ssrun.runs.execution": noting()}
+SLOWLY = {"ssrun.runs.execution": noting(0.02)}
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The comparison by one job."""
+    folder = tmp_path_factory.mktemp("serial")
+    experiment(folder, GRID)
+    ssrun("compare", "grid.toml", "--jobs=1", "--out=runs", folder=folder).must(0)
+    return folder
+
+
+def table(folder: Path, results: str = "runs") -> str:
+    """What `show --json` says."""
+    return ssrun("show", results, "--json", folder=folder).must(0).out
+
+
+def test_jobs_and_order_and_shards_change_no_byte_of_the_table(serial: Path, tmp_path: Path) -> None:
+    """R3."""
+    experiment(tmp_path, GRID)
+    ssrun("compare", "grid.toml", "--jobs=3", "--out=jobs", folder=tmp_path).must(0)
+    backwards = {
+        "ssrun.analysis.comparison": "_forwards = incomplete\nincomplete = lambda *given: _forwards(*given)[::-1]"
+    }
+    ssrun("compare", "grid.toml", "--jobs=1", "--out=order", folder=tmp_path, faults=backwards).must(0)
+    for part in (2, 1):
+        shard = ("--shard", f"{part}/2", f"--out=shard-{part}")
+        ssrun("compare", "grid.toml", "--jobs=1", *shard, folder=tmp_path).must(0)
+        assert len([run for run in run_folders(tmp_path / f"shard-{part}") if (run / "result.json").exists()]) == 2
+    ssrun("merge", "shard-1", "shard-2", "--out=merged", folder=tmp_path).must(0)
+    for other in ("jobs", "order", "merged"):
+        assert table(tmp_path, other) == table(serial), other
+        assert (tmp_path / other / "table.md").read_bytes() == (serial / "runs" / "table.md").read_bytes()
+        assert not strays(tmp_path / other)
+        ssrun("verify", other, folder=tmp_path).must(0)
+    before = snapshot(tmp_path / "merged")
+    ssrun("merge", "shard-1", "shard-2", "--out=merged", folder=tmp_path).must(0)
+    runs = {name: entry for name, entry in snapshot(tmp_path / "merged").items() if "seed-" in name}
+    assert runs.items() <= before.items()
+
+
+def test_shards_of_different_experiments_are_not_merged(serial: Path, tmp_path: Path) -> None:
+    """R3."""
+    experiment(tmp_path, GRID.replace("Which?", "Which else?"))
+    ssrun("compare", "grid.toml", "--out=runs", folder=tmp_path).must(0)
+    ssrun("merge", serial / "runs", "runs", "--out=merged", folder=tmp_path).must(2)
+    assert not (tmp_path / "merged").exists()
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "1/0", "1", "a/b", "-1/2", "1/2/3", "1/9999999"])
+def test_a_shard_that_is_none_is_refused(serial: Path, shard: str) -> None:
+    """R3."""
+    ssrun("compare", "grid.toml", f"--shard={shard}", "--out=other", folder=serial).must(2)
+
+
+def test_two_comparisons_at_once_train_each_cell_once(serial: Path, tmp_path: Path) -> None:
+    """R17."""
+    experiment(tmp_path, GRID)
+    arguments = ["compare", "grid.toml", "--jobs=2", "--out=runs"]
+    second = Nursery()
+    second.start(["--version"], tmp_path)
+    second.wait().must(0)
+    nursery().start(arguments, tmp_path, faults=SLOWLY)
+    second.start(arguments, tmp_path, faults=SLOWLY)
+    tables = [nursery().wait().must(0).out, second.wait().must(0).out]
+    second.close()
+    assert sorted(first for _, first in trained(tmp_path)) == [0, 0, 0, 0]
+    assert len({name for name, _ in trained(tmp_path)}) == 4
+    assert tables[0] == tables[1]
+    assert table(tmp_path) == table(serial)
+    assert not strays(tmp_path / "runs")
+
+
+@pytest.mark.parametrize("owner", ["a dead process", "a reused number", "another host"])
+def test_the_lock_of_a_dead_owner_is_taken_over(tmp_path: Path, owner: str) -> None:
+    """R18: the kernel holds the lock, not the file's text."""
+    train(tmp_path).must(0)
+    run = run_folder(tmp_path / "runs")
+    shutil.rmtree(run)
+    run.mkdir()
+    content = {"a dead process": "999999999", "a reused number": str(os.getpid()), "another host": "1 elsewhere"}
+    (run / "lock").write_text(content[owner], encoding="utf-8")
+    train(tmp_path).must(0)
+    assert not strays(tmp_path / "runs")
+
+
+def test_the_lock_of_a_living_owner_is_respected(tmp_path: Path) -> None:
+    """R18: `train` says so, `compare` waits."""
+    experiment(tmp_path, GRID)
+    arguments = ["compare", "grid.toml", "--jobs=2", "--out=runs"]
+    ssrun(*arguments, folder=tmp_path).must(0)
+    run = run_folders(tmp_path / "runs")[0]
+    shutil.rmtree(run)
+    run.mkdir()
+    with (run / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        nursery().start(arguments, tmp_path)
+        time.sleep(1.5)
+        assert sorted(path.name for path in run.iterdir()) == ["lock"]
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        nursery().wait().must(0)
+    assert not strays(tmp_path / "runs")
+    shutil.rmtree(tmp_path / "runs")
+    train(tmp_path).must(0)
+    run = run_folder(tmp_path / "runs")
+    shutil.rmtree(run)
+    run.mkdir()
+    with (run / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "another process is training this run" in train(tmp_path).must(5).err
+
+
+def test_a_changed_field_is_a_new_run_and_a_changed_comment_is_none(serial: Path, tmp_path: Path) -> None:
+    """R20."""
+    shutil.copytree(serial / "runs", tmp_path / "runs")
+    arguments = ["compare", "grid.toml", "--jobs=2", "--out=runs"]
+    before = {name: entry for name, entry in snapshot(tmp_path / "runs").items() if "seed-" in name}
+    experiment(tmp_path, "# a comment\n" + GRID.replace("Which?", "Which one?"))
+    ssrun(*arguments, folder=tmp_path, faults=NOTED).must(0)
+    assert trained(tmp_path) == []
+    experiment(tmp_path, GRID.replace("batch_size = 8", "batch_size = 9"))
+    ssrun(*arguments, folder=tmp_path, faults=NOTED).must(0)
+    assert len(trained(tmp_path)) == 4
+    assert len(run_folders(tmp_path / "runs")) == 8
+    assert before.items() <= snapshot(tmp_path / "runs").items()
+    experiment(tmp_path, GRID)
+    ssrun(*arguments, folder=tmp_path, faults=NOTED).must(0)
+    assert len(trained(tmp_path)) == 4
+    assert table(tmp_path) == table(serial)
+
+
+def test_environments_that_differ_are_said_under_the_table(serial: Path, tmp_path: Path) -> None:
+    """R4."""
+    from tests.promises.test_damage import sealed
+
+    shutil.copytree(serial / "runs", tmp_path / "runs")
+    run = run_folders(tmp_path / "runs")[0]
+    path = run / "environment.json"
+    path.write_bytes(path.read_bytes().replace(b'"threads":1', b'"threads":2'))
+    sealed(run)
+    one, two = (
+        ssrun("show", folder / "runs", "--format=markdown", folder=folder).must(0).out for folder in (serial, tmp_path)
+    )
+    assert "different environments" not in one
+    assert "2 different environments" in two
+
+
+def test_what_a_killed_process_left_in_a_finished_comparison_is_swept(serial: Path, tmp_path: Path) -> None:
+    """Promise 1: even where it died between its result and the end."""
+    shutil.copytree(serial / "runs", tmp_path / "runs")
+    experiment(tmp_path, GRID)
+    run = run_folders(tmp_path / "runs")[1]
+    left = ["lock", "failure.json", "checkpoint-0000000005.json", ".model.safetensors.99.tmp"]
+    for name in left:
+        (run / name).write_text("x", encoding="utf-8")
+    (tmp_path / "runs" / ".table.md.99.tmp").write_text("x", encoding="utf-8")
+    ssrun("verify", "runs", folder=tmp_path).must(0)
+    assert len(strays(tmp_path / "runs")) == 5
+    ssrun("compare", "grid.toml", "--out=runs", folder=tmp_path, faults=NOTED).must(0)
+    assert not strays(tmp_path / "runs")
+    assert trained(tmp_path) == []
+
+
+def test_a_temporary_file_in_use_is_not_swept(tmp_path: Path) -> None:
+    """R17."""
+    from ssrun.system.files import create, sweep_temporaries
+
+    temporary = tmp_path / ".table.md.1.tmp"
+    with create(temporary):
+        sweep_temporaries(tmp_path)
+        assert temporary.exists()
+    sweep_temporaries(tmp_path)
+    assert not temporary.exists()
+
+
+def test_a_folder_whose_mark_was_never_finished_is_still_ours(tmp_path: Path) -> None:
+    """R8."""
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "..ssrun.7.tmp").write_text("", encoding="utf-8")
+    train(tmp_path).must(0)
+    assert not strays(tmp_path / "runs")

@@ -1,0 +1,281 @@
+"""Promises 1 and 2: signals are honoured within seconds in every phase, and no child outlives its parent."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.promises.test_resume import straight
+from tests.support.runner import (
+    GRID,
+    SIZES,
+    ended,
+    experiment,
+    fingerprint,
+    nursery,
+    process,
+    run_folder,
+    run_folders,
+    say,
+    snapshot,
+    ssrun,
+    ssrun_killed,
+    strays,
+    train,
+)
+
+PATIENCE = 10.0
+OPTIONS = ("--strategy=linear", "--checkpoint-every=5")
+PAUSE = """
+import time as _time
+from pathlib import Path as _Path
+def _paused(real, turn):
+    calls = []
+    def function(*arguments, **options):
+        calls.append(0)
+        if len(calls) == turn:
+            _Path("reached").touch()
+            _time.sleep({seconds})
+        return real(*arguments, **options)
+    return function
+"""
+PHASES = {
+    "data": ("ssrun.runs.execution", "prepare = _paused(prepare, 1)"),
+    "step": ("ssrun.seq2seq.training", "loss_of = _paused(loss_of, 12)"),
+    "evaluation": ("ssrun.runs.execution", "score = _paused(score, 2)"),
+    "decoding": ("ssrun.seq2seq.scoring", "decode = _paused(decode, 3)"),
+    "checkpoint": ("ssrun.runs.checkpoints", "save = _paused(save, 2)"),
+    "test set": ("ssrun.runs.execution", "finish = _paused(finish, 1)"),
+}
+NOTES_TRAINING = """
+import time
+_noted_train = train
+def train(model, optimiser, batches, config, first=0):
+    os.makedirs("workers", exist_ok=True)
+    open(f"workers/{os.getpid()}", "w").close()
+    with open("trained", "a") as file:
+        file.write(f"{config.id[:10]} {first}\\n")
+    for step in _noted_train(model, optimiser, batches, config, first):
+        time.sleep(SECONDS)
+        yield step
+"""
+
+
+def noting(seconds: float = 0) -> str:
+    """Code for `ssrun.runs.execution`: writes each beginning of training down; a step takes so many seconds more."""
+    return NOTES_TRAINING.replace("SECONDS", str(seconds))
+
+
+def until(condition: Callable[[], object], seconds: float = 60) -> float:
+    """Waits for a condition; returns the seconds it took."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < seconds, "it never came"
+        time.sleep(0.01)
+    return time.monotonic() - start
+
+
+def trained(folder: Path) -> list[tuple[str, int]]:
+    """Each beginning of training: the run's id and the step it began with."""
+    path = folder / "trained"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [(line.split()[0], int(line.split()[1])) for line in lines]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_signal_in_any_phase_ends_a_run_with_a_checkpoint_of_its_last_whole_step(
+    tmp_path: Path, phase: str, number: signal.Signals
+) -> None:
+    """R10."""
+    module, code = PHASES[phase]
+    arguments = ["train", "--task=copy", *SIZES, "--out=runs", *OPTIONS]
+    child = nursery().start(arguments, tmp_path, faults={module: PAUSE.format(seconds=0.3) + code})
+    until((tmp_path / "reached").exists)
+    os.kill(child, number)
+    sent = time.monotonic()
+    done = nursery().wait().must(128 + number)
+    assert time.monotonic() - sent < PATIENCE
+    assert done.err.splitlines()[-1] == "ssrun: interrupted: run the same command again to go on from here"
+    kept = [path.stem for path in sorted((run_folder(tmp_path / "runs")).glob("checkpoint-*.json"))]
+    last = {"data": [], "step": [12], "evaluation": [10], "decoding": [15], "checkpoint": [10], "test set": [24]}
+    assert kept[-1:] == [f"checkpoint-{step:010}" for step in last[phase]]
+    train(tmp_path, *OPTIONS).must(0)
+    assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path.parent / "straight-signals", *OPTIONS)
+    assert not strays(tmp_path / "runs")
+
+
+def test_a_second_ctrl_c_ends_a_run_that_hangs(tmp_path: Path) -> None:
+    """R10."""
+    fault = {"ssrun.seq2seq.training": PAUSE.format(seconds=60) + "loss_of = _paused(loss_of, 3)"}
+    child = nursery().start(["train", "--task=copy", *SIZES, "--out=runs"], tmp_path, faults=fault)
+    until((tmp_path / "reached").exists)
+    os.kill(child, signal.SIGINT)
+    time.sleep(0.2)
+    os.kill(child, signal.SIGINT)
+    sent = time.monotonic()
+    nursery().wait().must(130)
+    assert time.monotonic() - sent < 2
+    train(tmp_path).must(0)
+    assert not strays(tmp_path / "runs")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_while_reading_results_ends_the_command(tmp_path: Path, number: signal.Signals) -> None:
+    """R10, the report."""
+    train(tmp_path).must(0)
+    fault = {"ssrun.analysis.comparison": PAUSE.format(seconds=30) + "environments = _paused(environments, 1)"}
+    child = nursery().start(["show", "runs"], tmp_path, faults=fault)
+    until((tmp_path / "reached").exists)
+    os.kill(child, number)
+    sent = time.monotonic()
+    nursery().wait().must(128 + number)
+    assert time.monotonic() - sent < PATIENCE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_while_libraries_are_imported_ends_the_command(tmp_path: Path, number: signal.Signals) -> None:
+    """R10, the import: an ordinary process, at six moments."""
+    for after in (0.1, 0.3, 0.5, 0.8, 1.2, 2.0):
+        child = process(["train", "--task=copy", *SIZES, "--steps=100000", "--out=runs"], tmp_path)
+        time.sleep(after)
+        child.send_signal(number)
+        sent = time.monotonic()
+        done = ended(child)
+        assert time.monotonic() - sent < PATIENCE
+        assert done.code == 128 + number, done.err
+    say(f"R10: {number.name} at six moments of the import")
+
+
+def grid_of(folder: Path) -> Path:
+    """Four runs."""
+    return experiment(folder, GRID)
+
+
+def alive(folder: Path) -> list[int]:
+    """The workers that still live."""
+    known = [int(path.name) for path in (folder / "workers").glob("*")]
+    return [number for number in known if running(number)]
+
+
+def running(number: int) -> bool:
+    """Whether a process lives and is no zombie."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def faults(seconds: float = 0.05) -> dict[str, str]:
+    """Workers that say who they are and what they train, slowly."""
+    return {"ssrun.runs.execution": noting(seconds)}
+
+
+COMPARE = ("compare", "grid.toml", "--jobs=2", "--out=runs", "--checkpoint-every=1")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_ends_a_comparison_and_its_workers(tmp_path: Path, number: signal.Signals) -> None:
+    """R10: each cell keeps its last whole step, and goes on from there."""
+    grid_of(tmp_path)
+    child = nursery().start(COMPARE, tmp_path, faults=faults())
+    until(lambda: len(list((tmp_path / "runs").glob("*/*/*/checkpoint-*.json"))) >= 2)
+    os.kill(child, number)
+    sent = time.monotonic()
+    done = nursery().wait().must(128 + number)
+    assert time.monotonic() - sent < PATIENCE
+    assert done.err.splitlines()[-1].endswith("run the same command again to go on from here")
+    assert not alive(tmp_path)
+    begun = trained(tmp_path)
+    ssrun(*COMPARE, folder=tmp_path, faults=faults(0)).must(0)
+    again = trained(tmp_path)[len(begun) :]
+    assert len(again) == 4
+    assert sum(first > 0 for _, first in again) >= 1
+    assert not strays(tmp_path / "runs")
+
+
+def test_the_workers_of_a_killed_comparison_end_and_the_next_call_trains_what_is_unfinished(tmp_path: Path) -> None:
+    """R11."""
+    grid_of(tmp_path)
+    child = nursery().start(COMPARE, tmp_path, faults=faults(0.03))
+    until(lambda: len(list((tmp_path / "runs").glob("*/*/*/result.json"))) >= 1)
+    until(lambda: len(list((tmp_path / "runs").glob("*/*/*/checkpoint-*.json"))) >= 2)
+    os.kill(child, signal.SIGKILL)
+    assert alive(tmp_path)
+    nursery().wait().must(137)
+    assert until(lambda: not alive(tmp_path)) < 5
+    complete = [run for run in run_folders(tmp_path / "runs") if (run / "result.json").exists()]
+    before = {run: snapshot(run) for run in complete}
+    begun = trained(tmp_path)
+    ssrun(*COMPARE, folder=tmp_path, faults=faults(0)).must(0)
+    again = trained(tmp_path)[len(begun) :]
+    assert len(again) == 4 - len(complete)
+    assert not {name for name, _ in again} & {run.name[-10:] for run in complete}
+    assert all(snapshot(run).items() >= before[run].items() - {("lock", before[run].get("lock"))} for run in complete)
+    assert not strays(tmp_path / "runs")
+
+
+def test_a_worker_that_hangs_ends_with_its_parent_too(tmp_path: Path) -> None:
+    """R11: in a step that looks at no flag."""
+    grid_of(tmp_path)
+    child = nursery().start(COMPARE, tmp_path, faults=faults(60))
+    until(lambda: len(alive(tmp_path)) == 2)
+    os.kill(child, signal.SIGKILL)
+    nursery().wait().must(137)
+    assert until(lambda: not alive(tmp_path)) < 5
+
+
+@pytest.mark.slow
+def test_the_workers_of_a_killed_comparison_end_in_ordinary_processes(tmp_path: Path) -> None:
+    """R10, R11: nothing forked, nothing patched but what notes who works."""
+    grid_of(tmp_path)
+    for number, code in ((signal.SIGKILL, 137), (signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        child = process(COMPARE, tmp_path, faults=faults())
+        until(lambda: len(alive(tmp_path)) == 2, 120)
+        time.sleep(0.5)
+        child.send_signal(number)
+        sent = time.monotonic()
+        ended(child).must(code)
+        assert time.monotonic() - sent < PATIENCE
+        assert until(lambda: not alive(tmp_path)) < 5
+    ended(process(COMPARE, tmp_path)).must(0)
+    assert not [name for name in strays(tmp_path / "runs") if not name.startswith(".faults")]
+
+
+@pytest.mark.slow
+def test_a_comparison_killed_at_thirty_random_moments_ends_with_the_same_table(tmp_path: Path) -> None:
+    """Must-show 3: twelve runs, killed and restarted; the table is the undisturbed one's, and no file is left over."""
+    text = GRID.replace('tasks = ["copy"]', 'tasks = ["copy", "reverse"]').replace('"0..1"', '"0..2"')
+    experiment(tmp_path, text)
+    ssrun(*COMPARE[:-2], "--out=straight", folder=tmp_path).must(0)
+    draw, killed, rounds = random.Random(30), 0, 0
+    while killed < 30:
+        done, _ = ssrun_killed(*COMPARE, folder=tmp_path, after=draw.uniform(0.05, 1.5), faults=faults(0.12))
+        assert "Traceback" not in done.err
+        killed += done.code == 137
+        if done.code == 0:  # it was done before the thirtieth: once more from the start
+            rounds += 1
+            same_tables(tmp_path)
+            ssrun("clean", "runs", "--yes", folder=tmp_path).must(0)
+            assert not (tmp_path / "runs").exists()
+    ssrun(*COMPARE, folder=tmp_path).must(0)
+    until(lambda: not alive(tmp_path))
+    same_tables(tmp_path)
+    ssrun("verify", "runs", folder=tmp_path).must(0)
+    say(f"must-show 3: {killed} SIGKILLs of a comparison of 12 runs ({rounds + 1} times to its end): same tables")
+
+
+def same_tables(folder: Path) -> None:
+    """Both comparisons have the same bytes for tables, and nothing left over."""
+    for name in ("table.md", "table.csv", "table.json", "table.tex"):
+        assert (folder / "runs" / name).read_bytes() == (folder / "straight" / name).read_bytes()
+    assert not strays(folder / "runs")
+    for run, other in zip(run_folders(folder / "runs"), run_folders(folder / "straight"), strict=True):
+        assert fingerprint(run) == fingerprint(other)

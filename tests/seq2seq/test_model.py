@@ -1,0 +1,229 @@
+"""The encoder-decoder: padding is nothing, a step is a part of the whole, and PAD and BOS are never said."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from ssrun.config.run import ATTENTIONS, ModelConfig
+from ssrun.seq2seq.batches import Batch, collate
+from ssrun.seq2seq.decoder_inputs import shift
+from ssrun.seq2seq.model import Seq2Seq
+from ssrun.seq2seq.training import loss_of
+from ssrun.seq2seq.vocabulary import BOS, PAD
+from tests.support import tiny
+
+every_kind = pytest.mark.parametrize(
+    ("attention", "layers"), [(attention, layers) for attention in ATTENTIONS for layers in (1, 2)]
+)
+CLOSE = {"atol": 1e-11, "rtol": 1e-9}
+
+
+def logits_of(model: Seq2Seq, batch: Batch) -> Tensor:
+    return model.decode(model.encode(batch.source, batch.lengths), shift(batch.target))
+
+
+def summed(model: Seq2Seq, batch: Batch) -> tuple[float, dict[str, Tensor]]:
+    """The loss summed over the real positions, and its gradients."""
+    model.zero_grad()
+    loss = loss_of(logits_of(model, batch), batch.target) * (batch.target != PAD).sum()
+    loss.backward()
+    return loss.item(), {name: weight.grad.clone() for name, weight in model.named_parameters()}
+
+
+# Padding
+
+
+@every_kind
+def test_padding_changes_the_logits_of_no_real_position(attention: str, layers: int) -> None:
+    model, pairs = tiny.model(attention=attention, layers=layers), tiny.pairs(9)
+    together = logits_of(model, collate(pairs))
+    for row, pair in zip(together, pairs, strict=True):
+        alone = logits_of(model, collate([pair]))[0]
+        torch.testing.assert_close(row[: len(alone)], alone, **CLOSE)
+
+
+@every_kind
+def test_padding_changes_no_gradient(attention: str, layers: int) -> None:
+    model, pairs = tiny.model(attention=attention, layers=layers), tiny.pairs(9)
+    loss, gradients = summed(model, collate(pairs))
+    alone = [summed(model, collate([pair])) for pair in pairs]
+    assert loss == pytest.approx(sum(loss for loss, _ in alone))
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(gradient, sum(own[name] for _, own in alone), **CLOSE)
+
+
+@every_kind
+def test_the_vector_of_padding_learns_nothing(attention: str, layers: int) -> None:
+    model = tiny.model(attention=attention, layers=layers)
+    _, gradients = summed(model, tiny.batch())
+    assert gradients["source_embedding.weight"][PAD].abs().max() == 0
+    assert gradients["target_embedding.weight"][PAD].abs().max() == 0
+
+
+@every_kind
+def test_a_batch_without_padding_is_the_same_with_its_lengths_given(attention: str, layers: int) -> None:
+    model = tiny.model(attention=attention, layers=layers)
+    source = torch.randint(4, tiny.SIZE, (5, 6), generator=torch.Generator().manual_seed(0))
+    plain, packed = model.encode(source), model.encode(source, torch.full((5,), 6))
+    torch.testing.assert_close(plain.states, packed.states, **CLOSE)
+    for one, other in zip(plain.initial, packed.initial, strict=True):
+        torch.testing.assert_close(one, other, **CLOSE)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_what_the_encoder_hands_over_at_padding_is_zero(layers: int) -> None:
+    batch = tiny.batch()
+    memory = tiny.model(layers=layers).encode(batch.source, batch.lengths)
+    padding = batch.source == PAD
+    assert padding.any()
+    assert memory.states[padding].abs().max() == 0
+    assert (memory.states[~padding].abs().sum(-1) > 0).all()
+    assert torch.equal(memory.bias[:, 0] == -torch.inf, padding)
+    assert (memory.bias[:, 0][~padding] == 0).all()
+
+
+# One step at a time
+
+
+@every_kind
+@pytest.mark.parametrize(("dropout", "lookup"), [(0, False), (0, True), (0.3, False)])
+def test_stepwise_decoding_equals_whole_sequence_decoding(
+    attention: str, layers: int, dropout: float, lookup: bool
+) -> None:
+    model, batch = tiny.model(attention=attention, layers=layers, dropout=dropout), tiny.batch()
+    masks = model.masks(len(batch.target), torch.Generator().manual_seed(1))
+    memory = model.encode(batch.source, batch.lengths, masks)
+    inputs = shift(batch.target)
+    state, table, steps = memory.initial, model.table(10**6) if lookup else None, []
+    for position in range(inputs.shape[1]):
+        hidden, state = model.step(inputs[:, position], state, masks, table)
+        steps.append(model.vocabulary(model.attend(memory, hidden.unsqueeze(1), position).squeeze(1)))
+    torch.testing.assert_close(torch.stack(steps, 1), model.decode(memory, inputs, masks), **CLOSE)
+
+
+@every_kind
+def test_a_logit_depends_on_no_later_input(attention: str, layers: int) -> None:
+    model, batch = tiny.model(attention=attention, layers=layers), tiny.batch()
+    memory = model.encode(batch.source, batch.lengths)
+    inputs = shift(batch.target)
+    changed = inputs.clone()
+    changed[:, 3] = torch.where(inputs[:, 3] == 5, 6, 5)
+    before, after = model.decode(memory, inputs), model.decode(memory, changed)
+    assert torch.equal(before[:, :3], after[:, :3])
+    assert (before[:, 3] != after[:, 3]).any(-1).all()
+
+
+def test_some_sequences_of_a_memory_are_those_sequences() -> None:
+    model, pairs = tiny.model(), tiny.pairs(6)
+    batch = collate(pairs)
+    target = batch.target[[4, 1, 4]]
+    some = model.encode(batch.source, batch.lengths).of(torch.tensor([4, 1, 4]))
+    torch.testing.assert_close(model.decode(some, shift(target)), logits_of(model, batch)[[4, 1, 4]], **CLOSE)
+
+
+# PAD and BOS
+
+
+@every_kind
+def test_pad_and_bos_have_probability_zero_before_and_after_training(attention: str, layers: int) -> None:
+    model, batch = tiny.model(attention=attention, layers=layers).float(), tiny.batch()
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.1)
+    for _ in range(20):
+        logits = logits_of(model, batch)
+        assert logits.softmax(-1)[..., [PAD, BOS]].max() == 0
+        optimiser.zero_grad()
+        loss_of(logits, batch.target).backward()
+        assert model.output.weight.grad[[PAD, BOS]].abs().max() == 0
+        optimiser.step()
+    assert logits_of(model, batch).softmax(-1)[..., [PAD, BOS]].max() == 0
+
+
+# Attention
+
+
+def test_attention_sums_to_one_over_the_real_positions_only() -> None:
+    model, batch = tiny.model(attention="dot"), tiny.batch()
+    memory = model.encode(batch.source, batch.lengths)
+    hidden = torch.randn(len(batch.source), 4, 8, dtype=torch.double, generator=torch.Generator().manual_seed(0))
+    weights = model.attention(memory, hidden)
+    padding = (batch.source == PAD).unsqueeze(1).expand_as(weights)
+    assert weights[padding].abs().max() == 0
+    assert (weights[~padding] > 0).all()
+    torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:2], dtype=torch.double))
+
+
+def test_dot_attention_is_luongs() -> None:
+    model, batch = tiny.model(attention="dot"), collate(tiny.pairs(1))
+    memory = model.encode(batch.source)
+    hidden = torch.randn(1, 1, 8, dtype=torch.double, generator=torch.Generator().manual_seed(0))
+    exponentials = torch.stack([hidden[0, 0] @ state for state in memory.states[0]]).exp()
+    context = sum(w * state for w, state in zip(exponentials / exponentials.sum(), memory.states[0], strict=True))
+    expected = torch.tanh(model.combine.weight @ torch.cat((hidden[0, 0], context)) + model.combine.bias)
+    torch.testing.assert_close(model.attend(memory, hidden, 0)[0, 0], expected, **CLOSE)
+
+
+def test_aligned_attention_reads_its_own_position_and_nothing_beyond_the_source() -> None:
+    model, batch = tiny.model(attention="aligned"), tiny.batch()
+    memory = model.encode(batch.source, batch.lengths)
+    length = batch.source.shape[1]
+    hidden = torch.zeros(len(batch.source), length + 2, 8, dtype=torch.double)
+    read = model.attend(memory, hidden, 0)
+    context = torch.cat((memory.states, torch.zeros_like(memory.states[:, :2])), 1)
+    expected = torch.tanh(context @ model.combine.weight[:, 8:].T + model.combine.bias)
+    torch.testing.assert_close(read, expected, **CLOSE)
+    for position in range(length + 2):
+        torch.testing.assert_close(model.attend(memory, hidden[:, :1], position)[:, 0], expected[:, position], **CLOSE)
+
+
+# Weights and masks
+
+
+def test_the_same_seed_makes_the_same_weights_and_another_one_others() -> None:
+    one, same, other = (tiny.model(seed).state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not any(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_global_generator_has_no_part_in_the_weights() -> None:
+    torch.manual_seed(1)
+    one = tiny.model().state_dict()
+    torch.manual_seed(2)
+    other = tiny.model().state_dict()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_forget_gates_start_open() -> None:
+    model = tiny.model(scale=1)
+    for lstm in (*model.encoder, *model.decoder):
+        biases = lstm.bias_hh_l0.detach().view(4, 8).mean(1)
+        assert biases[1] > 0.6
+        assert biases[[0, 2, 3]].abs().max() < 0.4
+
+
+def test_masks_keep_the_share_that_is_asked_for_and_the_mean() -> None:
+    model = Seq2Seq(ModelConfig(embedding=50, hidden=60, layers=2, dropout=0.3), 9, 9, torch.Generator())
+    masks = model.masks(200, torch.Generator().manual_seed(0))
+    drawn = [masks.source, masks.target, *masks.encoder, *masks.decoder]
+    assert [tuple(mask.shape) for mask in drawn] == [(200, 50)] * 2 + [(200, 60)] * 4
+    for mask in drawn:
+        assert set(mask.unique().tolist()) == {0, torch.tensor(1 / 0.7).item()}
+        assert abs(mask.mean().item() - 1) < 4 * (0.3 / 0.7 / mask.numel()) ** 0.5
+    assert len({tuple(mask[0].tolist()) for mask in drawn}) == len(drawn), "each is a draw of its own"
+
+
+def test_without_dropout_there_are_no_masks() -> None:
+    assert tiny.model().masks(3, torch.Generator()) is None
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_the_masks_are_the_only_dropout(layers: int) -> None:
+    model, batch = tiny.model(layers=layers, dropout=0.5), tiny.batch()
+    assert torch.equal(logits_of(model, batch), logits_of(model, batch))
+    assert torch.equal(logits_of(model, batch), logits_of(model.eval(), batch))
+    masks = model.masks(len(batch.source), torch.Generator().manual_seed(0))
+    memory = model.encode(batch.source, batch.lengths, masks)
+    once, twice = (model.decode(memory, shift(batch.target), masks) for _ in range(2))
+    assert torch.equal(once, twice)
+    assert not torch.allclose(once, logits_of(model, batch))

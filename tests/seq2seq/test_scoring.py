@@ -1,0 +1,288 @@
+"""Losses, errors and BLEU: by hand on a tiny model, and by the identities that hold for any."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from random import Random
+
+import pytest
+import sacrebleu
+import torch
+
+from ssrun.config.run import RunConfig, ScoringConfig, resolve
+from ssrun.runs.execution import Prepared, prepare
+from ssrun.seq2seq import streams
+from ssrun.seq2seq.batches import collate
+from ssrun.seq2seq.model import Seq2Seq
+from ssrun.seq2seq.scoring import Scores, corpus_bleu, score
+from ssrun.seq2seq.training import adam, train
+from ssrun.seq2seq.vocabulary import BOS, EOS, Vocabulary
+from ssrun.tasks import Example, Tokens
+from ssrun.tasks.copy import Copy
+from tests.support import tiny
+
+TASK = Copy(symbols=5)
+VOCABULARY = Vocabulary(TASK.target_tokens())
+GREEDY = ScoringConfig()
+
+
+def examples_of(count: int, seed: int = 0, longest: int = 6) -> list[Example]:
+    random = Random(seed)
+
+    def side() -> Tokens:
+        return tuple(random.choices("abcde", k=random.randint(1, longest)))
+
+    return [Example(side(), side()) for _ in range(count)]
+
+
+def scored(model: Seq2Seq, examples: Sequence[Example], config: ScoringConfig = GREEDY) -> Scores:
+    return score(model, TASK, examples, VOCABULARY, VOCABULARY, config)
+
+
+def by_hand(model: Seq2Seq, example: Example, free: bool) -> tuple[list[float], list[bool], list[int]]:
+    """The nats and the errors of each position of one pair, and what was said, one token at a time."""
+    labels = VOCABULARY.encode(example.target)
+    batch = collate([(VOCABULARY.encode(example.source), labels)])
+    inputs, nats, wrong, said = [BOS], [], [], []
+    with torch.no_grad():
+        memory = model.encode(batch.source)
+        for label in labels:
+            log_p = model.decode(memory, torch.tensor([inputs]))[0, -1].log_softmax(-1)
+            nats.append(-log_p[label].item())
+            said.append(int(log_p.argmax()))
+            wrong.append(said[-1] != label)
+            inputs.append(said[-1] if free else label)
+    return nats, wrong, said
+
+
+@cache
+def half_trained() -> tuple[RunConfig, Prepared, list[Example]]:
+    """A model that copies some sources rightly and some not."""
+    layer = {
+        "task": {"symbols": 6, "length": "4..6", "validation_pairs": 300},
+        "model": {"embedding": 16, "hidden": 24, "attention": "aligned"},
+        "training": {"steps": 22, "batch_size": 32, "learning_rate": 0.01},
+    }
+    config = resolve("copy", "teacher-forcing", 0, [layer])
+    parts = prepare(config)
+    for _ in train(parts.model, adam(parts.model, config), parts.batches, config):
+        pass
+    return config, parts, list(config.task.held_out("validation"))
+
+
+@cache
+def half_trained_scores() -> Scores:
+    config, parts, examples = half_trained()
+    return score(parts.model, config.task, examples, parts.source, parts.target, GREEDY)
+
+
+# Losses and errors
+
+
+@pytest.mark.parametrize("attention", ["none", "dot", "aligned"])
+@pytest.mark.parametrize("free", [False, True])
+def test_losses_and_errors_are_those_by_hand(attention: str, free: bool) -> None:
+    model, examples = tiny.model(attention=attention), examples_of(25)
+    with torch.no_grad():
+        model.output.bias[EOS] += 2
+    rows = [by_hand(model, example, free) for example in examples]
+    nats = [value for row in rows for value in row[0]]
+    wrong = [value for row in rows for value in row[1]]
+    assert any(EOS in said[:-1] for _, _, said in rows), "some go on past an EOS of their own"
+    loss, error = ("free_running_loss", "decoding_error") if free else ("teacher_forced_loss", "next_step_error")
+    values = scored(model, examples).values
+    assert len(nats) == sum(len(example.target) + 1 for example in examples)
+    assert values[loss] == pytest.approx(sum(nats) / len(nats), rel=1e-9)
+    assert values[error] == pytest.approx(100 * sum(wrong) / len(wrong), rel=1e-9)
+
+
+def test_an_early_eos_does_not_lower_the_free_running_loss() -> None:
+    model, examples = tiny.model(), examples_of(40)
+    with torch.no_grad():
+        model.output.bias[EOS] += 30
+    values = scored(model, examples).values
+    assert values["bleu"] == 0
+    assert values["free_running_loss"] > 10
+
+
+def test_the_exposure_gap_is_the_difference_of_the_losses() -> None:
+    values = scored(tiny.model(), examples_of(40)).values
+    gap = values["free_running_loss"] - values["teacher_forced_loss"]
+    assert values["exposure_gap"] == pytest.approx(gap)
+    assert gap != 0
+
+
+def test_a_model_that_is_always_right_has_no_gap() -> None:
+    model = tiny.model()
+    examples = [Example(("a",), ()) for _ in range(5)]  # only EOS to say
+    with torch.no_grad():
+        model.output.bias[EOS] += 1e3
+    values = scored(model, examples).values
+    assert [values[name] for name in ("exposure_gap", "next_step_error", "decoding_error", "free_running_loss")] == [
+        0
+    ] * 4
+    assert values["exact_match"] == 100
+
+
+def test_the_first_position_is_wrong_alike_however_the_decoder_is_fed() -> None:
+    curves = scored(tiny.model(), examples_of(60)).curves
+    assert curves["next_step"][0] == curves["decoding"][0]
+
+
+def test_both_losses_average_over_the_same_positions() -> None:
+    model = tiny.model(scale=0)  # every prediction is the same, so that only the count of positions matters
+    values = scored(model, examples_of(30)).values
+    assert values["free_running_loss"] == pytest.approx(values["teacher_forced_loss"], abs=1e-12)
+    assert values["teacher_forced_loss"] > 0
+
+
+# Curves
+
+
+def test_curves_are_the_errors_by_position() -> None:
+    model, examples = tiny.model(), examples_of(40)
+    curves = scored(model, examples).curves
+    for name, free in (("next_step", False), ("decoding", True)):
+        rows = [by_hand(model, example, free)[1] for example in examples]
+        columns = [[row[place] for row in rows if place < len(row)] for place in range(max(map(len, rows)))]
+        assert curves[name] == [round(100 * sum(column) / len(column), 2) for column in columns]
+        assert curves["positions"] == [len(column) for column in columns]
+
+
+def test_the_curves_average_to_the_errors() -> None:
+    scores = half_trained_scores()
+    counts = scores.curves["positions"]
+    for curve, metric in (("next_step", "next_step_error"), ("decoding", "decoding_error")):
+        total = sum(share * count for share, count in zip(scores.curves[curve], counts, strict=True))
+        assert total / sum(counts) == pytest.approx(scores.values[metric], abs=0.01)
+
+
+def test_long_targets_are_scored_whole_and_drawn_as_far_as_the_curve_goes() -> None:
+    examples = [Example(("a",) * 3, ("b",) * 100)]
+    scores = scored(tiny.model(), examples)
+    assert len(scores.curves["next_step"]) == len(scores.curves["decoding"]) == len(scores.curves["positions"]) == 64
+    nats, wrong, _ = by_hand(tiny.model(), examples[0], free=True)
+    assert scores.values["free_running_loss"] == pytest.approx(sum(nats) / 101)
+    assert scores.values["decoding_error"] == pytest.approx(100 * sum(wrong) / 101)
+
+
+# Output quality
+
+
+def test_greedy_exact_match_is_the_share_of_sequences_without_next_step_error() -> None:
+    config, parts, examples = half_trained()
+    flawless = 0
+    for example in examples:
+        labels = parts.target.encode(example.target)
+        batch = collate([(parts.source.encode(example.source), labels)])
+        with torch.no_grad():
+            logits = parts.model.decode(parts.model.encode(batch.source), torch.tensor([[BOS, *labels[:-1]]]))
+        flawless += logits[0].argmax(-1).tolist() == labels
+    values = half_trained_scores().values
+    assert config.scoring.beam == 1
+    assert 0 < flawless < len(examples)
+    assert values["exact_match"] == pytest.approx(100 * flawless / len(examples))
+
+
+def test_outputs_are_in_the_order_of_the_examples_and_bleu_is_theirs() -> None:
+    _, _, examples = half_trained()
+    scores = half_trained_scores()
+    exact = sum(output == example.target for output, example in zip(scores.outputs, examples, strict=True))
+    assert scores.values["exact_match"] == pytest.approx(100 * exact / len(examples))
+    outside = sacrebleu.corpus_bleu(
+        [" ".join(output) for output in scores.outputs],
+        [[" ".join(example.target) for example in examples]],
+        tokenize="none",
+        force=True,
+    )
+    assert 0 < scores.values["bleu"] == pytest.approx(outside.score)
+    assert "tok:none" in scores.signature
+    assert f"version:{sacrebleu.__version__}" in scores.signature
+
+
+def words(text: str) -> Tokens:
+    return tuple(text.split())
+
+
+OUTPUTS: list[Tokens] = [words("the cat sat on the mat"), words("a dog ran to me"), ()]
+REFERENCES: list[list[Tokens]] = [
+    [words("the cat sat on a mat"), words("there the cat sat on the rug")],
+    [words("a dog ran to us")],
+    [words("nothing at all"), words("x"), words("y")],
+]
+
+
+def test_references_may_differ_in_number() -> None:
+    bleu, signature = corpus_bleu(OUTPUTS, REFERENCES)
+    filled = [[references[min(k, len(references) - 1)] for references in REFERENCES] for k in range(3)]
+    outside = sacrebleu.corpus_bleu(
+        [" ".join(output) for output in OUTPUTS],
+        [[" ".join(reference) for reference in stream] for stream in filled],
+        tokenize="none",
+    )
+    assert 20 < bleu == pytest.approx(outside.score)
+    assert "nrefs:var" in signature
+
+
+def test_every_reference_counts() -> None:
+    first_only, _ = corpus_bleu(OUTPUTS, [references[:1] for references in REFERENCES])
+    assert corpus_bleu(OUTPUTS, REFERENCES)[0] > first_only
+
+
+def test_bleu_is_the_corpus_and_no_average_of_batches() -> None:
+    halves = [corpus_bleu(OUTPUTS[part], REFERENCES[part])[0] for part in (slice(0, 1), slice(1, 3))]
+    assert abs(corpus_bleu(OUTPUTS, REFERENCES)[0] - sum(halves) / 2) > 0.5
+
+
+def test_any_reference_makes_an_exact_match() -> None:
+    model = tiny.model()
+    (plain,) = scored(model, examples_of(1)).outputs
+    example = examples_of(1)[0]
+    with_it = Example(example.source, ("e", "e"), (("d",), plain))
+    assert scored(model, [with_it]).values["exact_match"] == 100
+    assert scored(model, [Example(example.source, ("e", "e"), (("d",),))]).values["exact_match"] == 0
+
+
+# What must not matter
+
+
+def test_the_order_of_evaluation_does_not_matter() -> None:
+    model, examples = tiny.model(attention="dot"), examples_of(600)
+    order = list(range(600))
+    Random(1).shuffle(order)
+    plain, mixed = scored(model, examples), scored(model, [examples[place] for place in order])
+    assert mixed.outputs == [plain.outputs[place] for place in order]
+    assert mixed.values == pytest.approx(plain.values, rel=1e-12)
+    assert mixed.curves == plain.curves
+
+
+def test_nothing_is_sampled_or_dropped_in_evaluation() -> None:
+    model, examples = tiny.model(), examples_of(30)
+    with_dropout = tiny.model(dropout=0.5)
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        assert scored(model, examples) == scored(with_dropout, examples)
+
+
+def test_scoring_leaves_the_model_as_it_was() -> None:
+    model = tiny.model()
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    scored(model, examples_of(10))
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+    assert all(weight.grad is None for weight in model.parameters())
+
+
+def test_the_beam_changes_outputs_and_no_loss() -> None:
+    model, examples = tiny.model(scale=1.5), examples_of(60)
+    narrow, wide = scored(model, examples), scored(model, examples, ScoringConfig(beam=8))
+    assert narrow.outputs != wide.outputs
+    for name in ("free_running_loss", "teacher_forced_loss", "next_step_error", "decoding_error"):
+        assert narrow.values[name] == wide.values[name]
+
+
+def test_an_untrained_model_guesses() -> None:
+    model = Seq2Seq(half_trained()[0].model, 9, 9, streams.generator(0, "init"))
+    values = scored(model, examples_of(200)).values
+    assert values["teacher_forced_loss"] == pytest.approx(math.log(7), abs=0.3)

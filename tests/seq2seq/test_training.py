@@ -1,0 +1,202 @@
+"""The loop: same seed, same bytes; the strategy leaves the data alone; a run learns, or says that it diverged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from ssrun.config.run import RunConfig, resolve
+from ssrun.runs.execution import prepare
+from ssrun.seq2seq import streams
+from ssrun.seq2seq.batches import Batch, Batches
+from ssrun.seq2seq.decoder_inputs import draws
+from ssrun.seq2seq.model import Seq2Seq
+from ssrun.seq2seq.training import Diverged, Step, adam, loss_of, train
+from ssrun.seq2seq.vocabulary import EOS, PAD
+from ssrun.strategies.strategy import STRATEGIES
+from tests.support import textbook, tiny
+
+SMALL: Mapping[str, Mapping[str, Any]] = {
+    "task": {"length": "2..6"},
+    "model": {"embedding": 8, "hidden": 8, "dropout": 0.1},
+    "training": {"steps": 6, "batch_size": 8},
+}
+
+
+class Recorded(Batches):
+    """Batches that remember what was asked for."""
+
+    def at(self, step: int) -> Batch:
+        batch = super().at(step)
+        self.__dict__.setdefault("seen", []).append((step, batch))
+        return batch
+
+
+def configuration(strategy: str = "always-sampling", seed: int = 0, **training: object) -> RunConfig:
+    return resolve("copy", strategy, seed, [SMALL, {"training": training}])
+
+
+def trained(config: RunConfig) -> tuple[Seq2Seq, list[Step], list[tuple[int, Batch]]]:
+    parts = prepare(config)
+    batches = Recorded(config.task, parts.source, parts.target, config.training.batch_size, config.seed)
+    steps = list(train(parts.model, adam(parts.model, config), batches, config))
+    return parts.model, steps, batches.__dict__["seen"]
+
+
+def weights(model: Seq2Seq) -> bytes:
+    return save(dict(model.state_dict()))
+
+
+def norm(model: Seq2Seq) -> float:
+    return math.sqrt(sum(float(weight.grad.double().square().sum()) for weight in model.parameters()))
+
+
+# Same seed, same bytes
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_same_seed_ends_with_the_same_bytes(strategy: str) -> None:
+    one, steps, _ = trained(configuration(strategy))
+    torch.manual_seed(1234)
+    other, again, _ = trained(configuration(strategy))
+    assert weights(one) == weights(other)
+    assert [step.loss for step in steps] == [step.loss for step in again]
+    assert weights(one) != weights(trained(configuration(strategy, seed=1))[0])
+
+
+@pytest.mark.parametrize("strategy", ["always-sampling", "inverse-sigmoid"])
+def test_going_on_from_a_step_equals_never_having_stopped(strategy: str) -> None:
+    config = configuration(strategy)
+    parts = prepare(config)
+    optimiser = adam(parts.model, config)
+    for step in train(parts.model, optimiser, parts.batches, config):
+        if step.step == 2:
+            break
+    rest = list(train(parts.model, optimiser, prepare(config).batches, config, first=3))
+    whole, steps, _ = trained(config)
+    assert weights(parts.model) == weights(whole)
+    assert [step[:3] for step in rest] == [step[:3] for step in steps[3:]]
+
+
+def test_the_strategy_leaves_the_data_and_its_order_alone() -> None:
+    runs = [trained(configuration(strategy)) for strategy in STRATEGIES]
+    assert len({weights(model) for model, _, _ in runs}) > len(STRATEGIES) / 2, "but it does change the weights"
+    for _, _, seen in runs:
+        assert [step for step, _ in seen] == list(range(6))
+        for (_, batch), (_, first) in zip(seen, runs[0][2], strict=True):
+            assert torch.equal(batch.source, first.source)
+            assert torch.equal(batch.target, first.target)
+
+
+def test_the_schedule_is_asked_once_a_step_with_the_steps_of_the_run() -> None:
+    config = configuration("linear", steps=8)
+    _, steps, _ = trained(config)
+    assert [step.epsilon for step in steps] == pytest.approx([1 - step / 8 for step in range(8)])
+    assert [step.step for step in steps] == list(range(8))
+
+
+@pytest.mark.parametrize("strategy", ["teacher-forcing", "uniform", "always-sampling"])
+def test_a_run_is_the_textbooks_run(strategy: str) -> None:
+    config = configuration(strategy, clip=0.3)
+    parts, other = prepare(config), prepare(config)
+    ours, theirs = parts.model.double(), other.model.double()
+    optimiser = torch.optim.Adam(theirs.parameters(), lr=config.training.learning_rate)
+    for step in train(ours, adam(ours, config), parts.batches, config):
+        batch = other.batches.at(step.step)
+        masks = theirs.masks(len(batch.target), streams.generator(config.seed, "dropout", step.step))
+        chance = draws(batch.target, "token", config.seed, step.step)
+        loss = textbook.loss(theirs, batch, step.epsilon, "sample", chance, masks)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(theirs.parameters(), 0.3)
+        optimiser.step()
+        assert step.loss == pytest.approx(loss.item(), rel=1e-9)
+    for one, same in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(one, same, atol=1e-6, rtol=1e-6)
+
+
+# Loss
+
+
+def by_hand(logits: Tensor, target: Tensor) -> float:
+    nats, count = 0.0, 0
+    for row, labels in zip(logits.tolist(), target.tolist(), strict=True):
+        for values, label in zip(row, labels, strict=True):
+            if label != PAD:
+                nats += math.log(sum(math.exp(value) for value in values)) - values[label]
+                count += 1
+    return nats / count
+
+
+def test_the_loss_is_the_mean_over_real_positions_eos_included() -> None:
+    target = torch.tensor([[5, 6, EOS], [7, EOS, PAD], [EOS, PAD, PAD]])
+    logits = torch.randn(3, 3, tiny.SIZE, generator=torch.Generator().manual_seed(0))
+    assert loss_of(logits, target).item() == pytest.approx(by_hand(logits, target), rel=1e-6)
+    logits[target == PAD] += 100 * torch.randn(3, tiny.SIZE, generator=torch.Generator().manual_seed(1))
+    assert loss_of(logits, target).item() == pytest.approx(by_hand(logits, target), rel=1e-6)
+
+
+def test_a_uniform_guess_costs_the_logarithm_of_the_vocabulary() -> None:
+    assert loss_of(torch.zeros(2, 3, 10), torch.full((2, 3), 5)).item() == pytest.approx(math.log(10))
+
+
+def test_the_loss_of_a_step_is_that_of_the_inputs_it_tells_of() -> None:
+    config = configuration(steps=1, learning_rate=1e-30)
+    config = config.model_copy(update={"model": config.model.model_copy(update={"dropout": 0.0})})
+    model, (step,), ((_, batch),) = trained(config)
+    logits = model.decode(model.encode(batch.source, batch.lengths), step.fed.inputs)
+    assert step.loss == pytest.approx(by_hand(logits.detach(), batch.target), rel=1e-5)
+
+
+# Clipping and divergence
+
+
+@pytest.mark.parametrize("clip", [0.01, 0.1])
+def test_the_gradient_is_clipped_to_its_norm(clip: float) -> None:
+    free, _, _ = trained(configuration(steps=1, clip=1e9))
+    clipped, _, _ = trained(configuration(steps=1, clip=clip))
+    assert norm(free) > 2 * clip
+    assert norm(clipped) == pytest.approx(clip, rel=1e-4)
+    scale = norm(clipped) / norm(free)
+    for one, other in zip(free.parameters(), clipped.parameters(), strict=True):
+        torch.testing.assert_close(one.grad * scale, other.grad)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_leaves_the_weights_before_it() -> None:
+    config = configuration(steps=50)
+    parts = prepare(config)
+    steps = train(parts.model, adam(parts.model, config), parts.batches, config)
+    next(steps)
+    with torch.no_grad():
+        parts.model.output.bias[EOS] = math.nan
+    before = weights(parts.model)
+    with pytest.raises(Diverged, match="diverged at step 1: the loss is nan") as diverged:
+        next(steps)
+    assert diverged.value.step == 1
+    assert weights(parts.model) == before
+
+
+def test_a_learning_rate_that_is_no_learning_rate_diverges() -> None:
+    with pytest.raises(Diverged, match="diverged at step"):
+        trained(configuration("teacher-forcing", steps=200, learning_rate=1e38, clip=1e38))
+
+
+# Learning
+
+
+@pytest.mark.parametrize("strategy", ["teacher-forcing", "inverse-sigmoid"])
+def test_training_learns_to_copy(strategy: str) -> None:
+    layer = {
+        "task": {"symbols": 8, "length": "4..4"},
+        "model": {"embedding": 16, "hidden": 32, "attention": "aligned", "dropout": 0.0},
+        "training": {"steps": 150, "batch_size": 32, "learning_rate": 0.02},
+    }
+    _, steps, _ = trained(resolve("copy", strategy, 0, [layer]))
+    assert steps[0].loss == pytest.approx(math.log(11), abs=0.6)
+    assert sum(step.loss for step in steps[-10:]) / 10 < 0.05

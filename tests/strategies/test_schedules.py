@@ -1,0 +1,234 @@
+"""epsilon over training: each schedule against its closed form, written here a second time."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from scipy.special import expit, lambertw
+
+from ssrun.strategies.schedules import (
+    SCHEDULES,
+    Constant,
+    Cycle,
+    Exponential,
+    InverseSigmoid,
+    Linear,
+    Schedule,
+    Switch,
+    lambert_w,
+    logistic,
+)
+
+N = 2000
+I = np.arange(N)  # noqa: E741 - the paper's i
+LATE = 10**7
+
+
+def course(schedule: Schedule, steps: int = N) -> np.ndarray:
+    return np.array([schedule(step, steps) for step in range(steps)])
+
+
+def k_of(half_at: float, steps: int = N) -> float:
+    return half_at * steps / lambertw(half_at * steps).real
+
+
+CLOSED_FORMS = [
+    (Constant(), np.ones(N)),
+    (Constant(value=0.25), np.full(N, 0.25)),
+    (Linear(), 1 - I / N),
+    (Linear(start=0.9, end=0.2, over=0.5), np.clip(0.9 - 0.7 * I / (N / 2), 0.2, None)),
+    (Linear(start=0.25, over=2), 0.25 * (1 - I / (2 * N))),
+    (Exponential(k=0.999), 0.999**I),
+    (Exponential(k=0.99, start=0.8, end=0.1), np.maximum(0.1, 0.8 * 0.99**I)),
+    (Exponential(), 0.5 ** (I / (0.5 * N))),
+    (Exponential(half_at=0.1), 0.5 ** (I / (0.1 * N))),
+    (InverseSigmoid(k=100), 100 / (100 + np.exp(I / 100))),
+    (InverseSigmoid(k=40, start=0.9, end=0.3), np.maximum(0.3, 0.9 * 40 / (40 + np.exp(I / 40)))),
+    (InverseSigmoid(), k_of(0.5) / (k_of(0.5) + np.exp(I / k_of(0.5)))),
+    (InverseSigmoid(half_at=0.25), k_of(0.25) / (k_of(0.25) + np.exp(I / k_of(0.25)))),
+    (Switch(), np.where(I < N / 2, 1, 0)),
+    (Switch(at=0.1), np.where(I < N / 10, 1, 0)),
+    (Cycle(), np.where(I // 50 % 2 == 0, 1, 0)),
+    (Cycle(period=8, duty=0.25), np.where(I % 8 < 2, 1, 0)),
+]
+every = pytest.mark.parametrize("schedule", [schedule for schedule, _ in CLOSED_FORMS], ids=str)
+
+
+@pytest.mark.parametrize(("schedule", "closed_form"), CLOSED_FORMS, ids=lambda value: str(value)[:60])
+def test_a_schedule_is_its_closed_form_over_the_whole_run(schedule: Schedule, closed_form: np.ndarray) -> None:
+    np.testing.assert_allclose(course(schedule), closed_form, rtol=1e-9, atol=1e-12)
+
+
+def test_the_closed_forms_cover_every_schedule() -> None:
+    assert {type(schedule) for schedule, _ in CLOSED_FORMS} == set(SCHEDULES.values())
+    assert [kind.model_fields["name"].default for kind in SCHEDULES.values()] == list(SCHEDULES)
+
+
+@every
+def test_epsilon_is_a_probability_at_every_step_and_far_beyond(schedule: Schedule) -> None:
+    for steps in (1, 2, N, LATE):
+        for step in (0, 1, steps // 2, steps - 1, steps, LATE):
+            assert 0 <= schedule(step, steps) <= 1
+
+
+@every
+def test_a_decay_never_rises(schedule: Schedule) -> None:
+    if not isinstance(schedule, Cycle):
+        assert (np.diff(course(schedule)) <= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        (Constant(value=0.3), 0.3),
+        (Linear(end=0.1), 0.1),
+        (Exponential(k=0.999999), 0.999999**LATE),
+        (Exponential(k=0.9, end=0.05), 0.05),
+        (InverseSigmoid(k=1), 0.0),
+        (InverseSigmoid(k=100), 0.0),
+        (InverseSigmoid(k=1e6), 1e6 / (1e6 + math.exp(10))),
+        (InverseSigmoid(k=1e5, end=0.2), 0.2),
+        (Switch(), 0.0),
+        (Cycle(), 1.0),
+    ],
+    ids=str,
+)
+def test_ten_million_steps_do_not_overflow(schedule: Schedule, expected: float) -> None:
+    assert schedule(LATE, N) == pytest.approx(expected, rel=1e-6, abs=1e-300)
+
+
+# Half points and floors
+
+
+@pytest.mark.parametrize("steps", [10, 1000, 1_000_000])
+@pytest.mark.parametrize("half_at", [0.05, 0.25, 0.5, 0.9, 3])
+@pytest.mark.parametrize("kind", [Exponential, InverseSigmoid])
+def test_epsilon_is_a_half_where_half_at_says(kind: type[Schedule], half_at: float, steps: int) -> None:
+    assert kind(half_at=half_at)(half_at * steps, steps) == pytest.approx(0.5, abs=1e-9)
+
+
+@pytest.mark.parametrize("half_at", [0.1, 0.5, 2])
+def test_the_k_of_half_at_is_the_papers(half_at: float) -> None:
+    assert InverseSigmoid(half_at=half_at).resolved(N) == pytest.approx({"k": k_of(half_at), "half_step": half_at * N})
+    k = 0.5 ** (1 / (half_at * N))
+    assert Exponential(half_at=half_at).resolved(N) == pytest.approx({"k": k, "half_step": half_at * N})
+
+
+def test_a_k_that_is_given_is_the_k_that_is_resolved() -> None:
+    assert InverseSigmoid(k=77).resolved(N) == pytest.approx({"k": 77, "half_step": 77 * math.log(77)})
+    assert Exponential(k=0.99).resolved(N) == pytest.approx({"k": 0.99, "half_step": math.log(0.5) / math.log(0.99)})
+
+
+@pytest.mark.parametrize("kind", [Exponential, InverseSigmoid, Linear])
+def test_half_at_keeps_the_shape_when_the_number_of_steps_changes(kind: type[Schedule]) -> None:
+    if kind is InverseSigmoid:  # whose shape sharpens slowly with N: the half point stays
+        assert kind()(500, 1000) == pytest.approx(kind()(50_000, 100_000))
+    else:
+        assert course(kind(), 1000)[::10] == pytest.approx(course(kind(), 100_000)[::1000])
+
+
+@pytest.mark.parametrize("k", [20, 100, 1000])
+def test_the_inverse_sigmoid_falls_from_90_to_10_percent_within_4_39_k(k: int) -> None:
+    fine = np.arange(0, 20 * k, k / 1000)
+    epsilon = np.array([InverseSigmoid(k=k)(step, N) for step in fine])
+    width = k / 1000 * ((epsilon <= 0.9) & (epsilon >= 0.1)).sum()
+    assert width / k == pytest.approx(2 * math.log(9), rel=0.01)
+    assert 2 * math.log(9) == pytest.approx(4.39, abs=0.005)
+
+
+def test_the_inverse_sigmoid_starts_at_k_over_k_plus_one() -> None:
+    assert [InverseSigmoid(k=k)(0, N) for k in (1, 9, 99)] == pytest.approx([0.5, 0.9, 0.99])
+
+
+@pytest.mark.parametrize("kind", [Linear, Exponential, InverseSigmoid])
+def test_start_and_end_are_where_a_decay_starts_and_ends(kind: type[Schedule]) -> None:
+    schedule = kind(start=0.8, end=0.3)
+    assert schedule(0, N) == pytest.approx(0.8, rel=0.02)
+    assert schedule(100 * N, N) == 0.3
+    assert min(course(schedule)) >= 0.3
+
+
+def test_the_clock_is_the_step_and_does_not_restart() -> None:
+    long = course(InverseSigmoid())
+    assert len(set(long)) == N, "no value comes twice, so no epoch starts the decay again"
+    assert (np.diff(long) < 0).all()
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "words"),
+    [
+        ("exponential", {"k": 0.9, "half_at": 0.5}, "say the same thing"),
+        ("inverse-sigmoid", {"k": 9, "half_at": 0.5}, "say the same thing"),
+        ("exponential", {"half_at": None}, "give k or half_at"),
+        ("exponential", {"k": 0}, "greater than 0"),
+        ("exponential", {"k": 1}, "less than 1"),
+        ("exponential", {"k": -0.5}, "greater than 0"),
+        ("exponential", {"k": math.nan}, "finite"),
+        ("inverse-sigmoid", {"k": 0.99}, "greater than or equal to 1"),
+        ("inverse-sigmoid", {"k": math.inf}, "finite"),
+        ("inverse-sigmoid", {"half_at": 0}, "greater than or equal to 0.000000001"),
+        ("inverse-sigmoid", {"k": 1e13}, "less than or equal to 1000000000000"),
+        ("inverse-sigmoid", {"start": 0.2, "end": 0.4}, "a decay falls"),
+        ("linear", {"start": 1.1}, "less than or equal to 1"),
+        ("linear", {"end": -0.1}, "greater than or equal to 0"),
+        ("linear", {"over": 0}, "greater than or equal to 0.000000001"),
+        ("constant", {"value": 1.5}, "less than or equal to 1"),
+        ("switch", {"at": 2}, "less than or equal to 1"),
+        ("cycle", {"period": 0}, "greater than or equal to 1"),
+        ("cycle", {"duty": -1}, "greater than or equal to 0"),
+        ("linear", {"k": 5}, "Extra inputs"),
+    ],
+)
+def test_a_field_out_of_its_range_is_refused(name: str, fields: dict[str, float], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        SCHEDULES[name](**fields)
+
+
+@every
+def test_a_schedule_stores_itself(schedule: Schedule) -> None:
+    assert type(schedule).model_validate(schedule.model_dump()) == schedule
+    assert type(schedule).model_validate_json(schedule.model_dump_json()) == schedule
+
+
+# Means
+
+
+@every
+def test_the_mean_is_the_mean_of_the_course(schedule: Schedule) -> None:
+    assert schedule.mean(N) == pytest.approx(course(schedule).mean())
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("mean", [0.2, 0.5, 0.8])
+def test_a_matched_schedule_has_the_mean_that_was_asked_for(name: str, mean: float) -> None:
+    assert SCHEDULES[name]().matched(mean, 500).mean(500) == pytest.approx(mean, abs=5e-3)
+
+
+def test_matching_keeps_every_other_field() -> None:
+    matched = InverseSigmoid(k=20, start=0.9, end=0.1).matched(0.6, 500)
+    assert (matched.start, matched.end, matched.k) == (0.9, 0.1, None)
+    assert Cycle(period=50).matched(0.2, 500).period == 50
+
+
+def test_a_mean_that_no_shape_reaches_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no half_at gives exponential a mean epsilon of 0\.200"):
+        Exponential(end=0.4).matched(0.2, N)
+
+
+# The two functions they stand on
+
+
+def test_lambert_w_is_scipys() -> None:
+    x = np.concatenate(([0, 1e-12, 1e-3], np.logspace(-2, 12, 200)))
+    np.testing.assert_allclose([lambert_w(value) for value in x], lambertw(x).real, rtol=1e-12, atol=1e-15)
+
+
+def test_logistic_is_scipys_at_every_size() -> None:
+    x = np.array([-1e9, -800, -709, -30, -1, 0, 1, 30, 709, 800, 1e9])
+    np.testing.assert_allclose([logistic(value) for value in x], expit(x), rtol=1e-12)

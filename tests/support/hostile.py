@@ -1,0 +1,76 @@
+"""A tiny finished comparison of a corpus whose tokens, and an experiment whose words, try to break out."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from ssrun.analysis import comparison as comparing
+from ssrun.config.experiment import Experiment
+from ssrun.config.run import validated
+from ssrun.runs.execution import execute
+from ssrun.runs.folder import RunFolder
+from ssrun.runs.manifest import Place, remember
+from ssrun.views import keeping
+
+TOKENS = ("<script>alert(1)</script>", "[/]", "=1+1", "\x1b]0;x\x07", r"a_b$%&\\", "'\"><b", "$x^2$", "\u202eright")
+WORDS = "Is <script>alert(2)</script> [/] \x1b[2J \"quoted\" 'text' & $x^2$ safe?"
+STRATEGIES = ("teacher-forcing", "always-sampling", "inverse-sigmoid")
+
+
+def corpus(folder: Path) -> Path:
+    """A parallel corpus of the tokens: the target is the source backwards."""
+    folder.mkdir()
+    for stem, size in (("train", 60), ("valid", 8), ("test", 12)):
+        for language in ("de", "en"):
+            lines = []
+            for number in range(size):
+                words = [*TOKENS[number % len(TOKENS) :], *TOKENS[: number % len(TOKENS)], *TOKENS[: number % 3]]
+                lines.append(" ".join(words if language == "de" else words[::-1]))
+            (folder / f"{stem}.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="")
+    return folder
+
+
+def comparison(folder: Path, steps: int = 24) -> Path:
+    """The results of a few training steps of each of three strategies with two seeds, on two tasks."""
+    document = {
+        "name": "hostile",
+        "question": WORDS,
+        "tasks": {
+            "corpus": {
+                "task": {
+                    "path": str(corpus(folder / "text")),
+                    "source_language": "de",
+                    "target_language": "en",
+                    "minimum_frequency": 1,
+                }
+            },
+            "reverse": {"task": {"symbols": 6, "validation_pairs": 10, "test_pairs": 40}},
+        },
+        "strategies": list(STRATEGIES),
+        "seeds": "0..1",
+        "model": {"hidden": 16, "embedding": 16},
+        "training": {"steps": steps, "evaluate_every": 6, "batch_size": 16},
+        "reading": f"{WORDS}\n\nA second paragraph.",
+        "claims": [
+            {"text": WORDS, "source": "<img src=x onerror=alert(3)>", "metric": "free_running_loss", "task": task,
+             "order": "always-sampling < teacher-forcing"}
+            for task in ("corpus", "reverse")
+        ],
+        "published": {"source": WORDS, "metrics": ["<i>m</i>"], "rows": {"teacher-forcing": ["<u>1</u>"]}},
+    }  # fmt: skip
+    experiment = validated(Experiment, document)
+    results, cells = folder / "results", experiment.cells()
+    remember(results, experiment, [Place.of(cell) for cell in cells], f"ssrun compare {WORDS}")
+    for cell in cells:
+        for _ in execute(cell, RunFolder.of(results, cell), checkpoint_every=0):
+            pass
+    keeping.write_tables(results, comparing.document(results))
+    return results
+
+
+def tables_alone(results: Path, folder: Path) -> Path:
+    """A folder that holds only the comparison's tables, as they are committed."""
+    folder.mkdir()
+    shutil.copy(results / "table.json", folder)
+    return folder

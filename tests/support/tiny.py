@@ -1,0 +1,40 @@
+"""Tiny models and batches, small enough to check by hand."""
+
+from __future__ import annotations
+
+import torch
+
+from ssrun.config.run import ModelConfig
+from ssrun.seq2seq.batches import Batch, collate
+from ssrun.seq2seq.model import Seq2Seq
+from ssrun.seq2seq.vocabulary import EOS, SPECIALS
+
+REAL = 5  # real tokens on either side
+SIZE = len(SPECIALS) + REAL
+
+
+def model(seed: int = 0, scale: float = 2.5, **fields: object) -> Seq2Seq:
+    """A model in double precision whose predictions differ from position to position: its weights are scaled up."""
+    config = ModelConfig.model_validate({"embedding": 6, "hidden": 8} | fields)
+    made = Seq2Seq(config, SIZE, SIZE, torch.Generator().manual_seed(seed)).double()
+    with torch.no_grad():
+        for name, weight in made.named_parameters():
+            if name != "output.bias":
+                weight.mul_(scale)
+    return made
+
+
+def pairs(count: int, longest: int = 6, seed: int = 0) -> list[tuple[list[int], list[int]]]:
+    """Encoded pairs of random lengths, sources and targets apart."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def row() -> list[int]:
+        length = int(torch.randint(1, longest + 1, (1,), generator=generator))
+        return [*torch.randint(len(SPECIALS), SIZE, (length,), generator=generator).tolist(), EOS]
+
+    return [(row(), row()) for _ in range(count)]
+
+
+def batch(count: int = 7, longest: int = 6, seed: int = 0) -> Batch:
+    """A batch with padding on both sides."""
+    return collate(pairs(count, longest, seed))

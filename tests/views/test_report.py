@@ -1,0 +1,414 @@
+"""The report page: nothing that a user wrote gets out of its place, and it works in a real browser."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from ssrun.analysis import comparison as comparing
+from ssrun.cli import pages as cli_pages
+from ssrun.errors import StoreError
+from ssrun.views.figures import runs as figures
+from ssrun.views.report import page as report
+from ssrun.views.report.page import interval_cells, settings, summary, write_report
+from ssrun.views.tables.cells import visible
+from tests.support.hostile import STRATEGIES, TOKENS, WORDS, comparison, tables_alone
+
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,900",
+)
+WITHOUT_MATPLOTLIB = """
+import sys
+sys.modules["matplotlib"] = None
+from pathlib import Path
+from ssrun.views.report.page import write_report
+write_report(Path(sys.argv[1]), Path(sys.argv[2]), print)
+"""
+
+
+class Page(HTMLParser):
+    """A page's elements and text; every element that is opened must be closed, in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, tag
+
+    def handle_data(self, text: str) -> None:
+        if not self.open or self.open[-1] not in ("style", "script"):
+            self.words.append(text)
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.elements)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return comparison(tmp_path_factory.mktemp("hostile"))
+
+
+@pytest.fixture(scope="module")
+def path(results: Path) -> Path:
+    notes: list[str] = []
+    written = write_report(results, tell=notes.append)
+    assert (written, notes) == (results / "report.html", [])
+    return written
+
+
+@pytest.fixture(scope="module")
+def text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def test_hostile_text_shows_as_itself_and_makes_no_element(page: Page) -> None:
+    assert {page.count("script"), page.count("style"), page.count("h1")} == {1}
+    assert {page.count(tag) for tag in ("b", "i", "u", "img", "iframe", "object")} == {0}
+    said = "".join(page.words)
+    for token in (*TOKENS, WORDS, "<img src=x onerror=alert(3)>", "<i>m</i>", "<u>1</u>"):
+        assert visible(token) in said, token
+
+
+def test_no_control_character_gets_into_the_page(text: str) -> None:
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
+
+
+def test_no_element_carries_a_style_an_event_or_an_address_outside(page: Page) -> None:
+    for tag, attributes in page.elements:
+        for name, value in attributes.items():
+            assert name != "style", (tag, value)
+            assert not name.startswith("on"), (tag, name)
+            if name in ("href", "src", "action", "xlink:href", "data"):
+                assert value is not None
+                assert value.startswith("#") or value == "data:,", (tag, value)
+
+
+def test_the_policy_names_the_one_style_and_the_one_script_by_digest(text: str, page: Page) -> None:
+    policy = next(a["content"] for tag, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+    for tag in ("style", "script"):
+        (inner,) = re.findall(rf"<{tag}>(.*?)</{tag}>", text, flags=re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inner.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+        assert "http" not in inner
+
+
+def test_ids_are_unique_and_every_reference_has_its_target(page: Page) -> None:
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    wanted = {value[1:] for _, a in page.elements if (value := a.get("href")) and value.startswith("#")}
+    wanted |= {value for _, a in page.elements if (value := a.get("aria-labelledby"))}
+    wanted |= {value[5:-1] for _, a in page.elements if (value := a.get("clip-path"))}
+    assert wanted <= set(ids)
+
+
+def test_headings_come_in_order_and_every_table_has_a_caption_and_scopes(page: Page) -> None:
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert page.count("table") == page.count("caption")
+    assert all("scope" in attributes for tag, attributes in page.elements if tag == "th")
+
+
+def test_everything_promised_is_on_the_page(page: Page, results: Path) -> None:
+    said = "".join(page.words)
+    document = comparing.document(results)
+    for heading in ("Verdicts", "Results", "Figures", "Examples where strategies differ", "Step by step", "Again",
+                    "Configuration, as resolved", "Environment", "Runs", "Published", "How to read it"):  # fmt: skip
+        assert heading in said
+    assert visible(f"ssrun compare {WORDS}") in said
+    assert document["signatures"]["reverse"][0] in said
+    assert document["environments"][0]["packages"]["torch"] in said
+    assert "training.evaluate_every" in said
+    assert "12 complete runs" in said
+    assert "A second paragraph." in said
+    assert sum(a.get("role") == "img" for tag, a in page.elements if tag == "svg") == 8
+    walks = [a["data-strategy"] for tag, a in page.elements if tag == "table" and a.get("class") == "walk"]
+    assert walks == [*STRATEGIES, *STRATEGIES]
+
+
+def test_the_same_results_give_the_same_page(results: Path, text: str, tmp_path: Path) -> None:
+    assert write_report(results, tmp_path / "new" / "again.html").read_text(encoding="utf-8") == text
+
+
+def test_without_matplotlib_the_page_is_made_without_figures_and_says_so(results: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bare.html"
+    command = [sys.executable, "-c", WITHOUT_MATPLOTLIB, str(results), str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "no figures: figures need matplotlib: pip install 'ssrun[plot]'\n"
+    bare = Page(out.read_text(encoding="utf-8"))
+    assert done.stdout.strip() in "".join(bare.words)
+    assert not any(a.get("role") == "img" for tag, a in bare.elements if tag == "svg")
+    assert bare.count("figure") == 0
+    assert "Step by step" in "".join(bare.words)
+
+
+def test_tables_alone_give_a_page(results: Path, tmp_path: Path) -> None:
+    notes: list[str] = []
+    made = write_report(tables_alone(results, tmp_path / "tables"), tell=notes.append)
+    said = "".join(Page(made.read_text(encoding="utf-8")).words)
+    assert "Verdicts" in said
+    assert "Step by step" not in said
+    assert len(notes) == 1
+
+
+def test_an_interval_lies_on_the_scale_that_its_column_shares() -> None:
+    rows: list[dict[str, Any]] = [
+        {"bleu": {"mean": 10.0, "low": 0.0, "high": 20.0}},
+        {"bleu": {"mean": 90.0, "low": 80.0, "high": 100.0}},
+        {},
+        {"bleu": {"mean": 50.0, "low": None, "high": None}},
+    ]
+    first, second, none, single = interval_cells(rows, "bleu", ("mean", "low", "high"))
+    assert none is None
+    assert first is not None
+    assert second is not None
+    assert single is not None
+    assert (first["left"], first["place"], first["right"]) == (4.0, 13.2, 22.4)
+    assert (second["left"], second["place"], second["right"]) == (77.6, 86.8, 96.0)
+    assert (single["left"], single["place"], single["right"]) == (None, 50.0, None)
+    assert [cell["best"] for cell in (first, second, single)] == [False, True, False]
+    assert second["text"] == "90.0 ±10.0"
+
+
+def test_settings_tell_once_what_runs_share(results: Path) -> None:
+    from ssrun.analysis.evidence import complete
+
+    found = {part["title"]: dict(part["fields"]) for part in settings(complete(results))}
+    assert found["All runs"]["model.hidden"] == ["16"]
+    assert found["By task"]["task.name"] == ["corpus", "reverse"]
+    assert found["By strategy"]["strategy.schedule.name"] == ["constant", "constant", "inverse-sigmoid"]
+    assert not any(field in ("seed", "task.path") for fields in found.values() for field in fields)
+
+
+def test_the_summary_counts_runs_and_verdicts(results: Path) -> None:
+    document = comparing.document(results)
+    document["claims"] = [{"verdict": "agree"}, {"verdict": "inconclusive"}, {"verdict": "agree"}]
+    assert summary(document) == (
+        "3 strategies on 2 tasks, 2 seeds each: 12 complete runs. 3 claims: 2 agree, 1 inconclusive."
+    )
+
+
+def test_the_commands_print_what_they_wrote_and_tell_what_they_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def made(results: Path, out: Path | None, tell: Any) -> Any:
+        tell("recovery: no \x1b[2J corpus")
+        path = out or results / "x"
+        path.write_text("page")
+        return path
+
+    app = typer.Typer()
+    cli_pages.register(app)
+    monkeypatch.setattr(report, "write_report", made)
+    monkeypatch.setattr(figures, "write_figures", lambda *arguments: [made(*arguments)])
+    app(["report", str(tmp_path)], standalone_mode=False)
+    app(["figures", str(tmp_path), "--out", str(tmp_path / "y")], standalone_mode=False)
+    done = capsys.readouterr()
+    assert done.out.splitlines() == [str(tmp_path / "x"), str(tmp_path / "y")]
+    assert done.err.count("left out: recovery: no \\x1b[2J corpus\n") == 2
+    app(["report", str(tmp_path), "--json"], standalone_mode=False)
+    app(["figures", str(tmp_path), "--json"], standalone_mode=False)
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    left = ["recovery: no \x1b[2J corpus"]
+    assert first == {"file": str(tmp_path / "x"), "bytes": 4, "left_out": left}
+    assert second == {"files": [str(tmp_path / "x")], "left_out": left}
+    for command in ("report", "figures"):
+        with pytest.raises(StoreError, match="no such folder"):
+            app([command, str(tmp_path / "none")], standalone_mode=False)
+
+
+@pytest.fixture(scope="module")
+def browser(path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The page in Chromium."""
+    if not (CHROMIUM.exists() and DRIVER.exists()):
+        pytest.skip("no browser: install Debian's chromium and chromium-driver")
+    webdriver = pytest.importorskip("selenium.webdriver", reason="no selenium: install the dev dependencies")
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    try:
+        driver.get(path.as_uri())
+        yield driver
+    finally:
+        driver.quit()
+
+
+@pytest.fixture
+def opened(browser: Any, path: Path) -> Any:
+    """The page, fresh: a wide light screen, script on."""
+    seen(browser)
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    browser.get(path.as_uri())
+    return browser
+
+
+def seen(browser: Any, width: int = 1280, scheme: str = "light") -> None:
+    """Sets the screen."""
+    screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+def column(browser: Any, number: int) -> list[str]:
+    """What a column of the first table sorts by."""
+    script = "return [...document.querySelector('table.numbers').tBodies[0].rows].map(r => r.cells[%d].dataset.value)"
+    return list(browser.execute_script(script % number))
+
+
+def test_the_console_stays_empty(opened: Any) -> None:
+    opened.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
+    assert opened.get_log("browser") == []
+
+
+def test_nothing_but_the_file_is_asked_for(opened: Any) -> None:
+    assert opened.execute_script("return performance.getEntriesByType('resource').length") == 0
+
+
+def test_sorting_sorts_both_ways_and_says_so(opened: Any) -> None:
+    heads = opened.find_elements("css selector", "table.numbers thead")[0].find_elements("css selector", "th")
+    assert heads[2].get_attribute("aria-sort") is None
+    for direction, reverse in (("ascending", False), ("descending", True), ("ascending", False)):
+        heads[4].find_element("css selector", "button").click()
+        values = [float(value) for value in column(opened, 4)]
+        assert values == sorted(values, reverse=reverse)
+        assert heads[4].get_attribute("aria-sort") == direction
+    heads[0].find_element("css selector", "button").click()
+    assert column(opened, 0) == sorted(STRATEGIES)
+    assert heads[4].get_attribute("aria-sort") is None
+    heads[7].find_element("css selector", "button").click()
+    assert column(opened, 7)[-1] is None
+
+
+def test_the_explorer_steps_by_click_and_by_key(opened: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    stepper = opened.find_element("css selector", ".stepper")
+    status = stepper.find_element("css selector", "[role=status]")
+    back, on = stepper.find_elements("css selector", ".controls button")
+    length = len(stepper.find_elements("css selector", ".strip li"))
+    assert stepper.is_displayed()
+    assert f"Position 1 of {length}" in status.text
+    assert not back.is_enabled()
+    on.click()
+    assert f"Position 2 of {length}" in status.text
+    on.send_keys(Keys.ARROW_RIGHT)
+    assert f"Position 3 of {length}" in status.text
+    on.send_keys(Keys.ARROW_LEFT)
+    assert f"Position 2 of {length}" in status.text
+    on.send_keys(Keys.END)
+    assert f"Position {length} of {length}" in status.text
+    assert not on.is_enabled()
+    opened.switch_to.active_element.send_keys(Keys.HOME)
+    assert f"Position 1 of {length}" in status.text
+    rows = stepper.find_elements("css selector", "tbody tr")
+    assert [row.find_element("css selector", "th").text for row in rows] == list(STRATEGIES)
+    marked = stepper.find_elements("css selector", "[aria-current=step]")
+    assert len(marked) == 1
+
+
+def test_stepping_shows_what_the_full_tables_hold(opened: Any) -> None:
+    script = """
+        const explorer = document.querySelector('[data-explorer]');
+        explorer.querySelectorAll('.controls button')[1].click();
+        const texts = (row, from) => [...row.cells].slice(from).map(cell => cell.textContent);
+        const full = [...explorer.querySelectorAll('table.walk')].map(t => texts(t.tBodies[0].rows[1], 2));
+        return [[...explorer.querySelectorAll('.now tbody tr')].map(row => texts(row, 1)), full];
+    """
+    now, full = opened.execute_script(script)
+    assert now == full
+
+
+def test_without_script_everything_is_readable(opened: Any, path: Path) -> None:
+    opened.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    opened.get(path.as_uri())
+    assert not opened.find_element("css selector", ".stepper").is_displayed()
+    assert opened.find_elements("css selector", "th button") == []
+    walks = opened.find_elements("css selector", "table.walk")
+    assert len(walks) == 2 * len(STRATEGIES)
+    assert all(walk.is_displayed() for walk in walks)
+    assert "only sorting and stepping are gone" in opened.find_element("css selector", "body").text
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_the_page_never_scrolls_sideways(opened: Any, width: int) -> None:
+    seen(opened, width)
+    opened.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
+    wide, screen = opened.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+    assert wide <= screen == width
+
+
+def test_print_unfolds_everything(opened: Any) -> None:
+    count = "return document.querySelectorAll('details:not([open])').length"
+    before = opened.execute_script(count)
+    assert before > 0
+    opened.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert opened.execute_script(count) == 0
+    opened.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert opened.execute_script(count) == before
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (360, "light")])
+def test_axe_finds_no_fault(opened: Any, width: int, scheme: str) -> None:
+    axe = importlib.util.find_spec("axe_core_python")
+    if axe is None or axe.origin is None:
+        pytest.skip("no axe: install axe-core-python, a dev dependency")
+    seen(opened, width, scheme)
+    opened.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
+    opened.execute_script((Path(axe.origin).parent / "axe.min.js").read_text(encoding="utf-8"))
+    found = opened.execute_async_script(
+        "const done = arguments[0]; axe.run(document, {resultTypes: ['violations', 'incomplete']}).then(done)"
+    )
+    faults = [(fault["id"], [node["html"][:200] for node in fault["nodes"]][:3]) for fault in found["violations"]]
+    assert faults == []
+    assert any(rule["id"] == "color-contrast" for rule in found["passes"])
