@@ -14,6 +14,44 @@ VERSION = 1  # of what a run's folder, and the files beside it, hold
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
+class RunName(NamedTuple):
+    """What a run is called: the names that a comparison gives to its task and strategy, its seed, its id.
+
+    Attributes:
+        task: Label of the task.
+        strategy: Label of the strategy.
+        seed: From 0.
+        id: The first ten hexadecimal digits of its configuration's sha256.
+    """
+
+    task: str
+    strategy: str
+    seed: int
+    id: str
+
+    @property
+    def path(self) -> str:
+        """The run's folder within the results: `reverse/inverse-sigmoid/seed-0-1a2b3c4d5e`."""
+        return f"{self.task}/{self.strategy}/seed-{self.seed}-{self.id}"
+
+    @property
+    def title(self) -> str:
+        """For a heading: `reverse / inverse-sigmoid / seed 0`."""
+        return f"{self.task} / {self.strategy} / seed {self.seed}"
+
+
+class RunSpec(NamedTuple):
+    """One run to be done: what it is called, and everything that decides its numbers."""
+
+    name: RunName
+    config: RunConfig
+
+    @classmethod
+    def of(cls, task: str, strategy: str, config: RunConfig) -> RunSpec:
+        """The run of a configuration, under these labels."""
+        return cls(RunName(task, strategy, config.seed, config.id[:10]), config)
+
+
 class Named(Protocol):
     """What has a folder within a folder of results."""
 

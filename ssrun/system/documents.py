@@ -1,0 +1,108 @@
+"""Documents on disk: strict JSON of one canonical form, validated by a model, sealed with its own digest.
+
+A digest finds damage; it keeps nobody from making another document. So what is read is validated as well: a number is
+a finite number, a count is a count, and nothing that a model does not name gets in.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
+    model_serializer,
+)
+
+from ssrun.errors import StoreError
+from ssrun.system.files import digest, read_bytes, read_json, write
+from ssrun.system.text import shown_value
+
+VERSION = 1  # of everything that ssrun keeps
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Number = Annotated[float, Field(ge=-1e150, le=1e150)]  # nothing measured is larger, and squares stay finite
+Kind = TypeVar("Kind")
+
+
+class Document(BaseModel):
+    """A part of what is kept: frozen, every field checked, none unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Sparse(Document):
+    """A document whose fields are left out of its JSON where nobody has set them."""
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_set(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialise(self).items() if name in self.model_fields_set}
+
+
+def canonical(document: Any) -> bytes:
+    """The one way to write a JSON document as bytes: sorted keys, UTF-8, null and never NaN."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
+
+
+def sealed(document: BaseModel) -> bytes:
+    """A document's canonical bytes, its own digest among the fields."""
+    fields = document.model_dump(mode="json")
+    return canonical({**fields, "digest": digest(canonical(fields))})
+
+
+def write_sealed(path: Path, document: BaseModel) -> None:
+    """Writes a sealed document whole or not at all.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    write(path, sealed(document))
+
+
+def read_sealed(path: Path, kind: type[Kind] | TypeAdapter[Kind], remedy: str, exact: bool = False) -> Kind:
+    """A document as `write_sealed` wrote it.
+
+    Args:
+        path: The file.
+        kind: What it must be.
+        remedy: What to do where it is not, for the message.
+        exact: Whether the file must be canonical to the byte: then no two files mean the same document.
+
+    Raises:
+        StoreError: It is missing, damaged, too new, or of another kind.
+    """
+    fields = read_json(path)
+    known = fields.pop("digest", None)
+    if known != digest(canonical(fields)) or (exact and read_bytes(path) != canonical({**fields, "digest": known})):
+        must_not_be_newer(path, fields)
+        raise StoreError(f"{path}: damaged: its digest does not match; {remedy}")
+    return read_as(path, fields, kind, remedy)
+
+
+def read_as(path: Path, fields: dict[str, Any], kind: type[Kind] | TypeAdapter[Kind], remedy: str) -> Kind:
+    """These fields of a file as a document of this kind.
+
+    Raises:
+        StoreError: They are too new, or of another kind: says the first fault and the remedy.
+    """
+    must_not_be_newer(path, fields)
+    adapter = kind if isinstance(kind, TypeAdapter) else TypeAdapter(kind)
+    try:
+        return adapter.validate_json(canonical(fields))
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+    place = ".".join(map(str, fault["loc"]))
+    raise StoreError(f"{path}: {shown_value(place, 80)}: {fault['msg']}: {remedy}")
+
+
+def must_not_be_newer(path: Path, fields: dict[str, Any]) -> None:
+    """Raises StoreError where a document says that a later version wrote it."""
+    version = fields.get("store")
+    if isinstance(version, int) and version > VERSION:
+        raise StoreError(f"{path}: written by a newer ssrun (store {version}): update ssrun")
