@@ -111,7 +111,7 @@ def elsewhere(folder: RunFolder) -> None:
     from ssrun.system.files import read_json
 
     path = folder.path / "environment.json"
-    if path.is_file() and read_json(path) != environment():
+    if path.is_file() and read_json(path) != environment().model_dump(mode="json"):
         from ssrun.views.terminal.console import stderr_console
 
         stderr_console().out("trained on another machine or other versions: the replay may differ in the last digits")

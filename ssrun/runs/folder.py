@@ -109,7 +109,7 @@ class RunFolder:
         self.make()
         sweep_temporaries(self.path)
         write(self.path / "run.json", canonical(cell.document()))
-        write(self.path / "environment.json", canonical(environment()))
+        write(self.path / "environment.json", canonical(environment().model_dump(mode="json")))
 
     def cell(self) -> Cell:
         """The labels and the configuration."""

@@ -1,24 +1,35 @@
-"""What a run's numbers may depend on besides its configuration: versions, processor, threads."""
+"""What a run's numbers may depend on besides its configuration: versions, processor, threads. An allow-list."""
 
 from __future__ import annotations
 
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+
+from ssrun.system.documents import Count, Document
 
 
-def environment() -> dict[str, Any]:
-    """What a run's numbers may depend on besides its configuration; an allow-list."""
-    packages = ("ssrun", "torch", "numpy", "sacrebleu")
-    return {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "system": platform.system(),
-        "processor": _processor(),
-        "threads": 1,
-        "packages": {name: version(name) for name in packages},
-    }
+class Environment(Document):
+    """Where a run was made."""
+
+    python: str
+    machine: str
+    system: str
+    processor: str
+    threads: Count
+    packages: dict[str, str]
+
+
+def environment() -> Environment:
+    """This process' environment."""
+    return Environment(
+        python=platform.python_version(),
+        machine=platform.machine(),
+        system=platform.system(),
+        processor=_processor(),
+        threads=1,
+        packages={name: version(name) for name in ("ssrun", "torch", "numpy", "sacrebleu")},
+    )
 
 
 def _processor() -> str:

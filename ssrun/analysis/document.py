@@ -1,0 +1,227 @@
+"""Comparison: the one document of a comparison. `compare` computes it, `table.json` keeps it, every view reads it.
+
+It holds no times, unless a metric of the experiment is one, so that the same runs give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from ssrun.config.claims import Published
+from ssrun.errors import unknown
+from ssrun.metrics import METRICS
+from ssrun.system.documents import Count, Document, Number, Sparse, canonical, read_as, read_sealed
+from ssrun.system.environment import Environment
+from ssrun.system.files import digest
+from ssrun.system.text import CONTROL, visible
+
+REMEDY = "make it again with its command"
+
+
+def _known(name: str) -> str:
+    if name not in METRICS:
+        raise ValueError(unknown("metric", name, METRICS))
+    return name
+
+
+MetricName = Annotated[str, AfterValidator(_known)]
+
+
+class BootstrapPair(Document):
+    """sacreBLEU's paired bootstrap over the test set, of one seed's run against its baseline."""
+
+    seed: Count
+    difference: Number
+    p: Annotated[float, Field(ge=0, le=1)]
+
+
+class Estimate(Sparse):
+    """A metric of one strategy on one task over seeds; intervals are 95 % t-intervals, None below two seeds.
+
+    Attributes:
+        mean: Over the complete runs.
+        low: Of the mean's interval.
+        high: Of the mean's interval.
+        difference: Mean paired difference from the baseline; None where there is none.
+        difference_low: Of its interval.
+        difference_high: Of its interval.
+        p: Sign-flip p of the difference.
+        p_holm: The same, Holm-corrected over the strategies of the task.
+        pairs: Seeds of which both runs are complete.
+        bootstrap: Of `bleu` alone: a pair a seed.
+    """
+
+    mean: Number
+    low: Number | None
+    high: Number | None
+    difference: Number | None = None
+    difference_low: Number | None = None
+    difference_high: Number | None = None
+    p: Number | None = None
+    p_holm: Number | None = None
+    pairs: Count | None = None
+    bootstrap: list[BootstrapPair] | None = None
+
+
+class Row(Document):
+    """One strategy on one task: how many runs ended how; its estimates stand beside the counts, by metric."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Estimate] = Field(init=False)
+
+    task: str
+    strategy: str
+    n: Count
+    of: Count
+    diverged: Count
+    failed: Count
+    missing: Count
+
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        """The estimates, by metric."""
+        return self.__pydantic_extra__
+
+    @model_validator(mode="after")
+    def _metrics_are_known(self) -> Row:
+        for name in self.estimates:
+            _known(name)
+        return self
+
+
+class PairEvidence(Document):
+    """One pair of a claim's chain: the paired difference of left from right, its interval at `level`, n and exact p."""
+
+    left: str
+    right: str
+    direction: Literal["lower", "higher"]
+    difference: Number | None
+    low: Number | None
+    high: Number | None
+    level: Number
+    n: Count
+    p: Number | None
+
+
+class ClaimEvidence(Document):
+    """A claim with its verdict; of a chain, the numbers are those of its weakest pair."""
+
+    text: str
+    source: str
+    metric: MetricName
+    order: str
+    by: Number
+    verdict: Literal["agree", "disagree", "inconclusive"]
+    difference: Number | None
+    low: Number | None
+    high: Number | None
+    level: Number
+    p: Number | None
+    n: Count
+    comparisons: list[PairEvidence]
+
+
+class Fault(Document):
+    """A run that is not in the means, and why."""
+
+    task: str
+    strategy: str
+    seed: Count
+    status: Literal["diverged", "failed", "missing"]
+    reason: str
+
+
+class Comparison(Document):
+    """A comparison, whole.
+
+    Attributes:
+        experiment: Its name.
+        question: What it asks.
+        command: What makes it again.
+        baseline: The strategy that others are compared with.
+        metrics: Columns of the table.
+        seeds: The pairs of every comparison.
+        smallest_p: Below which no exact p can lie with so many seeds.
+        rows: Task by task.
+        claims: With their verdicts.
+        published: Numbers of a publication, to stand beside ours.
+        reading: What to make of it.
+        signatures: sacreBLEU's, by task.
+        facts: Counts of the data, by task.
+        faults: Runs that are counted and not averaged.
+        environments: The distinct ones that the runs were made in.
+    """
+
+    experiment: str
+    question: str
+    command: str
+    baseline: str
+    metrics: list[MetricName]
+    seeds: list[Count]
+    smallest_p: Number | None
+    rows: list[Row]
+    claims: list[ClaimEvidence]
+    published: Published | None
+    reading: str
+    signatures: dict[str, list[str]]
+    facts: dict[str, dict[str, Count]]
+    faults: list[Fault]
+    environments: list[Environment]
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks, in order."""
+        return list(dict.fromkeys(row.task for row in self.rows))
+
+    @property
+    def strategies(self) -> list[str]:
+        """The strategies, in order."""
+        return list(dict.fromkeys(row.strategy for row in self.rows))
+
+    @property
+    def columns(self) -> list[str]:
+        """The metrics that are shown and that some row has."""
+        return [metric for metric in self.metrics if any(metric in row.estimates for row in self.rows)]
+
+    def by_task(self) -> Iterator[tuple[str, list[Row]]]:
+        """The rows of each task."""
+        for task in self.tasks:
+            yield task, [row for row in self.rows if row.task == task]
+
+
+def best(rows: Sequence[Row], metric: str) -> float | None:
+    """The best mean of these rows; None where no way is better, or all are equal."""
+    means = [row.estimates[metric].mean for row in rows if metric in row.estimates]
+    if METRICS[metric].better == "neither" or len(set(means)) < 2:
+        return None
+    return max(means) if METRICS[metric].better == "higher" else min(means)
+
+
+def text_of(comparison: Comparison) -> str:
+    """The document as `table.json` keeps it, with what could steer a terminal as its escape."""
+    fields = comparison.model_dump(mode="json")
+    text = canonical({**fields, "digest": digest(canonical(fields))}).decode()
+    return CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", text) + "\n"
+
+
+def read_comparison(path: Path) -> Comparison:
+    """A document as `table.json` keeps it; where it came from elsewhere, nothing in it steers a terminal or a page.
+
+    Raises:
+        StoreError: It is damaged, or none of ours.
+    """
+    comparison = read_sealed(path, Comparison, REMEDY)
+    return read_as(path, _harmless(comparison.model_dump(mode="json")), Comparison, REMEDY)
+
+
+def _harmless(value: Any) -> Any:
+    """A document with every control character of its texts, but for line ends, shown as its escape."""
+    if isinstance(value, str):
+        return "\n".join(map(visible, value.split("\n")))
+    if isinstance(value, list):
+        return [_harmless(part) for part in value]
+    return {_harmless(key): _harmless(part) for key, part in value.items()} if isinstance(value, dict) else value

@@ -1,0 +1,134 @@
+"""What a run says of itself: its evaluations, its result, why it failed. Models of what its folder keeps."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from ssrun.metrics import METRICS
+from ssrun.system.documents import Count, Document, Number
+
+
+class Evaluation(Document):
+    """One line of the metrics: where training stood, and the metrics on the validation set by name.
+
+    Attributes:
+        step: Optimiser steps done.
+        epsilon: Of the last of them.
+        realised_epsilon: Share of coins that said true since the evaluation before.
+        replaced: Share of fed tokens unlike the true ones, since then.
+        training_loss: Mean over the steps since then, nats per position.
+        seconds: Of work on this run.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Number] = Field(init=False)
+
+    step: Count
+    epsilon: Number
+    realised_epsilon: Number
+    replaced: Number
+    training_loss: Number
+    seconds: Number
+    bleu: Number
+    free_running_loss: Number
+    teacher_forced_loss: Number
+
+    def value(self, name: str) -> float:
+        """A field or a metric by its name; KeyError where this evaluation has none."""
+        fields: dict[str, float] = dict(self)
+        return fields[name]
+
+    def has(self, name: str) -> bool:
+        """Whether there is a field or a metric of this name."""
+        return name in dict(self)
+
+
+class Curves(Document):
+    """Errors in % by target position, from the first, under either feed; and the pairs that reach so far."""
+
+    next_step: list[Number]
+    decoding: list[Number]
+    positions: list[Number]
+
+
+class Outcome(Document):
+    """What every result begins with.
+
+    Attributes:
+        store: Version of what is kept.
+        run: The run's id, the sha256 of its configuration.
+        task: Label of the task.
+        strategy: Label of the strategy.
+        seed: From 0.
+        steps: Optimiser steps done.
+        schedule: `k` and `half_step`, as `Schedule.resolved` gives them.
+        mean_epsilon: The schedule's, over the run.
+        realised_epsilon: Share of coins that said true.
+        replaced: Share of fed tokens unlike the true ones.
+        seconds: Of work on the run.
+        files: sha256 of every file of the run, by name.
+    """
+
+    store: Count
+    run: str
+    task: str
+    strategy: str
+    seed: Count
+    steps: Count
+    schedule: dict[str, Number]
+    mean_epsilon: Number
+    realised_epsilon: Number
+    replaced: Number
+    seconds: Number
+    files: dict[str, str] = Field(default_factory=dict)
+
+
+class DivergedResult(Outcome):
+    """Of a run whose loss was no longer a number."""
+
+    status: Literal["diverged"] = "diverged"
+    reason: str
+
+
+class CompleteResult(Outcome):
+    """Of a run that came to its end; the metrics on the test set stand beside the fields, by name.
+
+    Attributes:
+        bleu_signature: sacreBLEU's.
+        references: Most references that a test pair has.
+        test_pairs: Size of the test set.
+        curves: Errors by position.
+        facts: The task's counts.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Number] = Field(init=False)
+
+    status: Literal["complete"] = "complete"
+    bleu: Number
+    free_running_loss: Number
+    teacher_forced_loss: Number
+    bleu_signature: str
+    references: Count
+    test_pairs: Count
+    curves: Curves
+    facts: dict[str, Count]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics that the run has, in the order of METRICS."""
+        fields = dict(self)
+        return {name: fields[name] for name in METRICS if name in fields}
+
+
+Result = CompleteResult | DivergedResult
+RESULT: TypeAdapter[Result] = TypeAdapter(Annotated[Result, Field(discriminator="status")])
+
+
+class Failure(Document):
+    """Why a run's last attempt failed, and how many attempts did."""
+
+    reason: str
+    attempts: Count
