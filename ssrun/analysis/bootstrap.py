@@ -9,103 +9,98 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ssrun.config.run import canonical
+from ssrun.analysis.document import BootstrapPair
+from ssrun.config.spec import RunName
 from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder
-from ssrun.system.files import digest, read_json, write
+from ssrun.system.documents import Count, Document, Number, read_sealed, write_sealed
 
 RESAMPLES = 1000
 SEED = 12345  # sacreBLEU's own default
 FILE = "bootstrap.json"
-Pair = tuple[RunFolder, RunFolder]
+REMEDY = "run the comparison again, which makes it anew"
 
 
-def pairs_of(results: Path, places: Sequence[Any], baseline: str) -> dict[str, Pair]:
-    """Each complete run and the complete baseline of its task and seed, by a key of both outputs' digests."""
-    folders = {
-        (place.task, place.strategy, place.seed): RunFolder(results / place.name)
-        for place in places
-        if RunFolder(results / place.name).complete
-    }
-    outputs = {key: folder.result()["files"].get("hypotheses.txt") for key, folder in folders.items()}
-    found = {}
-    for (task, strategy, seed), folder in folders.items():
-        other = (task, baseline, seed)
-        if strategy != baseline and other in folders and outputs[task, strategy, seed] and outputs[other]:
-            key = f"{task}/{strategy}/{seed}/{outputs[task, strategy, seed]}/{outputs[other]}"
-            found[key] = (folder, folders[other])
-    return found
+class Kept(Document):
+    """What was computed, by key: the difference in BLEU and its p."""
+
+    store: Count = 1
+    pairs: dict[str, tuple[Number, Number]]
 
 
-def known(results: Path) -> dict[str, list[float]]:
-    """What was computed before, by key: the difference in BLEU and its p.
+class Pair(NamedTuple):
+    """A complete run and the complete baseline of its task and seed."""
+
+    run: RunName
+    treatment: RunFolder
+    baseline: RunFolder
+
+
+def pairs_of(results: Path, runs: Sequence[RunName], baseline: str) -> dict[str, Pair]:
+    """Each complete run that has a complete baseline, by a key of both outputs' digests."""
+    folders = {run: RunFolder.of(results, run) for run in runs}
+    complete = {run: folder for run, folder in folders.items() if folder.complete}
+    outputs = {run: folder.result().files.get("hypotheses.txt") for run, folder in complete.items()}
+    baselines = {(run.task, run.seed): run for run in complete if run.strategy == baseline}
+    pairs = {}
+    for run, folder in complete.items():
+        other = baselines.get((run.task, run.seed))
+        if run.strategy != baseline and other and outputs[run] and outputs[other]:
+            key = f"{run.task}/{run.strategy}/{run.seed}/{outputs[run]}/{outputs[other]}"
+            pairs[key] = Pair(run, folder, complete[other])
+    return pairs
+
+
+def kept(results: Path) -> dict[str, tuple[float, float]]:
+    """What was computed before, by key.
 
     Raises:
         StoreError: The file is damaged.
     """
     path = results / FILE
-    if not path.is_file():
-        return {}
-    document = read_json(path)
-    pairs = document.get("pairs")
-    if not isinstance(pairs, dict) or document.get("digest") != digest(canonical(pairs)) or not are_pairs(pairs):
-        raise StoreError(f"{path}: damaged: its digest does not match; run the comparison again, which makes it anew")
-    return pairs
+    return dict(read_sealed(path, Kept, REMEDY).pairs) if path.is_file() else {}
 
 
-def are_pairs(pairs: dict[str, Any]) -> bool:
-    """Whether each value is a difference and a p."""
-    return all(
-        isinstance(value, list) and len(value) == 2 and all(isinstance(number, int | float) for number in value)
-        for value in pairs.values()
-    )
-
-
-def fill(results: Path, places: Sequence[Any], baseline: str) -> Iterator[tuple[int, int]]:
+def fill(results: Path, runs: Sequence[RunName], baseline: str) -> Iterator[tuple[int, int]]:
     """Computes what is missing, or damaged, and keeps it; tells how many of how many comparisons are done."""
-    wanted = pairs_of(results, places, baseline)
+    pairs = pairs_of(results, runs, baseline)
     try:
-        have = known(results)
+        known = kept(results)
     except StoreError:
-        have = {}
-    missing = [key for key in wanted if key not in have]
-    left = have.keys() - wanted.keys()
-    for count, key in enumerate(missing, start=1):
-        have[key] = list(compare(*wanted[key]))
-        yield count, len(missing)
-    if missing or left:
-        kept = {key: have[key] for key in sorted(wanted)}
-        write(results / FILE, canonical({"pairs": kept, "digest": digest(canonical(kept))}))
+        known = {}
+    missing = [key for key in pairs if key not in known]
+    outdated = known.keys() - pairs.keys()
+    for done, key in enumerate(missing, start=1):
+        known[key] = compare(pairs[key].treatment, pairs[key].baseline)
+        yield done, len(missing)
+    if missing or outdated:
+        write_sealed(results / FILE, Kept(pairs={key: known[key] for key in sorted(pairs)}))
 
 
-def compare(ours: RunFolder, baseline: RunFolder) -> tuple[float, float]:
+def compare(treatment: RunFolder, baseline: RunFolder) -> tuple[float, float]:
     """The difference in corpus BLEU, and the two-sided p of the paired bootstrap (Koehn 2004, as sacreBLEU does it)."""
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.significance import PairedTest
 
-    lines = [line.split("\t") for line in ours.lines("references.txt")]
+    lines = [line.split("\t") for line in treatment.lines("references.txt")]
     streams: Any = [[line[k] if k < len(line) else None for line in lines] for k in range(max(map(len, lines)))]
     os.environ["SACREBLEU_SEED"] = str(SEED)  # no environment variable of the user's changes a number
     metric = BLEU(tokenize="none", force=True, references=streams)
-    systems: Any = [("baseline", baseline.lines("hypotheses.txt")), ("ours", ours.lines("hypotheses.txt"))]
+    systems: Any = [("baseline", baseline.lines("hypotheses.txt")), ("ours", treatment.lines("hypotheses.txt"))]
     test = PairedTest(systems, {"BLEU": metric}, None, test_type="bs", n_samples=RESAMPLES)
     scores: Any = test()[1]["BLEU"]
     return float(scores[1].score - scores[0].score), float(scores[1].p_value)
 
 
-def attach(document: dict[str, Any], results: Path, places: Sequence[Any]) -> None:
-    """Adds to each row's BLEU, for each seed, what the bootstrap says: `seed`, `difference`, `p`."""
-    have = known(results)
-    if not have:
-        return
-    found: dict[tuple[str, str], list[dict[str, float]]] = {}
-    for key in pairs_of(results, places, document["baseline"]):
-        if key in have:
-            task, strategy, seed, *_ = key.split("/")
-            one = {"seed": int(seed), "difference": have[key][0], "p": have[key][1]}
-            found.setdefault((task, strategy), []).append(one)
-    for row in document["rows"]:
-        if "bleu" in row and (row["task"], row["strategy"]) in found:
-            row["bleu"]["bootstrap"] = sorted(found[row["task"], row["strategy"]], key=lambda one: one["seed"])
+def by_strategy(results: Path, runs: Sequence[RunName], baseline: str) -> dict[tuple[str, str], list[BootstrapPair]]:
+    """What was computed, by task and strategy, in the order of the seeds."""
+    known = kept(results)
+    found: dict[tuple[str, str], list[BootstrapPair]] = {}
+    for key, pair in pairs_of(results, runs, baseline).items() if known else ():
+        if key in known:
+            difference, p = known[key]
+            bootstrapped = BootstrapPair(seed=pair.run.seed, difference=difference, p=p)
+            found.setdefault((pair.run.task, pair.run.strategy), []).append(bootstrapped)
+    return {labels: sorted(pairs, key=lambda pair: pair.seed) for labels, pairs in found.items()}

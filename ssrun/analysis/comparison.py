@@ -1,8 +1,4 @@
-"""Experiment -> cells -> results -> one data frame -> one document with means, intervals, differences, verdicts.
-
-The document (strict JSON) is all that tables and pages are made of. It holds no times, unless a metric of the
-experiment is one, so that the same runs give the same bytes.
-"""
+"""Runs -> one data frame, a row a run -> the comparison: means, intervals, paired differences, verdicts."""
 
 from __future__ import annotations
 
@@ -15,182 +11,194 @@ from typing import Any
 import pandas as pd
 
 from ssrun.analysis import bootstrap
-from ssrun.analysis.statistics import ClaimVerdict, Comparison, holm, mean_interval, paired, verdicts
-from ssrun.config.claims import Claim, Operand
+from ssrun.analysis.document import BootstrapPair, ClaimEvidence, Comparison, Fault, PairEvidence, Row, read_comparison
+from ssrun.analysis.statistics import ClaimVerdict, Hypothesis, holm, mean_interval, paired, verdicts
+from ssrun.config.claims import Claim, Operand, Reach
 from ssrun.config.experiment import Experiment
-from ssrun.config.run import canonical
-from ssrun.config.spec import Cell
+from ssrun.config.spec import RunName
 from ssrun.errors import StoreError
 from ssrun.metrics import METRICS
-from ssrun.runs.folder import RunFolder, runs
-from ssrun.runs.manifest import Place, recall
-from ssrun.system.files import read_json
-from ssrun.views import keeping
+from ssrun.runs.folder import RunFolder
+from ssrun.runs.manifest import Manifest, read_manifest
+from ssrun.runs.result import CompleteResult
+from ssrun.runs.results import run_folders
+from ssrun.system.documents import canonical
+from ssrun.system.environment import Environment
 
-Document = dict[str, Any]
 TIMES = ("seconds", "seconds_to_reach")
+Bootstraps = Mapping[tuple[str, str], list[BootstrapPair]]  # by task and strategy
 
 
-def outcome(results: Path, place: Place, experiment: Experiment) -> dict[str, Any]:
-    """What became of one run: its labels, `status`, and its metrics where it is complete.
-
-    Raises:
-        StoreError: Its result is damaged.
-    """
-    folder = RunFolder.of(results, place)
-    row: dict[str, Any] = {"task": place.task, "strategy": place.strategy, "seed": place.seed, "reason": ""}
-    if folder.complete:
-        result = folder.result()
-        for fault in folder.damage(result, ("run.json", "environment.json", "metrics.jsonl")):
-            raise StoreError(fault)
-        if (result["task"], result["strategy"], result["seed"]) != place[:3] or result["run"][:10] != place.name[-10:]:
-            raise StoreError(f"{folder.path}: holds another run: remove the folder and run again")
-        row["status"] = result["status"]
-        if result["status"] == "complete":
-            row |= {name: result[name] for name in METRICS if name in result}
-            row["signature"] = result["bleu_signature"]
-            row["facts"] = result.get("facts", {})
-            if experiment.reach:
-                row |= reached(folder, experiment, result)
-        else:
-            row["reason"] = result["reason"]
-    elif failure := folder.failure():
-        row |= {"status": "failed", "reason": failure["reason"]}
-    else:
-        row["status"] = "missing"
-    return row
-
-
-def reached(folder: RunFolder, experiment: Experiment, result: Mapping[str, Any]) -> dict[str, float]:
-    """When the loss asked for was first reached; where it never was, the whole run counts."""
-    reach = experiment.reach
-    assert reach is not None  # noqa: S101 - the caller asks only then
-    for line in folder.metrics():
-        if line[reach.metric] <= reach.value:
-            return {"steps_to_reach": line["step"], "seconds_to_reach": line["seconds"]}
-    return {"steps_to_reach": result["steps"], "seconds_to_reach": result["seconds"]}
-
-
-def frame(results: Path, places: Sequence[Place], experiment: Experiment) -> pd.DataFrame:
-    """One row a run, in the grid's order."""
-    return pd.DataFrame([outcome(results, place, experiment) for place in places])
-
-
-def document(results: Path) -> Document:
-    """The comparison in this folder as one document; from its runs, or where only its tables are kept, from them.
+def comparison_in(results: Path) -> Comparison:
+    """The comparison in this folder: from its runs, or where only its tables are kept, from them.
 
     Raises:
         StoreError: Something that it rests on is missing or damaged.
     """
     kept = results / "table.json"
-    if not (results / "experiment.json").is_file() and not runs(results) and kept.is_file():
-        return keeping.read(kept)
-    return document_of(results, *recall(results))
+    if not (results / "experiment.json").is_file() and not run_folders(results) and kept.is_file():
+        return read_comparison(kept)
+    return compare_runs(results, read_manifest(results))
 
 
-def document_of(results: Path, experiment: Experiment, places: Sequence[Place], command: str) -> Document:
-    """The document of these runs.
+def compare_runs(results: Path, manifest: Manifest) -> Comparison:
+    """The comparison of these runs.
 
     Raises:
         StoreError: Something that it rests on is damaged.
     """
-    found = summary(experiment, frame(results, places, experiment), command, environments(results, places))
-    bootstrap.attach(found, results, places)
-    return found
+    return summarise(
+        manifest.experiment,
+        frame(results, manifest.runs, manifest.experiment.reach),
+        manifest.command,
+        environments(results, manifest.runs),
+        bootstrap.by_strategy(results, manifest.runs, manifest.experiment.baseline),
+    )
 
 
-def environments(results: Path, places: Sequence[Place]) -> list[Document]:
+def frame(results: Path, runs: Sequence[RunName], reach: Reach | None = None) -> pd.DataFrame:
+    """One row a run, in the order of `runs`: its labels, `status`, `reason`, and its metrics where it is complete.
+
+    Raises:
+        StoreError: A result is damaged.
+    """
+    return pd.DataFrame([outcome(results, run, reach) for run in runs])
+
+
+def outcome(results: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
+    """What became of one run, as a row of the frame.
+
+    Raises:
+        StoreError: Its result is damaged.
+    """
+    folder = RunFolder.of(results, run)
+    row: dict[str, Any] = {"task": run.task, "strategy": run.strategy, "seed": run.seed, "reason": ""}
+    if not folder.complete:
+        failure = folder.failure()
+        return row | ({"status": "failed", "reason": failure.reason} if failure else {"status": "missing"})
+    result = folder.result()
+    for fault in folder.damage(result, ("run.json", "environment.json", "metrics.jsonl")):
+        raise StoreError(fault)
+    if RunName(result.task, result.strategy, result.seed, result.run[:10]) != run:
+        raise StoreError(f"{folder.path}: holds another run: remove the folder and run again")
+    row["status"] = result.status
+    if not isinstance(result, CompleteResult):
+        return row | {"reason": result.reason}
+    row |= result.metrics
+    row |= {"signature": result.bleu_signature, "facts": result.facts}
+    return row | (reached(folder, reach, result) if reach else {})
+
+
+def reached(folder: RunFolder, reach: Reach, result: CompleteResult) -> dict[str, float]:
+    """When the loss asked for was first reached; where it never was, the whole run counts."""
+    for evaluation in folder.evaluations():
+        if evaluation.value(reach.metric) <= reach.value:
+            return {"steps_to_reach": evaluation.step, "seconds_to_reach": evaluation.seconds}
+    return {"steps_to_reach": result.steps, "seconds_to_reach": result.seconds}
+
+
+def environments(results: Path, runs: Sequence[RunName]) -> list[Environment]:
     """The distinct environments that the runs were made in."""
-    found: dict[bytes, Document] = {}
-    for place in places:
-        path = results / place.name / "environment.json"
-        if path.is_file():
-            environment = read_json(path)
-            found.setdefault(canonical(environment), environment)
-    return [found[key] for key in sorted(found)]
+    distinct: dict[bytes, Environment] = {}
+    for run in runs:
+        if environment := RunFolder.of(results, run).environment():
+            distinct.setdefault(canonical(environment.model_dump()), environment)
+    return [distinct[key] for key in sorted(distinct)]
 
 
-def summary(experiment: Experiment, outcomes: pd.DataFrame, command: str, environments: Sequence[Document]) -> Document:
-    """The document of a comparison: rows, differences, claims, and what must stand beside them."""
-    metrics = [name for name in METRICS if name in outcomes and (name not in TIMES or name in shown(experiment))]
-    rows: list[Document] = []
-    for task in experiment.tasks:
-        of_task = outcomes[outcomes["task"] == task]
-        rows += [row(of_task[of_task["strategy"] == name], task, name, metrics) for name in experiment.strategies]
-        compare_with(experiment.baseline, rows[-len(experiment.strategies) :], of_task, metrics)
+def summarise(
+    experiment: Experiment,
+    outcomes: pd.DataFrame,
+    command: str,
+    environments: Sequence[Environment],
+    bootstraps: Bootstraps | None = None,
+) -> Comparison:
+    """The comparison of these outcomes: rows, differences, claims, and what must stand beside them."""
+    asked = {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
+    metrics = [name for name in METRICS if name in outcomes and (name not in TIMES or name in asked)]
     complete = outcomes[outcomes["status"] == "complete"]
     signatures = complete.get("signature", pd.Series(dtype=str))
-    faults = outcomes[~outcomes["status"].isin(["complete"])]
-    return {
-        "experiment": experiment.name,
-        "question": experiment.question,
-        "command": command,
-        "baseline": experiment.baseline,
-        "metrics": list(experiment.metrics),
-        "seeds": list(experiment.seeds),
-        "smallest_p": paired(experiment.seeds, experiment.seeds).smallest_p,
-        "rows": rows,
-        "claims": judge(experiment, outcomes),
-        "published": experiment.published.model_dump(mode="json") if experiment.published else None,
-        "reading": experiment.reading,
-        "signatures": {task: sorted(set(signatures[complete["task"] == task].dropna())) for task in experiment.tasks},
-        "facts": {
-            task: of_task["facts"].iloc[0]
-            for task, of_task in complete.groupby("task", sort=False)
-            if "facts" in of_task and of_task["facts"].iloc[0]
+    faults = outcomes[outcomes["status"] != "complete"]
+    return Comparison(
+        experiment=experiment.name,
+        question=experiment.question,
+        command=command,
+        baseline=experiment.baseline,
+        metrics=list(experiment.metrics),
+        seeds=list(experiment.seeds),
+        smallest_p=paired(experiment.seeds, experiment.seeds).smallest_p,
+        rows=[
+            row
+            for task in experiment.tasks
+            for row in task_rows(experiment, outcomes[outcomes["task"] == task], task, metrics, bootstraps or {})
+        ],
+        claims=judge(experiment, outcomes),
+        published=experiment.published,
+        reading=experiment.reading,
+        signatures={task: sorted(set(signatures[complete["task"] == task].dropna())) for task in experiment.tasks},
+        facts={
+            str(task): group["facts"].iloc[0]
+            for task, group in complete.groupby("task", sort=False)
+            if "facts" in group and group["facts"].iloc[0]
         },
-        "faults": [
-            {key: fault[key] for key in ("task", "strategy", "seed", "status", "reason")}
+        faults=[
+            Fault.model_validate({name: fault[name] for name in Fault.model_fields})
             for fault in faults.to_dict("records")
         ],
-        "environments": list(environments),
-    }
+        environments=list(environments),
+    )
 
 
-def shown(experiment: Experiment) -> set[str]:
-    """The metrics that the experiment itself names."""
-    return {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
+def task_rows(
+    experiment: Experiment, outcomes: pd.DataFrame, task: str, metrics: Sequence[str], bootstraps: Bootstraps
+) -> list[Row]:
+    """One task's rows: means over seeds, and paired differences from the baseline, Holm-corrected over strategies."""
+    groups = {name: outcomes[outcomes["strategy"] == name] for name in experiment.strategies}
+    estimates: dict[str, dict[str, dict[str, Any]]] = {name: means(group, metrics) for name, group in groups.items()}
+    for metric in metrics:
+        differences = {}
+        for name in groups:
+            if name != experiment.baseline and metric in estimates[name]:
+                pairs = paired_values(outcomes, metric, Operand(name, task), Operand(experiment.baseline, task))
+                if pairs[0]:
+                    differences[name] = paired(*pairs)
+        adjusted = holm([difference.p for difference in differences.values()])
+        for (name, difference), p_holm in zip(differences.items(), adjusted, strict=True):
+            estimates[name][metric] |= {
+                "difference": difference.difference,
+                "difference_low": difference.low,
+                "difference_high": difference.high,
+                "p": difference.p,
+                "p_holm": p_holm,
+                "pairs": difference.n,
+            }
+    for name, fields in estimates.items():
+        if "bleu" in fields and (task, name) in bootstraps:
+            fields["bleu"]["bootstrap"] = bootstraps[task, name]
+    return [
+        Row.model_validate({"task": task, "strategy": name, **counts(group), **estimates[name]})
+        for name, group in groups.items()
+    ]
 
 
-def row(outcomes: pd.DataFrame, task: str, strategy: str, metrics: Sequence[str]) -> Document:
-    """One strategy on one task: how many runs ended how, and for each metric mean, low and high over seeds."""
+def counts(outcomes: pd.DataFrame) -> dict[str, int]:
+    """How many runs there should be, how many are complete, and how many ended otherwise."""
     status = outcomes["status"].value_counts()
+    found = {name: int(status.get(name, 0)) for name in ("diverged", "failed", "missing")}
+    return {"n": int(status.get("complete", 0)), "of": len(outcomes), **found}
+
+
+def means(outcomes: pd.DataFrame, metrics: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """For each metric that the complete runs have: mean, low and high over seeds."""
     complete = outcomes[outcomes["status"] == "complete"]
-    result: Document = {"task": task, "strategy": strategy, "n": len(complete), "of": len(outcomes)}
-    result |= {name: int(status.get(name, 0)) for name in ("diverged", "failed", "missing")}
-    for metric in metrics:
-        values = complete[metric].dropna().tolist()
-        if values:
-            interval = mean_interval(values)
-            result[metric] = {"mean": interval.mean, "low": interval.low, "high": interval.high}
-    return result
+    values = {metric: complete[metric].dropna().tolist() for metric in metrics}
+    intervals = {metric: mean_interval(found) for metric, found in values.items() if found}
+    return {metric: {"mean": i.mean, "low": i.low, "high": i.high} for metric, i in intervals.items()}
 
 
-def compare_with(baseline: str, rows: Sequence[Document], outcomes: pd.DataFrame, metrics: Sequence[str]) -> None:
-    """Adds each strategy's paired difference from the baseline, p Holm-corrected over the strategies."""
-    for metric in metrics:
-        judged = []
-        for each in rows:
-            if each["strategy"] == baseline or metric not in each:
-                continue
-            ours, theirs = pairs(
-                outcomes, metric, Operand(each["strategy"], each["task"]), Operand(baseline, each["task"])
-            )
-            if ours:
-                found = paired(ours, theirs)
-                each[metric] |= {
-                    "difference": found.difference,
-                    "difference_low": found.low,
-                    "difference_high": found.high,
-                    "p": found.p,
-                    "pairs": found.n,
-                }
-                judged.append(each[metric])
-        for each, adjusted in zip(judged, holm([each["p"] for each in judged]), strict=True):
-            each["p_holm"] = adjusted
-
-
-def pairs(outcomes: pd.DataFrame, metric: str, left: Operand, right: Operand) -> tuple[list[float], list[float]]:
+def paired_values(
+    outcomes: pd.DataFrame, metric: str, left: Operand, right: Operand
+) -> tuple[list[float], list[float]]:
     """The values of two strategies by seed, of the seeds of which both completed one run."""
     if metric not in outcomes:
         return [], []
@@ -203,64 +211,67 @@ def pairs(outcomes: pd.DataFrame, metric: str, left: Operand, right: Operand) ->
         count = Counter(seed for seed, _ in chosen)
         return {seed: value for seed, value in chosen if count[seed] == 1}
 
-    ours, theirs = values(left), values(right)
-    both = sorted(ours.keys() & theirs.keys())
-    return [ours[seed] for seed in both], [theirs[seed] for seed in both]
+    treatment, baseline = values(left), values(right)
+    both = sorted(treatment.keys() & baseline.keys())
+    return [treatment[seed] for seed in both], [baseline[seed] for seed in both]
 
 
-def judge(experiment: Experiment, outcomes: pd.DataFrame) -> list[Document]:
+def judge(experiment: Experiment, outcomes: pd.DataFrame) -> list[ClaimEvidence]:
     """The verdict on each claim, with its evidence."""
-    families = []
-    for claim in experiment.claims:
-        comparisons = []
-        for left, right, direction in claim.comparisons():
-            ours, theirs = pairs(outcomes, claim.metric, left, right)
-            comparisons.append(Comparison(ours, theirs, direction, claim.by))
-        families.append(comparisons)
+    families = [
+        [
+            Hypothesis(*paired_values(outcomes, claim.metric, left, right), direction, claim.by)
+            for left, right, direction in claim.comparisons()
+        ]
+        for claim in experiment.claims
+    ]
     judged = verdicts(families) if families else []
     return [
-        evidence(claim, comparisons, verdict)
-        for claim, comparisons, verdict in zip(experiment.claims, families, judged, strict=True)
+        evidence(claim, hypotheses, verdict)
+        for claim, hypotheses, verdict in zip(experiment.claims, families, judged, strict=True)
     ]
 
 
-def evidence(claim: Claim, comparisons: Sequence[Comparison], judged: ClaimVerdict) -> Document:
+def evidence(claim: Claim, hypotheses: Sequence[Hypothesis], judged: ClaimVerdict) -> ClaimEvidence:
     """A claim as the tables show it; of a chain, the numbers of the pair that decided."""
-    parts: list[Document] = []
-    for (left, right, direction), comparison, interval in zip(
-        claim.comparisons(), comparisons, judged.intervals, strict=True
+    pairs = []
+    for (left, right, direction), hypothesis, interval in zip(
+        claim.comparisons(), hypotheses, judged.intervals, strict=True
     ):
-        exact = paired([value - interval.boundary for value in comparison.treatment], comparison.baseline)
-        part = {"left": " @ ".join(left), "right": " @ ".join(right), "direction": direction}
-        part |= {name: getattr(interval, name) for name in ("difference", "low", "high", "level", "n")}
-        parts.append({**part, "p": exact.p})
+        exact = paired([value - interval.boundary for value in hypothesis.treatment], hypothesis.baseline)
+        pairs.append(
+            PairEvidence(
+                left=" @ ".join(left),
+                right=" @ ".join(right),
+                direction=direction,
+                difference=interval.difference,
+                low=interval.low,
+                high=interval.high,
+                level=interval.level,
+                n=interval.n,
+                p=exact.p,
+            )
+        )
+    weakest = min(pairs, key=_strength)
+    return ClaimEvidence(
+        text=claim.text,
+        source=claim.source,
+        metric=claim.metric,
+        order=claim.order,
+        by=claim.by,
+        verdict=judged.verdict,
+        difference=weakest.difference,
+        low=weakest.low,
+        high=weakest.high,
+        level=weakest.level,
+        p=weakest.p,
+        n=weakest.n,
+        comparisons=pairs,
+    )
 
-    def strength(part: Document) -> float:
-        """How far the interval's nearer end lies on the claimed side."""
-        if part["low"] is None:
-            return -math.inf
-        return float(part["low"] if part["direction"] == "higher" else -part["high"])
 
-    weakest = min(parts, key=strength)
-    return {
-        "text": claim.text,
-        "source": claim.source,
-        "metric": claim.metric,
-        "order": claim.order,
-        "by": claim.by,
-        "verdict": judged.verdict,
-        **{key: weakest[key] for key in ("difference", "low", "high", "level", "p", "n")},
-        "comparisons": parts,
-    }
-
-
-def incomplete(results: Path, cells: Sequence[Cell]) -> list[Cell]:
-    """The cells that have no result yet; sweeps what killed processes left of the others."""
-    missing = []
-    for cell in cells:
-        folder = RunFolder.of(results, cell)
-        if folder.complete:
-            folder.sweep()
-        else:
-            missing.append(cell)
-    return missing
+def _strength(pair: PairEvidence) -> float:
+    """How far the interval's nearer end lies on the claimed side."""
+    if pair.low is None or pair.high is None:
+        return -math.inf
+    return pair.low if pair.direction == "higher" else -pair.high

@@ -51,7 +51,7 @@ class PairedDifference:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Hypothesis:
     """Says that treatment is `direction` than baseline by more than `margin`, in the unit of the values.
 
     Values in the same place belong to the same task and seed. A margin below 0 claims "not worse by that".
@@ -78,7 +78,7 @@ class SimultaneousInterval:
 
 @dataclass(frozen=True, slots=True)
 class ClaimVerdict:
-    """The verdict on a claim, and an interval for each of its comparisons, in their order."""
+    """The verdict on a claim, and an interval for each of its hypotheses, in their order."""
 
     verdict: Verdict
     intervals: tuple[SimultaneousInterval, ...]
@@ -110,10 +110,10 @@ def paired(treatment: Sequence[float], baseline: Sequence[float], level: float =
         ValueError: On unequal lengths, a value that is not finite, or a level outside (0, 1).
     """
     differences = _differences(treatment, baseline)
-    each, n = mean_interval(differences.tolist(), level), differences.size
+    mean, n = mean_interval(differences.tolist(), level), differences.size
     smallest = 2.0 ** (1 - n) if n <= EXACT_PAIRS else 1 / (DRAWN_FLIPS + 1)
     p = _sign_flip_p(differences) if n > 1 else None
-    return PairedDifference(each.mean, each.low, each.high, p, n, smallest if n else None)
+    return PairedDifference(mean.mean, mean.low, mean.high, p, n, smallest if n else None)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -126,12 +126,13 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
         ValueError: On a p outside [0, 1].
     """
     adjusted: list[float | None] = [None] * len(p_values)
-    known, largest = sorted((p, place) for place, p in enumerate(p_values) if p is not None), 0.0
-    for rank, (p, place) in enumerate(known):
+    known = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
+    largest = 0.0
+    for rank, (p, index) in enumerate(known):
         if not 0 <= p <= 1:
-            raise ValueError(f"p value {place} is {p}: a probability lies in [0, 1]")
+            raise ValueError(f"p value {index} is {p}: a probability lies in [0, 1]")
         largest = max(largest, min(1.0, (len(known) - rank) * p))
-        adjusted[place] = largest
+        adjusted[index] = largest
     return adjusted
 
 
@@ -150,15 +151,18 @@ def simultaneous(
     Raises:
         ValueError: On unequal lengths, a value that is not finite, or a level outside (0, 1).
     """
-    alpha, left = _alpha(level), len(differences)
+    alpha, undecided = _alpha(level), len(differences)
     p_values = [_t_p(_finite(d), b) for d, b in zip(differences, _finite(boundaries).tolist(), strict=True)]
-    found: dict[int, SimultaneousInterval] = {}
-    for place in sorted(range(left), key=lambda place: 2.0 if (p := p_values[place]) is None else p):
-        own, p, boundary = 1 - alpha / left, p_values[place], float(boundaries[place])
-        each = mean_interval(differences[place], own)
-        found[place] = SimultaneousInterval(each.mean, each.low, each.high, own, each.n, p, boundary)
-        left -= verdict(found[place], "higher") != "inconclusive"
-    return [found[place] for place in range(len(differences))]
+    intervals: dict[int, SimultaneousInterval] = {}
+    for index in sorted(range(undecided), key=lambda index: 2.0 if (p := p_values[index]) is None else p):
+        own_level = 1 - alpha / undecided
+        mean = mean_interval(differences[index], own_level)
+        intervals[index] = SimultaneousInterval(
+            mean.mean, mean.low, mean.high, own_level, mean.n, p_values[index], float(boundaries[index])
+        )
+        if verdict(intervals[index], "higher") != "inconclusive":
+            undecided -= 1
+    return [intervals[index] for index in range(len(differences))]
 
 
 def verdict(interval: SimultaneousInterval, direction: Direction) -> Verdict:
@@ -170,25 +174,25 @@ def verdict(interval: SimultaneousInterval, direction: Direction) -> Verdict:
     return "agree" if ends[0] > rounding else "disagree" if ends[1] < -rounding else "inconclusive"
 
 
-def verdicts(claims: Sequence[Sequence[Comparison]], level: float = 0.95) -> list[ClaimVerdict]:
+def verdicts(claims: Sequence[Sequence[Hypothesis]], level: float = 0.95) -> list[ClaimVerdict]:
     """The verdicts on all claims of one experiment.
 
-    A claim is one comparison or several that must all hold: the order A > B > C is (A > B, B > C). It is
-    *agree* where all its comparisons agree, *disagree* where any disagrees, else *inconclusive*. Every
-    comparison counts in the one family of `simultaneous`, whose errors are raised here too.
+    A claim is one hypothesis or several that must all hold: the order A > B > C is (A > B, B > C). It is
+    *agree* where all of them agree, *disagree* where any disagrees, else *inconclusive*. Every
+    hypothesis counts in the one family of `simultaneous`, whose errors are raised here too.
     """
     if not all(claims):
-        raise ValueError("a claim has no comparison: give it at least one")
-    comparisons = [comparison for claim in claims for comparison in claim]
-    differences = [_differences(each.treatment, each.baseline).tolist() for each in comparisons]
-    boundaries = [SIGNS[each.direction] * each.margin for each in comparisons]
+        raise ValueError("a claim has no hypothesis: give it at least one")
+    hypotheses = [hypothesis for claim in claims for hypothesis in claim]
+    differences = [_differences(hypothesis.treatment, hypothesis.baseline).tolist() for hypothesis in hypotheses]
+    boundaries = [SIGNS[hypothesis.direction] * hypothesis.margin for hypothesis in hypotheses]
     intervals = iter(simultaneous(differences, boundaries, level))
     judged = []
     for claim in claims:
-        own = tuple(next(intervals) for _ in claim)
-        parts = {verdict(interval, each.direction) for interval, each in zip(own, claim, strict=True)}
+        decided = tuple(next(intervals) for _ in claim)
+        parts = {verdict(interval, hypothesis.direction) for interval, hypothesis in zip(decided, claim, strict=True)}
         worst: Verdict = min(parts, key=("disagree", "inconclusive", "agree").index)
-        judged.append(ClaimVerdict(worst, own))
+        judged.append(ClaimVerdict(worst, decided))
     return judged
 
 
