@@ -97,6 +97,17 @@ def reached(folder: RunFolder, reach: Reach, result: CompleteResult) -> dict[str
     return {"steps_to_reach": result.steps, "seconds_to_reach": result.seconds}
 
 
+def complete_results(results: Path, runs: Sequence[RunName]) -> dict[RunName, CompleteResult]:
+    """The results of those of the runs that came to their end.
+
+    Raises:
+        StoreError: One is damaged.
+    """
+    folders = ((run, RunFolder.of(results, run)) for run in runs)
+    found = {run: folder.result() for run, folder in folders if folder.complete}
+    return {run: result for run, result in found.items() if isinstance(result, CompleteResult)}
+
+
 def environments(results: Path, runs: Sequence[RunName]) -> list[Environment]:
     """The distinct environments that the runs were made in."""
     distinct: dict[bytes, Environment] = {}

@@ -121,7 +121,8 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
     """
     n = len(comparison.seeds)
     lines = [
-        f"Mean and 95 % t-interval over seeds (n = {n}); {best_mark} best mean of the task; losses in nats per position."
+        f"Mean and 95 % t-interval over seeds (n = {n}); {best_mark} best mean of the task; "
+        "losses in nats per position."
         if n > 1
         else "One seed: no interval, no p; a difference may be luck. Use --seeds 0..5 for evidence."
     ]
