@@ -29,8 +29,8 @@ reference: .venv/installed  ## every experiment in full (half an hour), its tabl
 
 gallery: .venv/installed  ## the README's pictures and the claims page, from the committed tables
 	$(BIN)/ssrun claims results > results/README.tmp && mv results/README.tmp results/README.md
-	$(BIN)/ssrun show results/bengio-table-3 --format svg > docs/terminal.svg
-	$(BIN)/ssrun figures results/default --out build/figures && cp build/figures/finding.png docs/
+	$(BIN)/ssrun show results/bengio-table-3 --format svg > results/terminal.svg
+	$(BIN)/ssrun figures results/default --out build/figures && cp build/figures/finding.png results/
 
 format: .venv/installed  ## put the code in order
 	$(BIN)/ruff format .
