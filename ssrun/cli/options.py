@@ -38,7 +38,7 @@ def task_names() -> Iterable[str]:
 
 def strategy_names() -> Iterable[str]:
     """The strategies."""
-    from ssrun.strategies.strategy import STRATEGIES
+    from ssrun.strategies import STRATEGIES
 
     return STRATEGIES
 

@@ -12,8 +12,8 @@ from ssrun.config.run import SECTIONS, Overrides, Section, resolve, short, valid
 from ssrun.config.spec import Cell, label
 from ssrun.errors import UsageError, unknown
 from ssrun.metrics import METRICS
+from ssrun.strategies import STRATEGIES, Strategy, parameters, variant
 from ssrun.strategies.schedules import SCHEDULES, Decay
-from ssrun.strategies.strategy import STRATEGIES, Strategy, parameters, variant
 from ssrun.tasks import TASKS
 
 MOST_CELLS = 100_000

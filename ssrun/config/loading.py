@@ -11,7 +11,7 @@ from ssrun.config.experiment import SMOKE_SEEDS, Entries, Experiment
 from ssrun.config.run import Overrides, TOMLDecodeError, short, toml, validated
 from ssrun.config.spec import Cell, label
 from ssrun.errors import UsageError, unknown
-from ssrun.strategies.strategy import STRATEGIES
+from ssrun.strategies import STRATEGIES
 from ssrun.tasks import TASKS
 
 NOT_IN_FILES = {

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
 from ssrun.errors import UsageError, unknown
-from ssrun.strategies.strategy import Strategy, variant
+from ssrun.strategies import Strategy, variant
 from ssrun.tasks import TASKS, Task
 
 Attention = Literal["none", "dot", "aligned"]

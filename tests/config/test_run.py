@@ -15,7 +15,7 @@ from ssrun.config.experiment import Experiment
 from ssrun.config.loading import chosen
 from ssrun.config.run import SECTIONS, RunConfig, canonical, parse_settings, resolve, short
 from ssrun.errors import UsageError
-from ssrun.strategies.strategy import STRATEGIES, parameters
+from ssrun.strategies import STRATEGIES, parameters
 from ssrun.tasks import TASKS
 
 OTHER = {  # another value for each field of the sections that every run has
