@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ssrun.config.run import canonical
 from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder
+from ssrun.system.documents import canonical
 from ssrun.system.files import digest, read_json, write
 
 RESAMPLES = 1000

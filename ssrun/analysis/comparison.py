@@ -18,12 +18,12 @@ from ssrun.analysis import bootstrap
 from ssrun.analysis.statistics import ClaimVerdict, Comparison, holm, mean_interval, paired, verdicts
 from ssrun.config.claims import Claim, Operand
 from ssrun.config.experiment import Experiment
-from ssrun.config.run import canonical
 from ssrun.config.spec import Cell
 from ssrun.errors import StoreError
 from ssrun.metrics import METRICS
 from ssrun.runs.folder import RunFolder, runs
 from ssrun.runs.manifest import Place, recall
+from ssrun.system.documents import canonical
 from ssrun.system.files import read_json
 from ssrun.views import keeping
 

@@ -157,10 +157,12 @@ def schedule(
 
 def strategy_of(name: str, settings: list[str]) -> Strategy:
     """A strategy by its own name or its schedule's, with fields set as `half_at=0.3` or `strategy.half_at=0.3`."""
-    from ssrun.config.run import parse_settings, short, validated
+    from ssrun.config.overrides import parse_settings
+    from ssrun.config.run import validated
     from ssrun.errors import UsageError, unknown
     from ssrun.strategies import STRATEGIES, Strategy, variant
     from ssrun.strategies.schedules import SCHEDULES
+    from ssrun.system.text import shown_value
 
     if name not in schedule_names():
         raise UsageError(unknown("strategy or schedule", name, schedule_names()))
@@ -169,7 +171,7 @@ def strategy_of(name: str, settings: list[str]) -> Strategy:
         path, equals, value = setting.partition("=")
         field = path.strip().removeprefix("strategy.")
         if not equals or not field or "." in field:
-            raise UsageError(f"--set {short(setting)}: write it like --set half_at=0.3")
+            raise UsageError(f"--set {shown_value(setting)}: write it like --set half_at=0.3")
         if field in ("coin", "feed"):
             raise UsageError(f"--set {field}: epsilon does not depend on it: leave it out")
         changes |= parse_settings([f"strategy.{field}={value}"])["strategy"]

@@ -94,18 +94,17 @@ class Decay(Schedule):
         count = min(steps, 2_000)
         even_steps = [index * steps // count for index in range(count)]
 
-        def with_shape(value: float) -> tuple[Self, float]:
-            decay = self.model_validate({**others, field: value})
-            return decay, math.fsum(decay(step, steps) for step in even_steps) / count
+        def even_mean(decay: Schedule) -> float:
+            return math.fsum(decay(step, steps) for step in even_steps) / count
 
         for _ in range(60):  # the mean rises with every shape field
             middle = (low + high) / 2
-            if with_shape(middle)[1] < mean:
+            if even_mean(self.model_validate({**others, field: middle})) < mean:
                 low = middle
             else:
                 high = middle
-        decay, reached = with_shape(high)
-        if abs(reached - mean) > 2e-3 + 1 / steps:
+        decay = self.model_validate({**others, field: high})
+        if abs(even_mean(decay) - mean) > 2e-3 + 1 / steps:
             raise ValueError(f"no {field} gives {self.name} a mean epsilon of {mean:.3f} over {steps} steps")
         return decay
 

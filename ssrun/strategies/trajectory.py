@@ -43,13 +43,12 @@ class Trajectory(NamedTuple):
         resolved = schedule.resolved(steps)
         half = resolved.get("half_step")
         mean = schedule.mean(steps)
-        falls = isinstance(schedule, Decay) and schedule.end < schedule.start
         return cls(
             formula=schedule.formula,
             steps=steps,
             resolved=resolved,
             half_share=None if half is None else half / steps,
-            width=width_of(schedule, steps) if falls else None,
+            width=width_of(schedule, steps) if isinstance(schedule, Decay) else None,
             first=schedule(0, steps),
             last=schedule(steps - 1, steps),
             mean_epsilon=mean,
@@ -66,9 +65,11 @@ def range_of(schedule: Schedule, steps: int, part: int, parts: int) -> tuple[flo
     return min(values), max(values)
 
 
-def width_of(decay: Decay, steps: int) -> int:
-    """Steps that a decay takes from 90 to 10 % of its way, in or beyond the run."""
+def width_of(decay: Decay, steps: int) -> int | None:
+    """Steps that a decay takes from 90 to 10 % of its way, in or beyond the run; None where it does not fall."""
     way = decay.start - decay.end
+    if not way:
+        return None
     return first_step_at(decay, steps, decay.end + 0.1 * way) - first_step_at(decay, steps, decay.end + 0.9 * way)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ssrun.config.run import canonical
 from ssrun.errors import StoreError
+from ssrun.system.documents import canonical
 from ssrun.system.files import digest, read_json, write
 from ssrun.views.formats import SUFFIXES, TEXTS
 from ssrun.views.tables.cells import Document, visible

@@ -15,12 +15,12 @@ from scipy import stats
 from ssrun.analysis import comparison as comparing
 from ssrun.analysis.comparison import judge, outcome, summary
 from ssrun.analysis.statistics import Comparison, holm, paired, verdicts
-from ssrun.config.run import canonical
 from ssrun.config.spec import Cell
 from ssrun.errors import StoreError
 from ssrun.metrics import METRICS
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.manifest import Place, recall, remember
+from ssrun.system.documents import canonical
 from ssrun.views import keeping
 from tests.support.outcomes import claim, experiment, outcomes
 

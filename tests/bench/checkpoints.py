@@ -21,12 +21,12 @@ import torch
 from scipy.stats import binom
 
 from ssrun.config.loading import chosen
-from ssrun.config.run import canonical
 from ssrun.config.spec import Cell
 from ssrun.runs import execution as running
 from ssrun.runs.execution import execute
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.manifest import Place, remember
+from ssrun.system.documents import canonical
 
 PAIRS = 40
 STEPS, EVERY = 500, 200  # two checkpoints in half the default steps: the default's four in all of them

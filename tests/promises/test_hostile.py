@@ -20,10 +20,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from ssrun.config.run import canonical
 from ssrun.config.spec import label
 from ssrun.errors import UsageError
 from ssrun.runs.folder import RunFolder
+from ssrun.system.documents import canonical
 from ssrun.system.files import digest
 from tests.support.runner import (
     GRID,
