@@ -8,12 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from ssrun.config.experiment import Experiment
-from ssrun.config.loading import chosen
-from ssrun.config.overrides import SECTIONS, parse_settings
+from ssrun.config.overrides import RUN_SECTIONS, SECTIONS, parse_settings
 from ssrun.config.run import RunConfig, resolve
 from ssrun.errors import UsageError
 from ssrun.strategies import STRATEGIES, parameters

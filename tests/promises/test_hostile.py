@@ -128,9 +128,9 @@ def copied(finished: Path, tmp_path: Path) -> Path:
     [
         [["copy", "linear", 0, "../../outside"]],
         [["copy", "linear", 0, "/etc"]],
-        [["copy", "linear", 0, "copy/linear/seed-0-0123456789/../../../.."]],
-        [["..", "linear", 0, "../linear/seed-0-0123456789"]],
-        [["copy", "linear", "0", "copy/linear/seed-0-0123456789"]],
+        [["copy", "linear", 0, "../../../.."]],
+        [["..", "linear", 0, "0123456789"]],
+        [["copy", "linear", "0", "0123456789"]],
         [["copy", "linear"]],
         ["copy"],
         7,
