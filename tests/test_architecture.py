@@ -32,7 +32,7 @@ MODULES = {
 
 
 def room_of(module: str) -> str:
-    """`ssrun.tasks.copy` lies in `tasks`."""
+    """`ssrun.tasks.symbols` lies in `tasks`."""
     return [*module.split("."), "ssrun"][1] if module != "ssrun" else "ssrun"
 
 

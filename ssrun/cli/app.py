@@ -190,7 +190,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Train what is missing of an experiment, and print its table. The same command again trains nothing."""
-    from ssrun.config.loading import chosen, shard_of
+    from ssrun.config.loading import load_plan, take_shard
     from ssrun.runs.folder import RESULTS, RunFolder, claim
     from ssrun.system import signals as interruption
 
@@ -203,12 +203,12 @@ def compare(
         "smoke": smoke,
     }
     changes = flags(settings, steps, beam, corpus, source_language, target_language)
-    plan = chosen(experiment, **choices, flags=changes)
-    corpus_is_used(changes, [entry.get("base", name) for name, entry in plan.tasks.items()])
+    plan = load_plan(experiment, **choices, overrides=changes)
+    corpus_is_used(changes, [entry.get("base", name) for name, entry in plan.experiment.tasks.items()])
     cells = plan.cells()
     for grid_task in dict.fromkeys(cell.config.task for cell in cells):
         grid_task.check()
-    own = shard_of(cells, shard)
+    own = take_shard(cells, shard)
     results = out or RESULTS / (f"{plan.name}-smoke" if smoke else plan.name)
     if dry_run:
         paths = [str(results / cell.name) for cell in own]
@@ -226,11 +226,13 @@ def compare(
     command = command_of(experiment, choices, changes)
     remember(results, plan, places, command)
     with mirrored(tensorboard, results) as mirror:
-        live.watch_comparison(plan, own, results, jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout, mirror)
+        live.watch_comparison(
+            plan.experiment, own, results, jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout, mirror
+        )
         for cell in own if mirror else ():
             mirror.fill(cell, RunFolder.of(results, cell))
-    live.watch_bootstrap(results, places, plan.baseline)
-    document = comparing.document_of(results, plan, places, command)
+    live.watch_bootstrap(results, places, plan.experiment.baseline)
+    document = comparing.document_of(results, plan.experiment, places, command)
     keeping.write_tables(results, document)
     show_document(document, "json" if as_json else "rich")
     mine = {(cell.task, cell.strategy, cell.seed) for cell in own}

@@ -119,8 +119,8 @@ def elsewhere(folder: RunFolder) -> None:
 
 def schedule_names() -> list[str]:
     """The strategies, and the schedules that are no strategy's name."""
+    from ssrun.strategies import STRATEGIES
     from ssrun.strategies.schedules import SCHEDULES
-    from ssrun.strategies.strategy import STRATEGIES
 
     return list(dict.fromkeys([*STRATEGIES, *SCHEDULES]))
 
@@ -138,11 +138,12 @@ def schedule(
 ) -> None:
     """Draw epsilon, the probability of feeding the true token, over a run; with its k, half point and mean."""
     from ssrun.config.run import TrainingConfig
-    from ssrun.strategies.strategy import STRATEGIES
-    from ssrun.views.terminal.schedule import course, course_view
+    from ssrun.strategies import STRATEGIES
+    from ssrun.strategies.trajectory import Trajectory
+    from ssrun.views.terminal.schedule import schedule_view
 
     strategy = strategy_of(name, settings or [])
-    found = course(strategy.schedule, steps or TrainingConfig().steps)
+    found = Trajectory.of(strategy.schedule, steps or TrainingConfig().steps)
     if as_json:
         fields = strategy.schedule.model_dump()
         emit_document({**fields, **found._asdict(), "name": name, "schedule": fields["name"]})
@@ -151,15 +152,17 @@ def schedule(
 
         console = stdout_console()
         about = STRATEGIES[name].about if name in STRATEGIES else ""
-        console.print(course_view(f"{name}, {found.steps:,} steps", found, about, console.options.ascii_only))
+        console.print(schedule_view(f"{name}, {found.steps:,} steps", found, about, console.options.ascii_only))
 
 
 def strategy_of(name: str, settings: list[str]) -> Strategy:
     """A strategy by its own name or its schedule's, with fields set as `half_at=0.3` or `strategy.half_at=0.3`."""
-    from ssrun.config.run import parse_settings, short, validated
+    from ssrun.config.overrides import parse_settings
+    from ssrun.config.run import validated
     from ssrun.errors import UsageError, unknown
+    from ssrun.strategies import STRATEGIES, Strategy, variant
     from ssrun.strategies.schedules import SCHEDULES
-    from ssrun.strategies.strategy import STRATEGIES, Strategy, variant
+    from ssrun.system.text import shown_value
 
     if name not in schedule_names():
         raise UsageError(unknown("strategy or schedule", name, schedule_names()))
@@ -168,7 +171,7 @@ def strategy_of(name: str, settings: list[str]) -> Strategy:
         path, equals, value = setting.partition("=")
         field = path.strip().removeprefix("strategy.")
         if not equals or not field or "." in field:
-            raise UsageError(f"--set {short(setting)}: write it like --set half_at=0.3")
+            raise UsageError(f"--set {shown_value(setting)}: write it like --set half_at=0.3")
         if field in ("coin", "feed"):
             raise UsageError(f"--set {field}: epsilon does not depend on it: leave it out")
         changes |= parse_settings([f"strategy.{field}={value}"])["strategy"]

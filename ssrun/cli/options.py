@@ -38,7 +38,7 @@ def task_names() -> Iterable[str]:
 
 def strategy_names() -> Iterable[str]:
     """The strategies."""
-    from ssrun.strategies.strategy import STRATEGIES
+    from ssrun.strategies import STRATEGIES
 
     return STRATEGIES
 
@@ -100,8 +100,9 @@ def flags(
     target_language: str | None,
 ) -> dict[str, dict[str, Any]]:
     """The options that change the configuration, as fields by section."""
-    from ssrun.config.run import parse_settings, short
+    from ssrun.config.overrides import parse_settings
     from ssrun.errors import UsageError
+    from ssrun.system.text import shown_value
 
     layer = parse_settings(settings or [])
     short_forms = {
@@ -115,7 +116,9 @@ def flags(
         if value is not None:
             told = layer.setdefault(section, {}).setdefault(field, value)
             if told != value:
-                raise UsageError(f"{section}.{field} is given twice, as {short(value)} and as {short(told)}: give one")
+                raise UsageError(
+                    f"{section}.{field} is given twice, as {shown_value(value)} and as {shown_value(told)}: give one"
+                )
     return layer
 
 

@@ -1,4 +1,4 @@
-"""What somebody says of an experiment's outcome, and what was published of it. Verdicts are in `comparing`."""
+"""What somebody says of an experiment's outcome, and what was published of it. Verdicts are in `statistics`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from ssrun.config.run import Section, short
+from ssrun.config.run import Section
 from ssrun.errors import unknown
 from ssrun.metrics import METRICS
+from ssrun.system.text import shown_value
 
 
 class Operand(NamedTuple):
@@ -42,14 +43,15 @@ class Claim(Section):
 
     def comparisons(self) -> list[tuple[Operand, Operand, Literal["lower", "higher"]]]:
         """Each (left, right, direction of left), adjacent pairs of the chain."""
+        order = f"order = {shown_value(self.order)}"
         parts = re.split(r"\s*([<>])\s*", self.order.strip())
         if len(parts) < 3 or not all(parts):
-            raise ValueError(f"order = {short(self.order)} has no direction: write it like 'linear < teacher-forcing'")
+            raise ValueError(f"{order} has no direction: write it like 'linear < teacher-forcing'")
         operands = []
         for part in parts[::2]:
             strategy, at, task = (piece.strip() for piece in part.partition("@"))
             if not task and self.task is None:
-                raise ValueError(f"order = {short(self.order)} names no task: give task = '...'")
+                raise ValueError(f"{order} names no task: give task = '...'")
             operands.append(Operand(strategy, task if at else str(self.task)))
         signs: list[Literal["lower", "higher"]] = ["lower" if sign == "<" else "higher" for sign in parts[1::2]]
         return [(left, right, sign) for (left, right), sign in zip(pairwise(operands), signs, strict=True)]

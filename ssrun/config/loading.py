@@ -1,24 +1,24 @@
-"""From a name, a file and the command line to an experiment, and to the part of its grid that is asked for."""
+"""From a name, a file and the command line to a plan."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from ssrun.config.experiment import SMOKE_SEEDS, Entries, Experiment
-from ssrun.config.run import Overrides, TOMLDecodeError, short, toml, validated
-from ssrun.config.spec import Cell, label
+from ssrun.config.experiment import Entries, Experiment
+from ssrun.config.overrides import Overrides, toml
+from ssrun.config.plan import Plan
+from ssrun.config.run import validated
+from ssrun.config.spec import label
 from ssrun.errors import UsageError, unknown
-from ssrun.strategies.strategy import STRATEGIES
+from ssrun.strategies import STRATEGIES
+from ssrun.system.text import shown_value
 from ssrun.tasks import TASKS
 
-NOT_IN_FILES = {
-    "name": "an experiment is named by its file: leave it out",
-    "smoke": "not of a file: ssrun compare FILE --smoke",
-    "flags": "not of a file: name the section itself, such as [training]",
-}
+Item = TypeVar("Item")
+SMOKE_SEEDS = 2
 
 
 def folder() -> Path:
@@ -29,12 +29,11 @@ def folder() -> Path:
 
 def names() -> list[str]:
     """The experiments that come with ssrun, `default` first."""
-    found = sorted(path.stem for path in folder().glob("*.toml"))
-    return sorted(found, key=lambda name: name != "default")
+    return sorted((path.stem for path in folder().glob("*.toml")), key=lambda name: (name != "default", name))
 
 
-def load(experiment: str, changes: Mapping[str, Any] | None = None) -> Experiment:
-    """An experiment by its name or its file, with changes from the command line.
+def load(experiment: str) -> Experiment:
+    """An experiment by its name or its file.
 
     Raises:
         UsageError: There is no such file, or it is wrong: says where.
@@ -54,28 +53,17 @@ def load(experiment: str, changes: Mapping[str, Any] | None = None) -> Experimen
         raise UsageError(f"{path}: {error.strerror}: give an experiment's name or file") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: invalid UTF-8 at byte {error.start + 1}") from None
-    except (TOMLDecodeError, RecursionError, ValueError) as error:
+    except (RecursionError, ValueError) as error:
         raise UsageError(f"{path}: not TOML: {str(error)[:100] or 'nested too deeply'}") from None
-    for field, remedy in NOT_IN_FILES.items():
-        if field in document:
-            raise UsageError(f"{path}: {field}: {remedy}")
-    found = validated(Experiment, {**document, **(changes or {}), "name": label(path.stem)}, f"{path}: ")
-    if "baseline" in document and found.baseline not in found.strategies:
-        raise UsageError(f"{path}: baseline: {unknown('strategy', found.baseline, found.strategies)}")
-    return found
+    if "name" in document:
+        raise UsageError(f"{path}: name: an experiment is named by its file: leave it out")
+    loaded = validated(Experiment, {**document, "name": label(path.stem)}, f"{path}: ")
+    if "baseline" in document and loaded.baseline not in loaded.strategies:
+        raise UsageError(f"{path}: baseline: {unknown('strategy', loaded.baseline, loaded.strategies)}")
+    return loaded
 
 
-def select(document: Entries, chosen: Sequence[str], kind: str, known: Mapping[str, Any]) -> Entries:
-    """The chosen entries: the experiment's own, or built-in ones by name."""
-    for name in chosen:
-        if name not in document and name not in known:
-            raise UsageError(unknown(kind, name, [*document, *(other for other in known if other not in document)]))
-        if chosen.count(name) > 1:
-            raise UsageError(f"{kind} {name!r} is given twice: give it once")
-    return {name: document.get(name, {}) for name in chosen}
-
-
-def chosen(
+def load_plan(
     name: str,
     tasks: str | None = None,
     strategies: str | None = None,
@@ -83,44 +71,69 @@ def chosen(
     baseline: str | None = None,
     metrics: str | None = None,
     smoke: bool = False,
-    flags: Overrides | None = None,
-) -> Experiment:
+    overrides: Overrides | None = None,
+) -> Plan:
     """An experiment as the command line asks for it: lists are names with commas, None leaves the file's.
 
     Where only a part of the grid is asked for, claims and published numbers on the rest are left out.
+
+    Raises:
+        UsageError: As `load`, or the command line asks for what there is not.
     """
     experiment = load(name)
-    changes: dict[str, Any] = {"smoke": smoke, "flags": flags or {}}
+    chosen: dict[str, Any] = {}
     if tasks is not None:
-        changes["tasks"] = select(experiment.tasks, names_in(tasks), "task", TASKS)
+        chosen["tasks"] = select(experiment.tasks, names_in(tasks), "task", TASKS)
     if strategies is not None:
-        changes["strategies"] = select(experiment.strategies, names_in(strategies), "strategy", STRATEGIES)
+        chosen["strategies"] = select(experiment.strategies, names_in(strategies), "strategy", STRATEGIES)
+    if chosen:
+        chosen |= claimed_of(experiment, **chosen)
     if seeds is not None:
-        changes["seeds"] = seeds
+        chosen["seeds"] = seeds
     elif smoke:
-        changes["seeds"] = experiment.seeds[:SMOKE_SEEDS]
+        chosen["seeds"] = experiment.seeds[:SMOKE_SEEDS]
     if metrics is not None:
-        changes["metrics"] = names_in(metrics)
-    if tasks is not None or strategies is not None:
-        grid_tasks, grid_strategies = ({**experiment.model_dump(), **changes}[key] for key in ("tasks", "strategies"))
-        changes["claims"] = [
-            claim
-            for claim in experiment.claims
-            if all(
-                operand.strategy in grid_strategies and operand.task in grid_tasks
-                for comparison in claim.comparisons()
-                for operand in comparison[:2]
-            )
-        ]
-        if paper := experiment.published:
-            rows = {name: row for name, row in paper.rows.items() if name in grid_strategies}
-            changes["published"] = paper.model_copy(update={"rows": rows}) if rows else None
+        chosen["metrics"] = names_in(metrics)
     if baseline is not None:
-        grid = changes.get("strategies", experiment.strategies)
+        grid = chosen.get("strategies", experiment.strategies)
         if baseline not in grid:
             raise UsageError(f"--baseline: {unknown('strategy', baseline, grid)}")
-        changes["baseline"] = baseline
-    return validated(Experiment, {**experiment.model_dump(), **changes}, f"{experiment.name}: ")
+        chosen["baseline"] = baseline
+    where = f"{experiment.name}: "
+    narrowed = validated(Experiment, {**dict(experiment), **chosen}, where)
+    return validated(Plan, {"experiment": narrowed, "overrides": overrides or {}, "smoke": smoke}, where)
+
+
+def select(entries: Entries, chosen: Sequence[str], kind: str, known: Mapping[str, Any]) -> Entries:
+    """The chosen entries: the experiment's own, or built-in ones by name."""
+    for name in chosen:
+        if name not in entries and name not in known:
+            raise UsageError(unknown(kind, name, [*entries, *(other for other in known if other not in entries)]))
+        if chosen.count(name) > 1:
+            raise UsageError(f"{kind} {name!r} is given twice: give it once")
+    return {name: entries.get(name, {}) for name in chosen}
+
+
+def claimed_of(
+    experiment: Experiment, tasks: Entries | None = None, strategies: Entries | None = None
+) -> dict[str, Any]:
+    """The claims and the published numbers that are on a part of an experiment's grid; None is the whole."""
+    tasks = experiment.tasks if tasks is None else tasks
+    strategies = experiment.strategies if strategies is None else strategies
+    claims = [
+        claim
+        for claim in experiment.claims
+        if all(
+            operand.strategy in strategies and operand.task in tasks
+            for left, right, _ in claim.comparisons()
+            for operand in (left, right)
+        )
+    ]
+    published = experiment.published
+    if published is not None:
+        rows = {name: row for name, row in published.rows.items() if name in strategies}
+        published = published.model_copy(update={"rows": rows}) if rows else None
+    return {"claims": claims, "published": published}
 
 
 def names_in(text: str) -> list[str]:
@@ -128,12 +141,12 @@ def names_in(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
-def shard_of(cells: Sequence[Cell], shard: str | None) -> list[Cell]:
-    """The cells of a shard such as `1/4`: every fourth, from the first on; all of them for None."""
+def take_shard(runs: Sequence[Item], shard: str | None) -> list[Item]:
+    """The runs of a shard such as `1/4`: every fourth, from the first on; all of them for None."""
     if shard is None:
-        return list(cells)
+        return list(runs)
     match = re.fullmatch(r"(\d{1,5})/(\d{1,5})", shard)
     part, parts = map(int, match.groups()) if match else (0, 0)
     if not 1 <= part <= parts:
-        raise UsageError(f"--shard {short(shard)}: write it like 1/4, the first of four parts")
-    return list(cells[part - 1 :: parts])
+        raise UsageError(f"--shard {shown_value(shard)}: write it like 1/4, the first of four parts")
+    return list(runs[part - 1 :: parts])

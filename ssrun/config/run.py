@@ -6,15 +6,16 @@ What cannot change a number (where runs go, how many at once, checkpoints) is no
 from __future__ import annotations
 
 import hashlib
-import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
+from ssrun.config.overrides import SECTIONS, Overrides
 from ssrun.errors import UsageError, unknown
-from ssrun.strategies.strategy import Strategy, variant
+from ssrun.strategies import Strategy, variant
+from ssrun.system.documents import canonical
+from ssrun.system.text import shown_value
 from ssrun.tasks import TASKS, Task
 
 Attention = Literal["none", "dot", "aligned"]
@@ -75,22 +76,11 @@ class RunConfig(Section):
 
     @property
     def id(self) -> str:
-        """Sha256 of the canonical JSON, without the place where a corpus lies (its digest is there)."""
+        """Sha256 of the canonical JSON, without the folder of a corpus (the digest of its text is there)."""
         return hashlib.sha256(canonical(self.model_dump(mode="json", exclude={"task": {"path"}}))).hexdigest()
 
 
-TOMLDecodeError = tomllib.TOMLDecodeError
-MOST_DOTS = 200  # in a line of TOML
-SECTIONS = ("task", "strategy", "model", "training", "scoring")
-ATTENTIONS = get_args(Attention)
-Overrides = Mapping[str, Mapping[str, Any]]
-Document = TypeVar("Document", bound=BaseModel)
-
-
-def canonical(document: Any) -> bytes:
-    """The one way to write a JSON document as bytes: sorted keys, UTF-8, null and never NaN."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode()
+Kind = TypeVar("Kind", bound=BaseModel)
 
 
 def resolve(task: str, strategy: str, seed: int = 0, layers: Sequence[Overrides] = ()) -> RunConfig:
@@ -116,7 +106,8 @@ def resolve(task: str, strategy: str, seed: int = 0, layers: Sequence[Overrides]
             if section not in merged:
                 raise UsageError(unknown("section", section, SECTIONS))
             if not isinstance(fields, Mapping):
-                raise UsageError(f"{section} = {short(fields)}: a section holds fields, such as {section}.<field>")
+                told = f"{section} = {shown_value(fields)}"
+                raise UsageError(f"{told}: a section holds fields, such as {section}.<field>")
             merged[section].update(fields)
     if merged["task"].get("name", task) != task:
         raise UsageError("task.name: name the task itself: --task NAME")
@@ -130,7 +121,7 @@ def resolve(task: str, strategy: str, seed: int = 0, layers: Sequence[Overrides]
     return config.model_copy(update={"task": config.task.prepared()})
 
 
-def validated(kind: type[Document], document: Any, where: str = "") -> Document:
+def validated(kind: type[Kind], document: Any, where: str = "") -> Kind:
     """The document as `kind`, or its first fault as a UsageError of one line: path, value, remedy."""
     try:
         return kind.model_validate(document)
@@ -147,7 +138,7 @@ def validated(kind: type[Document], document: Any, where: str = "") -> Document:
     if fault["type"] == "extra_forbidden":
         reason = unknown("field", steps[-1], known_fields(kind, document, steps[:-1]))
         raise UsageError(f"{where}{path}: {reason}")
-    value = "" if fault["type"] in ("missing", "value_error") else f" = {short(fault['input'])}"
+    value = "" if fault["type"] in ("missing", "value_error") else f" = {shown_value(fault['input'])}"
     colon = ": " if path else ""
     raise UsageError(f"{where}{path}{value}{colon}{reason[0].lower()}{reason[1:]}")
 
@@ -158,50 +149,7 @@ def known_fields(kind: type[BaseModel], document: Any, path: Sequence[str]) -> l
     for step in path:
         if fields is RunConfig and step == "task":
             fields = TASKS[document["task"]["name"]]
-        elif not step.isdecimal():  # the place within a list
+        elif not step.isdecimal():  # the index within a list
             annotation = fields.model_fields[step].annotation
             fields = next(part for part in (annotation, *get_args(annotation)) if hasattr(part, "model_fields"))
     return [name for name in fields.model_fields if name != "name"]
-
-
-def short(value: object, limit: int = 60) -> str:
-    """A value as an error message shows it: one line, printable, never long."""
-    try:
-        text = ascii(value) if not isinstance(value, str) else repr(value)
-    except ValueError:  # an integer of too many digits
-        return "a number of thousands of digits"
-    except RecursionError:
-        return "something nested too deeply"
-    return text if len(text) <= limit else f"{text[:limit]}..."
-
-
-def toml(text: str) -> dict[str, Any]:
-    """A TOML document; ValueError where it is none, or has keys of so many parts that reading it takes minutes."""
-    if any(line.count(".") > MOST_DOTS for line in text.split("\n")):
-        raise ValueError(f"a line of more than {MOST_DOTS} dots")
-    return tomllib.loads(text)
-
-
-def parse_settings(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """`["model.hidden=128", ...]` as fields by section; values are TOML, or else text.
-
-    Raises:
-        UsageError: Not of the form `section.field=value`.
-    """
-    layer: dict[str, dict[str, Any]] = {}
-    for setting in settings:
-        path, equals, text = setting.partition("=")
-        section, dot, field = path.strip().partition(".")
-        if not equals or not dot or not field:
-            raise UsageError(f"--set {short(setting)}: write it like --set model.hidden=128")
-        if section not in SECTIONS:
-            raise UsageError(f"--set {path}: {unknown('section', section, SECTIONS)}")
-        try:
-            document = toml(f"value = {text}")
-        except (tomllib.TOMLDecodeError, RecursionError, ValueError):
-            document = {"value": text.strip()}
-        if document.keys() != {"value"}:
-            raise UsageError(f"--set {short(setting)}: one field, please: repeat --set for another")
-        value = document["value"]
-        layer.setdefault(section, {})[field] = value
-    return layer

@@ -1,17 +1,22 @@
-"""One run of a comparison: its labels and its configuration."""
+"""One run that is asked for: what it is called, what decides its numbers, and `run.json`, which says both."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol, Self
 
-from ssrun.config.run import RunConfig, validated
-from ssrun.errors import StoreError, UsageError
+from pydantic import Field, model_validator
 
-VERSION = 1  # of what a run's folder, and the files beside it, hold
-LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+from ssrun.config.run import RunConfig
+from ssrun.errors import UsageError
+from ssrun.system.documents import VERSION, Document, read_as
+
+LABEL = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+Label = Annotated[str, Field(pattern=f"^{LABEL}$")]  # leads nowhere but into its own folder
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+ShortId = Annotated[str, Field(pattern="^[0-9a-f]{10}$")]
 
 
 class RunName(NamedTuple):
@@ -24,10 +29,10 @@ class RunName(NamedTuple):
         id: The first ten hexadecimal digits of its configuration's sha256.
     """
 
-    task: str
-    strategy: str
-    seed: int
-    id: str
+    task: Label
+    strategy: Label
+    seed: Seed
+    id: ShortId
 
     @property
     def path(self) -> str:
@@ -52,7 +57,53 @@ class RunSpec(NamedTuple):
         return cls(RunName(task, strategy, config.seed, config.id[:10]), config)
 
 
-class Named(Protocol):
+class RunDocument(Document):
+    """`run.json`: a run, as it is kept in its folder and handed to a worker.
+
+    Attributes:
+        store: Version.
+        run: The configuration's id, whole.
+        task: Label of the task.
+        strategy: Label of the strategy.
+        seed: The configuration's, for readers.
+        config: Everything that decides the run's numbers.
+    """
+
+    store: int = VERSION
+    run: str
+    task: Label
+    strategy: Label
+    seed: Seed
+    config: RunConfig
+
+    @model_validator(mode="after")
+    def _is_its_own(self) -> Self:
+        if (self.run, self.seed) != (self.config.id, self.config.seed):
+            raise ValueError("the configuration does not match its id")
+        return self
+
+    @classmethod
+    def of(cls, spec: RunSpec) -> RunDocument:
+        """The document of a run."""
+        name, config = spec
+        return cls(run=config.id, task=name.task, strategy=name.strategy, seed=name.seed, config=config)
+
+    @property
+    def spec(self) -> RunSpec:
+        """The run."""
+        return RunSpec.of(self.task, self.strategy, self.config)
+
+
+def read_run(fields: dict[str, Any], where: Path) -> RunSpec:
+    """The run of a `run.json`'s fields.
+
+    Raises:
+        StoreError: They are no run's, or too new: says the first fault.
+    """
+    return read_as(where, fields, RunDocument, "remove the run's folder").spec
+
+
+class Named(Protocol):  # TEMPORARY, until the rooms above use RunName and RunSpec; so is Cell
     """What has a folder within a folder of results."""
 
     @property
@@ -60,8 +111,8 @@ class Named(Protocol):
         """The folder's path there."""
 
 
-class Cell(NamedTuple):
-    """One run of a comparison: a configuration, and the names that the comparison gives to its parts."""
+class Cell(NamedTuple):  # TEMPORARY
+    """A RunSpec, as it was."""
 
     task: str
     strategy: str
@@ -74,33 +125,18 @@ class Cell(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The run's folder within the results: `reverse/inverse-sigmoid/seed-0-1a2b3c4d5e`."""
-        return f"{self.task}/{self.strategy}/seed-{self.seed}-{self.config.id[:10]}"
+        """The run's path."""
+        return RunSpec.of(self.task, self.strategy, self.config).name.path
 
     def document(self) -> dict[str, Any]:
         """The cell as strict JSON."""
-        return {
-            "store": VERSION,
-            "run": self.config.id,
-            "task": self.task,
-            "strategy": self.strategy,
-            "seed": self.seed,
-            "config": self.config.model_dump(mode="json"),
-        }
+        return RunDocument.of(RunSpec.of(self.task, self.strategy, self.config)).model_dump(mode="json")
 
     @classmethod
     def read(cls, document: Mapping[str, Any], where: Path | str) -> Cell:
         """The cell of a document; StoreError where it is none."""
-        try:
-            if document["store"] > VERSION:
-                raise StoreError(f"{where}: written by a newer ssrun (store {document['store']}): update ssrun")
-            config = validated(RunConfig, document["config"])
-            cell = cls(label(document["task"]), label(document["strategy"]), config)
-        except (KeyError, TypeError, UsageError) as error:
-            raise StoreError(f"{where}: not a run's configuration ({error}): remove the run's folder") from None
-        if config.id != document["run"]:
-            raise StoreError(f"{where}: the configuration does not match its id: remove the run's folder")
-        return cell
+        spec = read_run(dict(document), Path(where))
+        return cls(spec.name.task, spec.name.strategy, spec.config)
 
 
 def label(name: object) -> str:
@@ -109,7 +145,7 @@ def label(name: object) -> str:
     Raises:
         UsageError: It is not.
     """
-    if not isinstance(name, str) or not LABEL.fullmatch(name):
+    if not isinstance(name, str) or not re.fullmatch(LABEL, name):
         raise UsageError(
             f"{ascii(name)[:70]} cannot name a folder: use 1 to 64 letters, digits, '.', '_', '-', the first no sign"
         )

@@ -17,9 +17,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ssrun.config.run import ModelConfig, canonical
+from ssrun.config.run import ModelConfig
 from ssrun.errors import StoreError
 from ssrun.seq2seq.model import Seq2Seq
+from ssrun.system.documents import canonical
 from ssrun.system.files import digest, read_bytes, read_json, write
 
 KEPT = 2

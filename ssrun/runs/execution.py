@@ -12,7 +12,7 @@ from typing import IO, Any, Literal, NamedTuple
 import torch
 from safetensors.torch import save
 
-from ssrun.config.run import RunConfig, canonical
+from ssrun.config.run import RunConfig
 from ssrun.config.spec import Cell
 from ssrun.errors import Interrupted
 from ssrun.runs import checkpoints
@@ -24,6 +24,7 @@ from ssrun.seq2seq.scoring import Scores, score
 from ssrun.seq2seq.training import Diverged, Step, adam, train
 from ssrun.seq2seq.vocabulary import SPECIALS, Vocabulary
 from ssrun.system import signals as interruption
+from ssrun.system.documents import canonical
 from ssrun.system.files import write, writing
 from ssrun.tasks import Example
 

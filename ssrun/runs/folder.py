@@ -22,10 +22,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ssrun.config.run import canonical
-from ssrun.config.spec import VERSION, Cell, Named
+from ssrun.config.spec import Cell, Named
 from ssrun.errors import StoreError, UsageError
 from ssrun.metrics import METRICS
+from ssrun.system.documents import VERSION, canonical
 from ssrun.system.environment import environment
 from ssrun.system.files import TEMPORARY, digest, digest_of, read_bytes, read_json, sweep_temporaries, write, writing
 

@@ -11,13 +11,13 @@ from typing import Any
 
 from filelock import Timeout
 
-from ssrun.config.experiment import Experiment
-from ssrun.config.run import canonical
+from ssrun.config.plan import Plan
 from ssrun.errors import StoreError, UsageError
 from ssrun.runs.folder import MARK, RunFolder, claim, is_reference, is_transient, mark
-from ssrun.runs.manifest import Place, recall, remember
+from ssrun.runs.manifest import read_manifest, write_manifest
 from ssrun.runs.verification import faults_of
 from ssrun.system import signals as interruption
+from ssrun.system.documents import canonical
 from ssrun.system.files import TEMPORARY, read_bytes, sweep_temporaries, write
 
 TABLES = ("table.md", "table.csv", "table.json", "table.tex", "bootstrap.json", "report.html")
@@ -36,17 +36,17 @@ def merge(sources: Sequence[Path], out: Path) -> int:
         UsageError: The folders are of different experiments, or `out` is not ours.
     """
     claim(out)
-    recalled = [recall(source) for source in sources]
-    experiment, places, command = recalled[0]
-    for source, (other, _, _) in zip(sources, recalled, strict=True):
-        if portable(other) != portable(experiment):
+    manifests = [read_manifest(source) for source in sources]
+    first = manifests[0]
+    for source, manifest in zip(sources, manifests, strict=True):
+        if portable(manifest.plan) != portable(first.plan):
             raise UsageError(f"{source}: of another experiment than {sources[0]}: merge shards of one command")
-    grid: list[Place] = list(dict.fromkeys(place for _, each, _ in recalled for place in each)) or places
+    names = list(dict.fromkeys(name for manifest in manifests for name in manifest.runs))
     copied = 0
     for source in sources:
-        for place in grid:
+        for name in names:
             interruption.check()
-            folder, target = RunFolder.of(source, place), RunFolder.of(out, place)
+            folder, target = RunFolder.within(source, name.path), RunFolder.within(out, name.path)
             if not folder.complete:
                 hand_on_failure(folder, target)
                 continue
@@ -55,15 +55,16 @@ def merge(sources: Sequence[Path], out: Path) -> int:
             if not target.complete:
                 copy_run(folder, target)
                 copied += 1
-    remember(out, experiment, grid, command)
+    write_manifest(out, first.plan, names, first.command)
     return copied
 
 
-def portable(experiment: Experiment) -> dict[str, Any]:
-    """An experiment without the place where a corpus lies, which differs from machine to machine (its digest stays)."""
-    document = experiment.model_dump()
-    sections = [document["task"], document["flags"].get("task", {})]
-    sections += [entry["task"] for entry in document["tasks"].values() if isinstance(entry.get("task"), dict)]
+def portable(plan: Plan) -> dict[str, Any]:
+    """A plan without the folder of a corpus, which differs from machine to machine (the digest of its text stays)."""
+    document = plan.model_dump()
+    experiment = document["experiment"]
+    sections = [experiment["task"], document["overrides"].get("task", {})]
+    sections += [entry["task"] for entry in experiment["tasks"].values() if isinstance(entry.get("task"), dict)]
     for fields in sections:
         fields.pop("path", None)
     return document

@@ -1,22 +1,81 @@
-"""Where the runs of a comparison lie: `experiment.json` beside them, written and read back."""
+"""`experiment.json`, beside the runs of a comparison: what was asked for, which runs these are, and the command."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ssrun.config.experiment import Experiment
-from ssrun.config.run import canonical, validated
-from ssrun.config.spec import VERSION, Cell, label
-from ssrun.errors import StoreError, UsageError
+from ssrun.config.plan import Plan
+from ssrun.config.spec import Cell, RunName, RunSpec
+from ssrun.errors import StoreError
 from ssrun.runs.folder import mark, runs
-from ssrun.system.files import digest, read_json, write
+from ssrun.system.documents import VERSION, Document, read_sealed, write_sealed
+
+FILE = "experiment.json"
 
 
-class Place(NamedTuple):
-    """Where a run of a comparison lies, and what it is called."""
+class Manifest(Document):
+    """The runs of a comparison.
+
+    Attributes:
+        store: Version.
+        plan: What was asked for.
+        runs: The runs' names; each leads to a folder within the folder of results, by what a name may be.
+        command: The command that gives these numbers.
+    """
+
+    store: int = VERSION
+    plan: Plan
+    runs: tuple[RunName, ...]
+    command: str
+
+    @property
+    def experiment(self) -> Experiment:
+        """The part of the experiment that was asked for."""
+        return self.plan.experiment
+
+
+def write_manifest(results: Path, plan: Plan, runs: Sequence[RunName], command: str) -> None:
+    """Writes what was asked for beside the runs, for `show`, `verify` and the report."""
+    mark(results)
+    write_sealed(results / FILE, Manifest(plan=plan, runs=tuple(runs), command=command))
+
+
+def read_manifest(results: Path) -> Manifest:
+    """What `write_manifest` wrote; for a folder of single runs, a comparison that is just those.
+
+    Raises:
+        StoreError: It is damaged, or there are no runs.
+    """
+    if not (results / FILE).is_file():
+        return gathered(results)
+    return read_sealed(results / FILE, Manifest, "run the comparison again")
+
+
+def gathered(results: Path) -> Manifest:
+    """Single runs, as `train` leaves them, as one comparison."""
+    if any((results / name).is_file() for name in ("run.json", "result.json")):
+        raise StoreError(
+            f"{results}: one run's folder: give the folder of results that holds it, or `ssrun explain` it"
+        )
+    cells = [folder.cell() for folder in runs(results)]
+    names = tuple(RunSpec.of(cell.task, cell.strategy, cell.config).name for cell in cells)
+    if not names:
+        raise StoreError(f"{results}: no results here: give a folder that `ssrun compare` or `train` wrote")
+    experiment = Experiment(
+        name=results.resolve().name,
+        question="Single runs, side by side.",
+        tasks=list(dict.fromkeys(name.task for name in names)),
+        strategies=list(dict.fromkeys(name.strategy for name in names)),
+        seeds=tuple(sorted({name.seed for name in names})),
+    )
+    return Manifest(plan=Plan(experiment=experiment), runs=names, command=f"ssrun show {results}")
+
+
+class Place(NamedTuple):  # TEMPORARY, until the rooms above use RunName; so are remember and recall
+    """A RunName, as it was."""
 
     task: str
     strategy: str
@@ -28,64 +87,13 @@ class Place(NamedTuple):
         """The place of a cell."""
         return cls(cell.task, cell.strategy, cell.seed, cell.name)
 
-    @classmethod
-    def read(cls, task: str, strategy: str, seed: int, name: str) -> Place:
-        """A place as it was written; ValueError where the name could lead elsewhere."""
-        if name[:-10] != f"{label(task)}/{label(strategy)}/seed-{seed:d}-" or not re.fullmatch(
-            "[0-9a-f]{10}", name[-10:]
-        ):
-            raise ValueError(f"{ascii(name)[:70]} is no run of {task}, {strategy}, seed {seed}")
-        return cls(task, strategy, seed, name)
+
+def remember(results: Path, plan: Plan, places: Sequence[Place], command: str) -> None:  # TEMPORARY
+    """As `write_manifest`."""
+    write_manifest(results, plan, [RunName(*place[:3], place.name[-10:]) for place in places], command)
 
 
-def remember(results: Path, experiment: Experiment, places: Sequence[Place], command: str) -> None:
-    """Writes the experiment and its runs' places beside the runs, for `show`, `verify` and the report."""
-    mark(results)
-    document = {
-        "store": VERSION,
-        "experiment": experiment.model_dump(mode="json"),
-        "command": command,
-        "runs": [list(place) for place in places],
-    }
-    write(results / "experiment.json", canonical({**document, "digest": digest(canonical(document))}))
-
-
-def recall(results: Path) -> tuple[Experiment, list[Place], str]:
-    """What `remember` wrote; for a folder of single runs, an experiment that is just those.
-
-    Raises:
-        StoreError: It is damaged, or there are no runs.
-    """
-    path = results / "experiment.json"
-    if not path.is_file():
-        return gathered(results)
-    document = read_json(path)
-    own = document.pop("digest", None)
-    if own != digest(canonical(document)):
-        raise StoreError(f"{path}: damaged: its digest does not match; run the comparison again")
-    try:
-        if document["store"] > VERSION:
-            raise StoreError(f"{path}: written by a newer ssrun (store {document['store']}): update ssrun")
-        experiment = validated(Experiment, document["experiment"])
-        return experiment, [Place.read(*place) for place in document["runs"]], str(document["command"])
-    except (KeyError, TypeError, ValueError, UsageError) as error:
-        raise StoreError(f"{path}: not an experiment's runs ({error}): run the comparison again") from None
-
-
-def gathered(results: Path) -> tuple[Experiment, list[Place], str]:
-    """Single runs, as `train` leaves them, as one comparison."""
-    if any((results / name).is_file() for name in ("run.json", "result.json")):
-        raise StoreError(
-            f"{results}: one run's folder: give the folder of results that holds it, or `ssrun explain` it"
-        )
-    places = [Place.of(folder.cell()) for folder in runs(results)]
-    if not places:
-        raise StoreError(f"{results}: no results here: give a folder that `ssrun compare` or `train` wrote")
-    experiment = Experiment(
-        name=results.resolve().name,
-        question="Single runs, side by side.",
-        tasks=list(dict.fromkeys(place.task for place in places)),
-        strategies=list(dict.fromkeys(place.strategy for place in places)),
-        seeds=tuple(sorted({place.seed for place in places})),
-    )
-    return experiment, places, f"ssrun show {results}"
+def recall(results: Path) -> tuple[Experiment, list[Place], str]:  # TEMPORARY
+    """As `read_manifest`."""
+    manifest = read_manifest(results)
+    return manifest.experiment, [Place(*name[:3], name.path) for name in manifest.runs], manifest.command

@@ -1,1 +1,91 @@
-"""How decoder inputs are chosen."""
+"""The strategies, by name: how decoder inputs are chosen. To add one, add an entry to STRATEGIES.
+
+Commands, completion, `ssrun list` and the tests follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ssrun.errors import UsageError, unknown
+from ssrun.strategies.schedules import (
+    SCHEDULES,
+    Constant,
+    Cycle,
+    Exponential,
+    InverseSigmoid,
+    Linear,
+    Switch,
+)
+from ssrun.strategies.strategy import Strategy, parameters
+
+__all__ = ["SCHEDULES", "STRATEGIES", "Entry", "Strategy", "parameters", "variant"]
+
+
+class Entry(NamedTuple):
+    """A strategy with what a person should know of it."""
+
+    strategy: Strategy
+    about: str
+    source: str
+
+
+_PAPER = "Bengio et al. 2015"
+STRATEGIES: dict[str, Entry] = {
+    "teacher-forcing": Entry(Strategy(schedule=Constant(value=1)), "always the true token", "Williams and Zipser 1989"),
+    "always-sampling": Entry(
+        Strategy(schedule=Constant(value=0)), "always the model's own token", f"{_PAPER}, Tables 1-3"
+    ),
+    "uniform": Entry(
+        Strategy(schedule=Constant(value=0.5)),
+        "a fair coin throughout; NOT the paper's row 'Uniform Scheduled Sampling': that is uniform-token",
+        "a widespread reading of the paper's Table 1",
+    ),
+    "linear": Entry(Strategy(schedule=Linear()), "the true token ever less often, at a steady rate", _PAPER),
+    "exponential": Entry(Strategy(schedule=Exponential()), "a fast decay from the first step", _PAPER),
+    "inverse-sigmoid": Entry(
+        Strategy(schedule=InverseSigmoid()), "teacher forcing first, then a smooth change to sampling", _PAPER
+    ),
+    "uniform-token": Entry(
+        Strategy(schedule=InverseSigmoid(), feed="uniform-token"),
+        "inverse-sigmoid, but feeding random tokens of the vocabulary; this IS the paper's row 'Uniform "
+        "Scheduled Sampling' (Table 1), as its section 4.1 describes it: a control for mere regularisation",
+        f"{_PAPER}, section 4.1",
+    ),
+    "switch": Entry(Strategy(schedule=Switch()), "forced first half, free second half", "a control"),
+    "cycle": Entry(Strategy(schedule=Cycle()), "forced and free in turn", "a control"),
+}
+
+
+def variant(base: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a strategy: those of the named one, with these changes, for `Strategy` to check.
+
+    Args:
+        base: A name in STRATEGIES.
+        changes: By field: `coin`, `feed`, `schedule` (another schedule's name, with its defaults), or any
+            field of the schedule (`k`, `half_at`, `start`, `end` ...).
+
+    Raises:
+        UsageError: An unknown name or field.
+    """
+    if base not in STRATEGIES:
+        raise UsageError(unknown("strategy", base, STRATEGIES))
+    strategy = STRATEGIES[base].strategy
+    changes = dict(changes)
+    schedule: dict[str, Any] = strategy.schedule.model_dump(exclude_unset=True) | {"name": strategy.schedule.name}
+    if "schedule" in changes:
+        name = changes.pop("schedule")
+        if name not in SCHEDULES:
+            raise UsageError(unknown("schedule", name, SCHEDULES))
+        schedule = {"name": name}
+    fields: dict[str, Any] = {"coin": strategy.coin, "feed": strategy.feed}
+    known = [name for name in SCHEDULES[schedule["name"]].model_fields if name != "name"]
+    for name, value in changes.items():
+        if name in fields:
+            fields[name] = value
+        elif name in known:
+            schedule[name] = value
+        else:
+            raise UsageError(f"strategy {base}: {unknown('field', name, [*fields, 'schedule', *known])}")
+    return {"schedule": schedule, **fields}

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Stretch = Annotated[float, Field(ge=1e-9, le=1000, allow_inf_nan=False)]  # the longest run has 1e9 steps
-MOST_STEPS = 2_000  # that a mean is taken over: a billion would take minutes
+EXACT_STEPS = 200_000  # up to which a mean is taken over every step: a billion would take minutes
 PAPER = "Bengio et al. 2015, section 2.4"
 
 
@@ -24,13 +26,11 @@ class Schedule(BaseModel):
     Attributes:
         formula: The equation, as `ssrun list strategies` shows it.
         source: Where it was published.
-        shape: The field that moves the mean epsilon of a run, all else equal, and its range.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     formula: ClassVar[str]
     source: ClassVar[str]
-    shape: ClassVar[tuple[str, float, float]]
 
     name: str
 
@@ -41,34 +41,13 @@ class Schedule(BaseModel):
     def mean(self, steps: int) -> float:
         """The mean epsilon over a run of `steps` steps: the share of true tokens the run is fed.
 
-        Of a longer run than MOST_STEPS, over so many steps at even distances.
+        Exact up to EXACT_STEPS steps; of a longer run, over so many steps spread over it.
         """
-        number = min(steps, MOST_STEPS)
-        return math.fsum(self(place * steps // number, steps) for place in range(number)) / number
+        return math.fsum(self(step, steps) for step in spread(0, steps, EXACT_STEPS)) / min(steps, EXACT_STEPS)
 
     def resolved(self, steps: int) -> dict[str, float]:
         """What the fields come to in a run of `steps` steps: `k` and `half_step`, where there are such."""
         return {}
-
-    def matched(self, mean: float, steps: int) -> Self:
-        """This schedule with its `shape` field moved until its mean epsilon over the run is `mean`.
-
-        Raises:
-            ValueError: No value of the field reaches that mean.
-        """
-        field, low, high = self.shape
-
-        fields = self.model_dump(exclude={"k", field})
-        for _ in range(60):  # the mean rises with every shape field
-            middle = (low + high) / 2
-            if self.model_validate({**fields, field: middle}).mean(steps) < mean:
-                low = middle
-            else:
-                high = middle
-        found = self.model_validate({**fields, field: high})
-        if abs(found.mean(steps) - mean) > 2e-3 + 1 / steps:
-            raise ValueError(f"no {field} gives {self.name} a mean epsilon of {mean:.3f} over {steps} steps")
-        return found
 
 
 class Constant(Schedule):
@@ -76,18 +55,22 @@ class Constant(Schedule):
 
     formula: ClassVar[str] = "ε(i) = value"
     source: ClassVar[str] = PAPER
-    shape: ClassVar[tuple[str, float, float]] = ("value", 0, 1)
 
     name: Literal["constant"] = "constant"
     value: Share = 1.0
 
     def __call__(self, step: int, steps: int) -> float:
-        """The value."""
         return self.value
 
 
 class Decay(Schedule):
-    """A schedule that falls from `start` to the floor `end`."""
+    """A schedule that falls from `start` to the floor `end`.
+
+    Attributes:
+        shape: The field that moves the mean epsilon of a run, all else equal, and its range.
+    """
+
+    shape: ClassVar[tuple[str, float, float]]
 
     start: Share = 1.0
     end: Share = 0.0
@@ -97,6 +80,33 @@ class Decay(Schedule):
         if self.end > self.start:
             raise ValueError(f"end = {self.end} is above start = {self.start}: a decay falls")
         return self
+
+    def matched(self, mean: float, steps: int) -> Self:
+        """This decay with its `shape` field moved until its mean epsilon over the run is `mean`.
+
+        Raises:
+            ValueError: No value of the field reaches that mean.
+        """
+        field, low, high = self.shape
+        others = self.model_dump(exclude={"k", field})
+        # The mean here is over at most 2,000 steps at even distances: fast, fair because a decay has no period to
+        # meet, and fixed for ever, because the field that it finds is a part of the run's id.
+        count = min(steps, 2_000)
+        even_steps = [index * steps // count for index in range(count)]
+
+        def even_mean(decay: Schedule) -> float:
+            return math.fsum(decay(step, steps) for step in even_steps) / count
+
+        for _ in range(60):  # the mean rises with every shape field
+            middle = (low + high) / 2
+            if even_mean(self.model_validate({**others, field: middle})) < mean:
+                low = middle
+            else:
+                high = middle
+        decay = self.model_validate({**others, field: high})
+        if abs(even_mean(decay) - mean) > 2e-3 + 1 / steps:
+            raise ValueError(f"no {field} gives {self.name} a mean epsilon of {mean:.3f} over {steps} steps")
+        return decay
 
 
 class Linear(Decay):
@@ -110,11 +120,9 @@ class Linear(Decay):
     over: Stretch = Field(1.0, description="share of the run over which epsilon falls")
 
     def __call__(self, step: int, steps: int) -> float:
-        """The line, then its floor."""
         return max(self.end, self.start - (self.start - self.end) * step / (self.over * steps))
 
     def resolved(self, steps: int) -> dict[str, float]:
-        """The step at which the decay is half done."""
         return {"half_step": self.over * steps / 2}
 
 
@@ -158,11 +166,9 @@ class Exponential(HalfLife):
         return -math.log(2) / (self.half_at * steps)
 
     def __call__(self, step: int, steps: int) -> float:
-        """The power k^i, as exp(i ln k)."""
         return max(self.end, self.start * math.exp(step * self._log_k(steps)))
 
     def resolved(self, steps: int) -> dict[str, float]:
-        """The k, and the step at which k^i = 1/2."""
         return {"k": math.exp(self._log_k(steps)), "half_step": -math.log(2) / self._log_k(steps)}
 
 
@@ -185,12 +191,10 @@ class InverseSigmoid(HalfLife):
         return math.exp(lambert_w(self.half_at * steps))
 
     def __call__(self, step: int, steps: int) -> float:
-        """The curve k / (k + exp(i/k)) as the logistic of ln k - i/k, which cannot overflow."""
         k = self._k(steps)
-        return max(self.end, self.start * logistic(math.log(k) - step / k))
+        return max(self.end, self.start * logistic(math.log(k) - step / k))  # which cannot overflow
 
     def resolved(self, steps: int) -> dict[str, float]:
-        """The k, and the step k ln k at which k / (k + exp(i/k)) = 1/2."""
         k = self._k(steps)
         return {"k": k, "half_step": k * math.log(k)}
 
@@ -200,17 +204,14 @@ class Switch(Schedule):
 
     formula: ClassVar[str] = "ε(i) = 1 if i < at · N else 0"
     source: ClassVar[str] = "a control: the decay's two ends without its middle"
-    shape: ClassVar[tuple[str, float, float]] = ("at", 0, 1)
 
     name: Literal["switch"] = "switch"
     at: Share = 0.5
 
     def __call__(self, step: int, steps: int) -> float:
-        """1, then 0."""
         return 1.0 if step < self.at * steps else 0.0
 
     def resolved(self, steps: int) -> dict[str, float]:
-        """The first step at which epsilon is 0."""
         return {"half_step": self.at * steps}
 
 
@@ -219,14 +220,12 @@ class Cycle(Schedule):
 
     formula: ClassVar[str] = "ε(i) = 1 if i mod period < duty · period else 0"
     source: ClassVar[str] = "a control: the same mean epsilon as uniform, with no decay"
-    shape: ClassVar[tuple[str, float, float]] = ("duty", 0, 1)
 
     name: Literal["cycle"] = "cycle"
     period: int = Field(100, ge=1, le=1_000_000_000)
     duty: Share = 0.5
 
     def __call__(self, step: int, steps: int) -> float:
-        """1 and 0 in turn."""
         return 1.0 if step % self.period < self.duty * self.period else 0.0
 
 
@@ -241,11 +240,24 @@ SCHEDULES: dict[str, type[Schedule]] = {
 }
 
 
+def spread(first: int, after: int, most: int) -> Iterable[int]:
+    """Every step from `first` to the one before `after`, or `most` of them.
+
+    So many are spread by the golden ratio, for steps at even distances can all meet one phase of a cycle.
+    """
+    span = after - first
+    if span <= most:
+        return range(first, after)
+    golden = (math.sqrt(5) - 1) / 2
+    return (first + int(span * (index * golden % 1)) for index in range(most))
+
+
 def logistic(x: float) -> float:
     """1 / (1 + e^-x) for any x, without overflow."""
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
 
+@lru_cache(maxsize=64)  # a schedule asks for the same one at every step
 def lambert_w(x: float) -> float:
     """The w >= 0 with w e^w = x, for x >= 0, by Newton's method."""
     w = math.log1p(x)

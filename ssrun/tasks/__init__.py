@@ -2,12 +2,11 @@
 
 from ssrun.tasks.any_order import AnyOrder
 from ssrun.tasks.captions import Captions
-from ssrun.tasks.copy import Copy
 from ssrun.tasks.corpus import Corpus
 from ssrun.tasks.frames import Frames
 from ssrun.tasks.parsing import Parsing
-from ssrun.tasks.reverse import Reverse
 from ssrun.tasks.star_path import StarPath
+from ssrun.tasks.symbols import Copy, Reverse
 from ssrun.tasks.task import HELD_OUT, Example, Split, Task, Tokens
 from ssrun.tasks.translation import Translation
 

@@ -22,7 +22,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ssrun.tasks.task import Example, Lengths, Range, Split, Task, Tokens
+from ssrun.tasks.task import Example, Lengths, Range, Split, Task, Tokens, share
 
 MOST_REFERENCES = 120
 
@@ -55,7 +55,6 @@ class AnyOrder(Task):
         return self
 
     def draw(self, random: Random, split: Split = "training") -> Example:
-        """Distinct symbols and one order of them; the other orders too, outside training."""
         source = tuple(random.sample(ascii_lowercase[: self.symbols], random.randint(*self.length)))
         target = tuple(random.sample(source, len(source)))
         if split == "training" or factorial(len(source)) > MOST_REFERENCES:
@@ -63,14 +62,12 @@ class AnyOrder(Task):
         return Example(source, target, tuple(order for order in permutations(source) if order != target))
 
     def source_tokens(self) -> str:
-        """The symbols."""
         return ascii_lowercase[: self.symbols]
 
     def target_tokens(self) -> str:
-        """The symbols."""
         return self.source_tokens()
 
     def judge(self, examples: Sequence[Example], outputs: Sequence[Tokens]) -> dict[str, float]:
         """`validity`: the share of outputs that hold each of the source's symbols once."""
-        right = [sorted(output) == sorted(example.source) for example, output in zip(examples, outputs, strict=True)]
-        return {"validity": 100 * sum(right) / len(right)}
+        pairs = zip(examples, outputs, strict=True)
+        return {"validity": share(sorted(output) == sorted(example.source) for example, output in pairs)}

@@ -22,7 +22,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ssrun.tasks.task import Example, Split, Task, Tokens
+from ssrun.tasks.task import Example, Split, Task, Tokens, share
 
 Wordings = tuple[Tokens, ...]
 
@@ -78,7 +78,6 @@ class Captions(Task):
     references: int = Field(16, ge=1, le=64)
 
     def draw(self, random: Random, split: Split = "training") -> Example:
-        """One scene and one of its descriptions; more of them outside training."""
         shapes = list(SHAPES)[: self.shapes]
         first, second = (
             (random.choice(("big", "small")), random.choice(COLOURS[: self.colours]), random.choice(shapes))
@@ -93,11 +92,9 @@ class Captions(Task):
         return Example(source, target, tuple(Random(" ".join(source)).sample(rest, self.references - 1)))
 
     def source_tokens(self) -> list[str]:
-        """The values of sizes, colours, shapes and relations."""
         return [*SIZES, *COLOURS[: self.colours], *list(SHAPES)[: self.shapes], *RELATIONS]
 
     def target_tokens(self) -> list[str]:
-        """The words of every description."""
         names = [word for shape in list(SHAPES)[: self.shapes] for word in SHAPES[shape]]
         sizes = [word for size in SIZES.values() for word in size]
         relations = [word for phrases in RELATIONS.values() for phrase in phrases for word in phrase.split()]
@@ -105,8 +102,8 @@ class Captions(Task):
 
     def judge(self, examples: Sequence[Example], outputs: Sequence[Tokens]) -> dict[str, float]:
         """`validity`: the share of outputs that describe their scene rightly."""
-        right = [describes(output, example.source) for example, output in zip(examples, outputs, strict=True)]
-        return {"validity": 100 * sum(right) / len(right)}
+        pairs = zip(examples, outputs, strict=True)
+        return {"validity": share(describes(output, example.source) for example, output in pairs)}
 
 
 def wordings(scene: Tokens, turned: bool, form: str) -> list[Wordings]:

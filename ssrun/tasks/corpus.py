@@ -82,14 +82,14 @@ class Corpus(Task):
             for source, target in self._pairs(split):
                 digest.update(f"{' '.join(source)}\t{' '.join(target)}\n".encode())
             digest.update(b"\0")
-        found = digest.hexdigest()
-        if self.digest not in ("", found):
+        of_text = digest.hexdigest()
+        if self.digest not in ("", of_text):
             raise UsageError(f"{self.path}: the corpus has changed since this run: put back the old text")
         if not self.training():
             raise UsageError(
                 f"{self.path}: no training pair is within maximum_length = {self.maximum_length}: raise it"
             )
-        return self.model_copy(update={"digest": found})
+        return self.model_copy(update={"digest": of_text})
 
     def training(self) -> list[Example]:
         """The training pairs whose sides are within `maximum_length`."""
@@ -154,18 +154,18 @@ def read_split(folder: str, split: Split, source_language: str, target_language:
             "line k of one must translate line k of the other"
         )
     pairs = []
-    for number, line in enumerate(zip(*sides, strict=True), start=1):
+    for line_number, line in enumerate(zip(*sides, strict=True), start=1):
         texts = line if len(line) == 2 else tuple(line[0].split("\t"))
         if len(texts) != 2:
-            raise UsageError(f"{paths[0]}:{number}: {len(texts)} columns, not 2: source, tab, target")
+            raise UsageError(f"{paths[0]}:{line_number}: {len(texts)} columns, not 2: source, tab, target")
         source, target = (tuple(filter(None, text.split(" "))) for text in texts)
         for path, side in zip((paths[0], paths[-1]), (source, target), strict=True):
             if not side:
-                raise UsageError(f"{path}:{number}: an empty side: remove the pair from both sides")
+                raise UsageError(f"{path}:{line_number}: an empty side: remove the pair from both sides")
             if not RESERVED.isdisjoint(side):
-                raise UsageError(f"{path}:{number}: {', '.join(sorted(RESERVED))} are reserved: rename the word")
+                raise UsageError(f"{path}:{line_number}: {', '.join(sorted(RESERVED))} are reserved: rename the word")
             if any("\t" in word for word in side):
-                raise UsageError(f"{path}:{number}: a tab within a line: put spaces between tokens")
+                raise UsageError(f"{path}:{line_number}: a tab within a line: put spaces between tokens")
         pairs.append((source, target))
     return tuple(pairs)
 
@@ -179,13 +179,13 @@ def find(folder: Path, split: Split, ending: str) -> Path:
     if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where a name is too long
         raise UsageError(f"{folder}: no such corpus folder: give the folder that holds train.*, valid.* and test.*")
     names = [f"{stem}.{ending}{zipped}" for stem in STEMS[split] for zipped in ("", ".gz")]
-    found = [folder / name for name in names if (folder / name).exists()]
-    if not found:
+    paths = [folder / name for name in names if (folder / name).exists()]
+    if not paths:
         remedy = "" if ending != "tsv" else " (or give --source-language and --target-language)"
         raise UsageError(f"{folder / names[0]}: no such file: the {split} side of the corpus is missing{remedy}")
-    if len(found) > 1:
-        raise UsageError(f"{found[0]} and {found[1]} are both there: remove one")
-    return found[0]
+    if len(paths) > 1:
+        raise UsageError(f"{paths[0]} and {paths[1]} are both there: remove one")
+    return paths[0]
 
 
 def read_lines(path: Path) -> list[str]:
@@ -199,11 +199,11 @@ def read_lines(path: Path) -> list[str]:
     lines: list[str] = []
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            for number, line in enumerate(iter(lambda: file.readline(LINE_LIMIT + 2), b""), start=1):
+            for line_number, line in enumerate(iter(lambda: file.readline(LINE_LIMIT + 2), b""), start=1):
                 try:
-                    lines.append(sentence(line, first=number == 1))
+                    lines.append(sentence(line, first=line_number == 1))
                 except ValueError as error:
-                    raise UsageError(f"{path}:{number}: {error}") from None
+                    raise UsageError(f"{path}:{line_number}: {error}") from None
     except (OSError, EOFError, zlib.error) as error:
         raise UsageError(
             f"{path}:{len(lines) + 1}: cannot be read ({error}): check the file and its permissions"

@@ -48,7 +48,6 @@ class Frames(Task):
     corruption: float = Field(0.6, ge=0, le=1)
 
     def draw(self, random: Random, split: Split = "training") -> Example:
-        """One track and its noisy frames, of the same length."""
         symbols = ascii_lowercase[: self.labels]
         label = random.choice(symbols)
         track = [label]
@@ -63,9 +62,7 @@ class Frames(Task):
         return Example(tuple(frames), tuple(track))
 
     def source_tokens(self) -> str:
-        """The labels."""
         return ascii_lowercase[: self.labels]
 
     def target_tokens(self) -> str:
-        """The labels."""
         return self.source_tokens()

@@ -33,7 +33,7 @@ TOOLS = ("mirror", "camera", "stick", "rope")
 VERBS = ("saw", "found", "moved", "caught")
 LINKS = ("with", "that", "and")
 LABELS = ("S", "NP", "VP", "PP", "SBAR")
-PLACES = ("subject", "object", "tool", "second verb")
+SLOTS = ("subject", "object", "tool", "second verb")
 
 
 class Parsing(Task):
@@ -53,23 +53,20 @@ class Parsing(Task):
     modifiers: int = Field(2, ge=0, le=4)
 
     def draw(self, random: Random, split: Split = "training") -> Example:
-        """One tree and the words at its leaves."""
-        places = random.sample(PLACES, random.randint(0, self.modifiers))
-        verb = [random.choice(VERBS), *being(random, "object" in places)]
-        if "tool" in places:
+        elaborated = random.sample(SLOTS, random.randint(0, self.modifiers))
+        verb = [random.choice(VERBS), *being(random, "object" in elaborated)]
+        if "tool" in elaborated:
             verb += ["(PP", "with", *noun(random, TOOLS), ")PP"]
         verb = ["(VP", *verb, ")VP"]
-        if "second verb" in places:
+        if "second verb" in elaborated:
             verb = ["(VP", *verb, "and", "(VP", random.choice(VERBS), *noun(random, BEINGS), ")VP", ")VP"]
-        target = ("(S", *being(random, "subject" in places), *verb, ")S")
+        target = ("(S", *being(random, "subject" in elaborated), *verb, ")S")
         return Example(leaves(target), target)
 
     def source_tokens(self) -> list[str]:
-        """The words."""
         return [*DETERMINERS, *BEINGS, *CLOTHES, *TOOLS, *VERBS, *LINKS]
 
     def target_tokens(self) -> list[str]:
-        """The brackets and the words."""
         return [mark + label for label in LABELS for mark in "()"] + self.source_tokens()
 
     def judge(self, examples: Sequence[Example], outputs: Sequence[Tokens]) -> dict[str, float]:

@@ -21,7 +21,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ssrun.tasks.task import Example, Split, Task, Tokens
+from ssrun.tasks.task import Example, Split, Task, Tokens, share
 
 EDGE_END = "|"
 QUESTION = "/"
@@ -55,27 +55,24 @@ class StarPath(Task):
         return self
 
     def draw(self, random: Random, split: Split = "training") -> Example:
-        """One star with random names; the first arm drawn is the one asked for."""
         steps = self.path_length - 1
         centre, *rest = random.sample(self.target_tokens(), self.degree * steps + 1)
         arms = [(centre, *rest[first : first + steps]) for first in range(0, len(rest), steps)]
         edges = [edge for arm in arms for edge in pairwise(arm)]
         random.shuffle(edges)
         source = [token for edge in edges for token in (*edge, EDGE_END)]
-        return Example((*source, QUESTION, centre, arms[0][-1]), arms[0])
+        return Example((*source, QUESTION, centre, arms[0][-1]), arms[0])  # the first arm drawn is the one asked for
 
     def source_tokens(self) -> list[str]:
-        """The two marks and the node names."""
         return [EDGE_END, QUESTION, *self.target_tokens()]
 
     def target_tokens(self) -> list[str]:
-        """The node names."""
         return [str(node) for node in range(self.nodes)]
 
     def judge(self, examples: Sequence[Example], outputs: Sequence[Tokens]) -> dict[str, float]:
         """`validity`: the share of outputs that lead from the centre to the goal along the given edges."""
-        right = [leads(example.source, output) for example, output in zip(examples, outputs, strict=True)]
-        return {"validity": 100 * sum(right) / len(right)}
+        pairs = zip(examples, outputs, strict=True)
+        return {"validity": share(leads(example.source, output) for example, output in pairs)}
 
 
 def leads(source: Tokens, output: Tokens) -> bool:

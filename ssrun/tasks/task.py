@@ -5,7 +5,7 @@ Knows nothing of tensors, models or strategies, and imports no heavy library.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
@@ -151,3 +151,9 @@ class Task(BaseModel):
     def facts(self) -> dict[str, int]:
         """Counts worth reporting with a result (unknown words, pairs left out ...)."""
         return {}
+
+
+def share(right: Iterable[bool]) -> float:
+    """How many of the verdicts are true, in %."""
+    verdicts = list(right)
+    return 100 * sum(verdicts) / len(verdicts)

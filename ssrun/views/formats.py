@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
-from ssrun.config.run import canonical
 from ssrun.metrics import METRICS
+from ssrun.system.documents import canonical
 from ssrun.system.files import digest
 from ssrun.views.tables.cells import (
     CONTROL,

@@ -15,12 +15,13 @@ from scipy import stats
 from ssrun.analysis import comparison as comparing
 from ssrun.analysis.comparison import judge, outcome, summary
 from ssrun.analysis.statistics import Comparison, holm, paired, verdicts
-from ssrun.config.run import canonical
+from ssrun.config.plan import Plan
 from ssrun.config.spec import Cell
 from ssrun.errors import StoreError
 from ssrun.metrics import METRICS
 from ssrun.runs.folder import RunFolder
-from ssrun.runs.manifest import Place, recall, remember
+from ssrun.runs.manifest import Place
+from ssrun.system.documents import canonical
 from ssrun.views import keeping
 from tests.support.outcomes import claim, experiment, outcomes
 
@@ -208,7 +209,7 @@ def test_a_strategy_against_itself_agrees_no_more_often_than_the_level_says(seed
 def results_of(tmp_path: Path, loss: list[float]) -> tuple[Any, list[Place]]:
     """One complete run, as it lies on the disk, whose evaluations had these losses, and one that is missing."""
     plan = experiment(("a", "b"), 2, reach={"metric": "free_running_loss", "value": 0.5}, metrics=["steps_to_reach"])
-    cells = plan.cells()
+    cells = Plan(experiment=plan).cells()
     planted(tmp_path, cells[0], loss)
     return plan, [Place.of(cell) for cell in cells]
 
@@ -236,16 +237,6 @@ def test_the_first_evaluation_at_the_loss_counts_and_else_the_whole_run(
     found = outcome(tmp_path, places[0], plan)
     assert (found["steps_to_reach"], found["seconds_to_reach"]) == (steps, seconds)
     assert outcome(tmp_path, places[1], plan)["status"] == "missing"
-
-
-def test_what_was_remembered_is_recalled_and_damage_is_found(tmp_path: Path) -> None:
-    plan, places = results_of(tmp_path, [0.4])
-    remember(tmp_path, plan, places, "ssrun compare x")
-    assert recall(tmp_path) == (plan, places, "ssrun compare x")
-    path = tmp_path / "experiment.json"
-    path.write_bytes(path.read_bytes().replace(b"better", b"bitter"))
-    with pytest.raises(StoreError, match=r"experiment\.json: damaged: its digest does not match"):
-        recall(tmp_path)
 
 
 def test_a_failed_attempt_is_told_with_its_reason(tmp_path: Path) -> None:

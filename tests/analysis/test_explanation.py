@@ -20,7 +20,7 @@ from ssrun.runs.trained import Trained, load_trained, translate
 from ssrun.seq2seq.batches import collate
 from ssrun.seq2seq.training import Step, adam, train
 from ssrun.seq2seq.vocabulary import BOS, SPECIALS
-from ssrun.strategies.strategy import STRATEGIES
+from ssrun.strategies import STRATEGIES
 from ssrun.tasks import Example
 
 TINY = {

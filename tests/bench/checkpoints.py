@@ -20,13 +20,14 @@ from typing import Any
 import torch
 from scipy.stats import binom
 
-from ssrun.config.loading import chosen
-from ssrun.config.run import canonical
+from ssrun.config.loading import load_plan
+from ssrun.config.plan import Plan
 from ssrun.config.spec import Cell
 from ssrun.runs import execution as running
 from ssrun.runs.execution import execute
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.manifest import Place, remember
+from ssrun.system.documents import canonical
 
 PAIRS = 40
 STEPS, EVERY = 500, 200  # two checkpoints in half the default steps: the default's four in all of them
@@ -46,7 +47,7 @@ def seconds(cell: Cell, folder: Path, checkpoint_every: int | None) -> float:
 
 def checkpoints(scratch: Path) -> Iterator[str]:
     """Default checkpoints against none, on the default experiment's first run, shortened."""
-    (cell, *_) = chosen("default", flags={"training": {"steps": STEPS, "evaluate_every": 200}}).cells()
+    (cell, *_) = load_plan("default", overrides={"training": {"steps": STEPS, "evaluate_every": 200}}).cells()
     seconds(cell, scratch / "warm-up", 0)
     saving: list[float] = []
     real = running.checkpoints.save_checkpoint
@@ -88,7 +89,7 @@ def interval_of_median(values: list[float]) -> tuple[float, float]:
 
 def sizes(scratch: Path) -> Iterator[str]:
     """The folder of a complete run of the default experiment, the largest of its tasks."""
-    cells = {cell.task: cell for cell in chosen("default", flags={"training": {"steps": 2}}).cells()}
+    cells = {cell.task: cell for cell in load_plan("default", overrides={"training": {"steps": 2}}).cells()}
     for task, cell in cells.items():
         folder = RunFolder(scratch / task)
         for _ in execute(cell, folder):
@@ -100,7 +101,7 @@ def sizes(scratch: Path) -> Iterator[str]:
 def thousand(results: Path, like: RunFolder) -> None:
     """A comparison of 1,000 complete runs, each the copy of one under another name and with other numbers."""
     draw = random.Random(0)
-    experiment = chosen("default").model_copy(
+    experiment = load_plan("default").experiment.model_copy(
         update={
             "tasks": {f"task-{number}": {"base": "copy"} for number in range(TASKS)},
             "strategies": {
@@ -113,7 +114,8 @@ def thousand(results: Path, like: RunFolder) -> None:
     )
     pattern = {name: (like.path / name).read_bytes() for name in RunFolder.FILES}
     result = like.result()
-    cells = experiment.cells()
+    plan = Plan(experiment=experiment)
+    cells = plan.cells()
     for cell in cells:
         folder = RunFolder.of(results, cell)
         folder.make()
@@ -122,12 +124,14 @@ def thousand(results: Path, like: RunFolder) -> None:
         (folder.path / "run.json").write_bytes(canonical(cell.document()))
         own = {"run": cell.config.id, "task": cell.task, "strategy": cell.strategy, "seed": cell.seed}
         folder.finish({**result, **own, "bleu": draw.uniform(20, 80), "free_running_loss": draw.uniform(1, 2)})
-    remember(results, experiment, [Place.of(cell) for cell in cells], "ssrun compare")
+    remember(results, plan, [Place.of(cell) for cell in cells], "ssrun compare")
 
 
 def table(scratch: Path) -> Iterator[str]:
     """`ssrun show` of 1,000 runs, a process each time."""
-    cell = chosen("default", tasks="copy", strategies="teacher-forcing", flags={"training": {"steps": 2}}).cells()[0]
+    cell = load_plan(
+        "default", tasks="copy", strategies="teacher-forcing", overrides={"training": {"steps": 2}}
+    ).cells()[0]
     like = RunFolder(scratch / "like")
     for _ in execute(cell, like):
         pass

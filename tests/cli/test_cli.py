@@ -25,7 +25,7 @@ from ssrun.cli.options import completed, experiment_names, metric_names, strateg
 from ssrun.config.loading import names
 from ssrun.metrics import METRICS
 from ssrun.seq2seq.scoring import corpus_bleu
-from ssrun.strategies.strategy import STRATEGIES
+from ssrun.strategies import STRATEGIES
 from ssrun.system import signals as interruption
 from ssrun.tasks import TASKS
 from ssrun.tasks.corpus import read_split

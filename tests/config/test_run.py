@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from ssrun.config.experiment import Experiment
-from ssrun.config.loading import chosen
-from ssrun.config.run import SECTIONS, RunConfig, canonical, parse_settings, resolve, short
+from ssrun.config.overrides import RUN_SECTIONS, SECTIONS, parse_settings
+from ssrun.config.run import RunConfig, resolve
 from ssrun.errors import UsageError
-from ssrun.strategies.strategy import STRATEGIES, parameters
+from ssrun.strategies import STRATEGIES, parameters
+from ssrun.system.documents import canonical
 from ssrun.tasks import TASKS
 
 OTHER = {  # another value for each field of the sections that every run has
@@ -92,41 +90,6 @@ def test_the_tasks_own_defaults_are_stronger_than_the_defaults_and_weaker_than_a
     assert resolve("frames", "linear", 0, [{"model": {"attention": "none"}}]).model.attention == "none"
 
 
-@pytest.mark.parametrize("smoke", [False, True])
-def test_defaults_then_task_then_experiment_then_entry_then_flags(smoke: bool) -> None:
-    experiment = Experiment(
-        question="?",
-        tasks={"plain": {"base": "frames"}, "own": {"base": "frames", "model": {"hidden": 12, "layers": 2}}},
-        strategies={"a": {"base": "linear"}, "b": {"base": "linear", "over": 0.25, "model": {"layers": 3}}},
-        model={"hidden": 10, "embedding": 11},
-        strategy={"over": 0.75, "end": 0.1},
-        flags={"model": {"embedding": 13}, "strategy": {"end": 0.2}},
-        seeds=[0, 1],
-        smoke=smoke,
-    )
-    found = {(cell.task, cell.strategy): cell.config for cell in experiment.cells()}
-    sizes = {key: (c.model.attention, c.model.hidden, c.model.embedding, c.model.layers) for key, c in found.items()}
-    assert sizes == {
-        ("plain", "a"): ("aligned", 10, 13, 1),
-        ("plain", "b"): ("aligned", 10, 13, 3),
-        ("own", "a"): ("aligned", 12, 13, 2),
-        ("own", "b"): ("aligned", 12, 13, 3),
-    }
-    shape = {key: c.strategy.schedule.model_dump() for key, c in found.items()}
-    assert shape["plain", "a"] == {"name": "linear", "start": 1.0, "end": 0.2, "over": 0.75}
-    assert shape["plain", "b"] == {"name": "linear", "start": 1.0, "end": 0.2, "over": 0.25}
-
-
-def test_smoke_shrinks_what_the_experiment_says_and_flags_are_stronger_than_smoke() -> None:
-    plain = chosen("default", tasks="reverse", strategies="linear", smoke=True).cells()
-    assert {(c.config.training.steps, c.config.task.test_pairs) for c in plain} == {(20, 50)}
-    assert len(plain) == 2
-    flags = {"training": {"steps": 4}, "task": {"test_pairs": 9}}
-    told = chosen("default", tasks="reverse", strategies="linear", seeds="0..3", smoke=True, flags=flags).cells()
-    assert {(c.config.training.steps, c.config.task.test_pairs) for c in told} == {(4, 9)}
-    assert len(told) == 4
-
-
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("task", TASKS)
 def test_every_run_comes_back_from_its_json_with_the_same_id(task: str, strategy: str, corpus: Path) -> None:
@@ -149,7 +112,7 @@ def test_set_reaches_every_field_of_model_training_and_scoring(path: str) -> Non
 
 
 def test_no_field_of_model_training_or_scoring_is_missing_from_the_list_above() -> None:
-    own = {path for path in fields_of(resolve("reverse", "linear")) if path.split(".")[0] in SECTIONS[2:]}
+    own = {path for path in fields_of(resolve("reverse", "linear")) if path.split(".")[0] in RUN_SECTIONS}
     assert own == set(OTHER)
 
 
@@ -211,24 +174,6 @@ def test_where_a_corpus_lies_is_no_part_of_the_id_and_its_text_is(tmp_path: Path
     assert ids[0] == ids[1] != ids[2]
 
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]))
-
-
-@given(st.dictionaries(TEXT, st.floats(allow_nan=False, allow_infinity=False)))
-def test_canonical_json_reads_back_and_is_the_same_for_any_order_of_the_keys(document: dict[str, float]) -> None:
-    text = canonical(document)
-    assert json.loads(text) == document
-    assert canonical(dict(reversed(document.items()))) == text
-    assert b"\n" not in text
-
-
-def test_canonical_json_refuses_what_json_has_no_word_for() -> None:
-    for value in (float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="not JSON compliant"):
-            canonical({"loss": value})
-    assert canonical({"b": "é", "a": None}) == '{"a":null,"b":"é"}'.encode()
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -239,10 +184,6 @@ def test_canonical_json_refuses_what_json_has_no_word_for() -> None:
         ("task.lenth=4..5", "task.lenth: unknown field 'lenth': did you mean 'length'? "),
         ("task.path=here", "task.path: unknown field 'path': known: validation_pairs, test_pairs, symbols, length, "),
         ("strategy.half_att=0.3", "strategy inverse-sigmoid: unknown field 'half_att': did you mean 'half_at'? "),
-        ("modl.hidden=3", "--set modl.hidden: unknown section 'modl': did you mean 'model'? "),
-        ("model.hidden", "--set 'model.hidden': write it like --set model.hidden=128"),
-        ("model=3", "--set 'model=3': write it like --set model.hidden=128"),
-        ("=3", "--set '=3': write it like"),
         ("model.hidden=0", "model.hidden = 0: input should be greater than or equal to 1"),
         ("model.hidden=many", "model.hidden = 'many': input should be a valid integer"),
         ("model.dropout=nan", "model.dropout = nan: input should be "),
@@ -271,15 +212,3 @@ def test_k_and_half_at_together_are_refused_with_both_values() -> None:
     for strategy in ("inverse-sigmoid", "exponential"):
         with pytest.raises(UsageError, match=r"^strategy: k = 3 and half_at = 0\.3 say the same thing: give one$"):
             resolve("reverse", strategy, 0, [parse_settings(["strategy.k=3", "strategy.half_at=0.3"])])
-
-
-def test_settings_are_toml_or_else_text() -> None:
-    given = ["model.hidden=12", "model.dropout = 0.5", "task.length=4..8", "task.path=a b", "model.hidden=13"]
-    assert parse_settings(given) == {"model": {"hidden": 13, "dropout": 0.5}, "task": {"length": "4..8", "path": "a b"}}
-
-
-@given(st.text() | st.integers() | st.lists(st.text()))
-def test_a_value_in_a_message_is_one_printable_short_line(value: object) -> None:
-    text = short(value)
-    assert len(text) <= 64
-    assert text.isprintable()

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from ssrun.config.run import canonical
 from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder
+from ssrun.system.documents import canonical
 from ssrun.system.files import digest
 from tests.promises.test_resume import EVERYTHING_ON, STOP_AFTER
 from tests.support.runner import (

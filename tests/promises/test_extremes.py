@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from ssrun.strategies.strategy import STRATEGIES
+from ssrun.strategies import STRATEGIES
 from ssrun.tasks import TASKS
 from tests.promises.test_hostile import ALIKE, run_here
 from tests.support.runner import say

@@ -20,10 +20,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from ssrun.config.run import canonical
 from ssrun.config.spec import label
 from ssrun.errors import UsageError
 from ssrun.runs.folder import RunFolder
+from ssrun.system.documents import canonical
 from ssrun.system.files import digest
 from tests.support.runner import (
     GRID,
@@ -128,9 +128,9 @@ def copied(finished: Path, tmp_path: Path) -> Path:
     [
         [["copy", "linear", 0, "../../outside"]],
         [["copy", "linear", 0, "/etc"]],
-        [["copy", "linear", 0, "copy/linear/seed-0-0123456789/../../../.."]],
-        [["..", "linear", 0, "../linear/seed-0-0123456789"]],
-        [["copy", "linear", "0", "copy/linear/seed-0-0123456789"]],
+        [["copy", "linear", 0, "../../../.."]],
+        [["..", "linear", 0, "0123456789"]],
+        [["copy", "linear", "0", "0123456789"]],
         [["copy", "linear"]],
         ["copy"],
         7,

@@ -14,7 +14,7 @@ import torch
 
 from ssrun.config.run import resolve
 from ssrun.runs.execution import prepare
-from ssrun.strategies.strategy import STRATEGIES
+from ssrun.strategies import STRATEGIES
 from tests.support.runner import (
     EVALUATE,
     SIZES,

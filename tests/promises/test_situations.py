@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from ssrun.config.run import canonical, resolve
+from ssrun.config.run import resolve
 from ssrun.errors import UsageError
 from ssrun.runs.folder import MARK
 from ssrun.runs.maintenance import ours
+from ssrun.system.documents import canonical
 from ssrun.system.files import digest
 from ssrun.tasks.corpus import read_split
 from tests.support.runner import GRID, SIZES, experiment, flip, run_folders, snapshot, ssrun, strays, train

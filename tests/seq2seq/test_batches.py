@@ -14,9 +14,9 @@ from ssrun.config.run import resolve
 from ssrun.runs.execution import prepare
 from ssrun.seq2seq.batches import POOL, Batch, Batches, collate, pad
 from ssrun.seq2seq.vocabulary import EOS, PAD, SPECIALS, Vocabulary
-from ssrun.strategies.strategy import STRATEGIES
+from ssrun.strategies import STRATEGIES
 from ssrun.tasks import HELD_OUT, Example, Split, Task
-from ssrun.tasks.copy import Copy
+from ssrun.tasks.symbols import Copy
 from ssrun.tasks.translation import Translation
 
 

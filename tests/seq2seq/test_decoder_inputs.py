@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 from math import sqrt
+from typing import get_args
 
 import pytest
 import torch
@@ -18,8 +19,10 @@ from ssrun.seq2seq.model import Masks, Seq2Seq
 from ssrun.seq2seq.search import greedy
 from ssrun.seq2seq.training import adam, loss_of, train
 from ssrun.seq2seq.vocabulary import BOS, EOS, PAD, SPECIALS
-from ssrun.strategies.strategy import COINS, FEEDS
+from ssrun.strategies.strategy import Coin, Feed
 from tests.support import textbook, tiny
+
+COINS, FEEDS = get_args(Coin), get_args(Feed)
 
 SEED = 3
 

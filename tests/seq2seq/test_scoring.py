@@ -20,7 +20,7 @@ from ssrun.seq2seq.scoring import Scores, corpus_bleu, score
 from ssrun.seq2seq.training import adam, train
 from ssrun.seq2seq.vocabulary import BOS, EOS, Vocabulary
 from ssrun.tasks import Example, Tokens
-from ssrun.tasks.copy import Copy
+from ssrun.tasks.symbols import Copy
 from tests.support import tiny
 
 TASK = Copy(symbols=5)

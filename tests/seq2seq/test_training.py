@@ -19,7 +19,7 @@ from ssrun.seq2seq.decoder_inputs import draws
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.training import Diverged, Step, adam, loss_of, train
 from ssrun.seq2seq.vocabulary import EOS, PAD
-from ssrun.strategies.strategy import STRATEGIES
+from ssrun.strategies import STRATEGIES
 from tests.support import textbook, tiny
 
 SMALL: Mapping[str, Mapping[str, Any]] = {

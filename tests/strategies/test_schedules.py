@@ -13,6 +13,7 @@ from ssrun.strategies.schedules import (
     SCHEDULES,
     Constant,
     Cycle,
+    Decay,
     Exponential,
     InverseSigmoid,
     Linear,
@@ -27,7 +28,7 @@ I = np.arange(N)  # noqa: E741 - the paper's i
 LATE = 10**7
 
 
-def course(schedule: Schedule, steps: int = N) -> np.ndarray:
+def epsilons(schedule: Schedule, steps: int = N) -> np.ndarray:
     return np.array([schedule(step, steps) for step in range(steps)])
 
 
@@ -59,7 +60,7 @@ every = pytest.mark.parametrize("schedule", [schedule for schedule, _ in CLOSED_
 
 @pytest.mark.parametrize(("schedule", "closed_form"), CLOSED_FORMS, ids=lambda value: str(value)[:60])
 def test_a_schedule_is_its_closed_form_over_the_whole_run(schedule: Schedule, closed_form: np.ndarray) -> None:
-    np.testing.assert_allclose(course(schedule), closed_form, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(epsilons(schedule), closed_form, rtol=1e-9, atol=1e-12)
 
 
 def test_the_closed_forms_cover_every_schedule() -> None:
@@ -77,7 +78,7 @@ def test_epsilon_is_a_probability_at_every_step_and_far_beyond(schedule: Schedul
 @every
 def test_a_decay_never_rises(schedule: Schedule) -> None:
     if not isinstance(schedule, Cycle):
-        assert (np.diff(course(schedule)) <= 0).all()
+        assert (np.diff(epsilons(schedule)) <= 0).all()
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_half_at_keeps_the_shape_when_the_number_of_steps_changes(kind: type[Sch
     if kind is InverseSigmoid:  # whose shape sharpens slowly with N: the half point stays
         assert kind()(500, 1000) == pytest.approx(kind()(50_000, 100_000))
     else:
-        assert course(kind(), 1000)[::10] == pytest.approx(course(kind(), 100_000)[::1000])
+        assert epsilons(kind(), 1000)[::10] == pytest.approx(epsilons(kind(), 100_000)[::1000])
 
 
 @pytest.mark.parametrize("k", [20, 100, 1000])
@@ -148,11 +149,11 @@ def test_start_and_end_are_where_a_decay_starts_and_ends(kind: type[Schedule]) -
     schedule = kind(start=0.8, end=0.3)
     assert schedule(0, N) == pytest.approx(0.8, rel=0.02)
     assert schedule(100 * N, N) == 0.3
-    assert min(course(schedule)) >= 0.3
+    assert min(epsilons(schedule)) >= 0.3
 
 
 def test_the_clock_is_the_step_and_does_not_restart() -> None:
-    long = course(InverseSigmoid())
+    long = epsilons(InverseSigmoid())
     assert len(set(long)) == N, "no value comes twice, so no epoch starts the decay again"
     assert (np.diff(long) < 0).all()
 
@@ -200,20 +201,50 @@ def test_a_schedule_stores_itself(schedule: Schedule) -> None:
 
 
 @every
-def test_the_mean_is_the_mean_of_the_course(schedule: Schedule) -> None:
-    assert schedule.mean(N) == pytest.approx(course(schedule).mean())
+@pytest.mark.parametrize("steps", [1, 7, N, 20_001])
+def test_the_mean_is_over_every_step(schedule: Schedule, steps: int) -> None:
+    assert schedule.mean(steps) == pytest.approx(epsilons(schedule, steps).mean())
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize(("steps", "error"), [(200_000, 0), (10**9, 2e-3)])
+@pytest.mark.parametrize("period", [2, 64, 100, 1000, 12_345])
+def test_the_mean_of_a_long_run_misses_no_period(period: int, steps: int, error: float) -> None:
+    share = sum(Cycle(period=period)(step, steps) for step in range(period)) / period
+    cut_short = period / steps
+    assert Cycle(period=period).mean(steps) == pytest.approx(share, abs=error + cut_short)
+    assert Cycle().mean(steps) == pytest.approx(0.5, abs=error)
+
+
+def test_the_mean_of_a_decay_over_a_long_run_is_its_integral() -> None:
+    assert Linear().mean(10**9) == pytest.approx(0.5, abs=1e-4)
+    assert Exponential().mean(10**9) == pytest.approx(0.75 / (2 * math.log(2)), abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", [Linear, Exponential, InverseSigmoid])
 @pytest.mark.parametrize("mean", [0.2, 0.5, 0.8])
-def test_a_matched_schedule_has_the_mean_that_was_asked_for(name: str, mean: float) -> None:
-    assert SCHEDULES[name]().matched(mean, 500).mean(500) == pytest.approx(mean, abs=5e-3)
+@pytest.mark.parametrize("steps", [500, 50_000])
+def test_a_matched_decay_has_the_mean_that_was_asked_for(kind: type[Decay], mean: float, steps: int) -> None:
+    assert kind().matched(mean, steps).mean(steps) == pytest.approx(mean, abs=5e-3)
+
+
+def test_a_matched_decay_is_the_same_for_ever_for_it_names_runs() -> None:
+    matched = [kind().matched(0.5, steps) for kind in (Linear, Exponential, InverseSigmoid) for steps in (700, 9000)]
+    assert [getattr(decay, decay.shape[0]) for decay in matched] == pytest.approx(
+        [
+            0.9985714285714289,
+            0.9994444444444446,
+            0.43411606158012817,
+            0.4346258390472616,
+            0.4992857142857151,
+            0.4997222222222225,
+        ],
+        rel=1e-15,
+    )
 
 
 def test_matching_keeps_every_other_field() -> None:
     matched = InverseSigmoid(k=20, start=0.9, end=0.1).matched(0.6, 500)
     assert (matched.start, matched.end, matched.k) == (0.9, 0.1, None)
-    assert Cycle(period=50).matched(0.2, 500).period == 50
 
 
 def test_a_mean_that_no_shape_reaches_is_refused() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ssrun.analysis import comparison as comparing
 from ssrun.config.experiment import Experiment
+from ssrun.config.plan import Plan
 from ssrun.config.run import validated
 from ssrun.runs.execution import execute
 from ssrun.runs.folder import RunFolder
@@ -59,9 +60,9 @@ def comparison(folder: Path, steps: int = 24) -> Path:
         ],
         "published": {"source": WORDS, "metrics": ["<i>m</i>"], "rows": {"teacher-forcing": ["<u>1</u>"]}},
     }  # fmt: skip
-    experiment = validated(Experiment, document)
-    results, cells = folder / "results", experiment.cells()
-    remember(results, experiment, [Place.of(cell) for cell in cells], f"ssrun compare {WORDS}")
+    plan = Plan(experiment=validated(Experiment, document))
+    results, cells = folder / "results", plan.cells()
+    remember(results, plan, [Place.of(cell) for cell in cells], f"ssrun compare {WORDS}")
     for cell in cells:
         for _ in execute(cell, RunFolder.of(results, cell), checkpoint_every=0):
             pass

@@ -15,11 +15,10 @@ from pydantic import ValidationError
 from ssrun.errors import UsageError
 from ssrun.tasks.any_order import AnyOrder
 from ssrun.tasks.captions import Captions, describes, descriptions
-from ssrun.tasks.copy import Copy
 from ssrun.tasks.frames import Frames
 from ssrun.tasks.parsing import BEINGS, CLOTHES, DETERMINERS, TOOLS, VERBS, Parsing, brackets, leaves
-from ssrun.tasks.reverse import Reverse
 from ssrun.tasks.star_path import StarPath
+from ssrun.tasks.symbols import Copy, Reverse, SymbolTask
 from ssrun.tasks.task import Example, Task, Tokens
 
 TASKS: tuple[Task, ...] = (Copy(), Reverse(), Frames(), Captions(), Parsing(), AnyOrder(), StarPath())
@@ -128,12 +127,12 @@ def test_validity_is_the_share_of_right_outputs(task: Task) -> None:
 
 
 @pytest.mark.parametrize(("kind", "step"), [(Copy, 1), (Reverse, -1)])
-def test_copy_copies_and_reverse_reverses(kind: type[Copy], step: int) -> None:
+def test_copy_copies_and_reverse_reverses(kind: type[SymbolTask], step: int) -> None:
     assert all(example.target == example.source[::step] for example in drawn(kind()))
 
 
 @pytest.mark.parametrize("kind", [Copy, Reverse])
-def test_test_length_holds_in_the_test_set_alone(kind: type[Copy]) -> None:
+def test_test_length_holds_in_the_test_set_alone(kind: type[SymbolTask]) -> None:
     task = kind(test_length="20..25")
     validation, test = held_out(task)
     assert {len(example.source) for example in validation + drawn(task)} == set(range(4, 16))

@@ -13,7 +13,7 @@ import pytest
 from ssrun.analysis import comparison as comparing
 from ssrun.analysis.evidence import complete, contrasts, curve, marked, of_one_seed, over_training
 from ssrun.errors import StoreError
-from ssrun.strategies.strategy import STRATEGIES as KNOWN
+from ssrun.strategies import STRATEGIES as KNOWN
 from ssrun.tasks.corpus import read_split
 from ssrun.views.figures.canvas import COLOURS, Easel, clean, evidence, looks, style
 from ssrun.views.figures.runs import KINDS, figures, write_figures

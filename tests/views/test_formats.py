@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ssrun.config.run import canonical
+from ssrun.system.documents import canonical
 from ssrun.system.files import digest
 from ssrun.views.formats import FORMATS, SUFFIXES, TEXTS, accented, csv_text, json_text, latex, markdown
 from ssrun.views.tables.cells import claim_lines, difference, mean, notes, p_value

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from ssrun.config.experiment import Experiment
-from ssrun.config.loading import chosen
+from ssrun.config.loading import load_plan
 from ssrun.config.spec import Cell
 from ssrun.engines.local import Update
 from ssrun.views.terminal import console as live
@@ -28,12 +28,12 @@ WORDS = " ".join(HOSTILE)
 
 @pytest.fixture(scope="module")
 def experiment() -> Experiment:
-    return chosen("default", smoke=True)
+    return load_plan("default", smoke=True).experiment
 
 
 @pytest.fixture(scope="module")
-def cells(experiment: Experiment) -> list[Cell]:
-    return experiment.cells()
+def cells() -> list[Cell]:
+    return load_plan("default", smoke=True).cells()
 
 
 def terminal(width: int, height: int) -> Console:

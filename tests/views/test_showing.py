@@ -22,10 +22,11 @@ from ssrun.config.spec import Cell
 from ssrun.errors import SsrunError, StoreError, UsageError
 from ssrun.runs.execution import execute
 from ssrun.runs.folder import RunFolder
-from ssrun.strategies.schedules import SCHEDULES, Exponential, InverseSigmoid, Linear
-from ssrun.strategies.strategy import STRATEGIES
+from ssrun.strategies import STRATEGIES
+from ssrun.strategies.schedules import SCHEDULES, Linear
+from ssrun.strategies.trajectory import Trajectory
 from ssrun.views.terminal.run import bar, shown
-from ssrun.views.terminal.schedule import EXACT, course, course_view, width_of
+from ssrun.views.terminal.schedule import schedule_view
 
 HOSTILE = ("[/]", "[red]x", "\x1b[31mred", "<script>alert(1)</script>", "漢字漢字漢字漢字漢字", "a\u202eb", "|", "``")
 
@@ -163,45 +164,11 @@ def test_inject_tells_every_offset(results: Path) -> None:
     assert found["offsets"][0]["excess"] == 0
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
-@pytest.mark.parametrize("steps", [1, 2, 70, 1000])
-def test_a_courses_numbers_are_the_schedules(name: str, steps: int) -> None:
-    schedule = SCHEDULES[name](name=name)
-    found = course(schedule, steps)
-    epsilons = [schedule(step, steps) for step in range(steps)]
-    assert found.resolved == schedule.resolved(steps)
-    assert found.mean_epsilon == schedule.mean(steps)
-    assert found.mean_own == 1 - found.mean_epsilon
-    assert (found.first, found.last) == (epsilons[0], epsilons[-1])
-    assert found.half_share == (None if name in ("constant", "cycle") else pytest.approx(0.5))
-    assert min(low for low, _ in found.ranges) == min(epsilons)
-    assert max(high for _, high in found.ranges) == max(epsilons)
-
-
-def test_a_decays_width_is_the_closed_form() -> None:
-    k = InverseSigmoid().resolved(1000)["k"]
-    assert course(InverseSigmoid(), 1000).width == pytest.approx(4.394449 * k, abs=1)
-    assert course(Linear(start=0.75, end=0.25), 1024).width == pytest.approx(819.2, abs=1)
-    assert course(Linear(start=0.5, end=0.5), 1000).width is None
-    for slowest, width in (
-        (InverseSigmoid(k=1e12, half_at=None), 2 * math.log(9) * 1e12),
-        (Exponential(k=1 - 2**-53, half_at=None), math.log(9) * 2**53),
-        (Linear(over=1000), 0.8 * 1000 * 1e9),
-    ):
-        assert width_of(slowest, 10**9) == pytest.approx(width, rel=1e-3)
-
-
-def test_a_long_runs_mean_is_close_to_the_short_ones() -> None:
-    for name in ("inverse-sigmoid", "exponential", "cycle"):
-        schedule = SCHEDULES[name](name=name)
-        assert course(schedule, 100 * EXACT).mean_epsilon == pytest.approx(schedule.mean(10_000), abs=2e-3)
-
-
 @pytest.mark.parametrize("plain", [True, False])
 def test_the_curve_is_drawn_where_epsilon_is(plain: bool) -> None:
     console = Console(width=80, record=True, file=sys.stderr, color_system=None)
     with console.capture() as capture:
-        console.print(course_view("linear", course(Linear(), 61), "", plain))
+        console.print(schedule_view("linear", Trajectory.of(Linear(), 61), "", plain))
     lines = [line[9:69].ljust(60) for line in capture.get().splitlines()[1:12]]
     drawn = [[row for row in range(11) if lines[row][column] != " "] for column in range(60)]
     assert all(abs(row - column / 6) <= 1 for column, rows_ in enumerate(drawn) for row in rows_)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ssrun.analysis.evidence import Curve
 from ssrun.errors import UsageError
-from ssrun.strategies.strategy import STRATEGIES
+from ssrun.strategies import STRATEGIES
 from ssrun.views.tables.cells import Document, visible
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ssrun.config.loading import folder, names
 from ssrun.metrics import METRICS
-from ssrun.strategies.strategy import STRATEGIES
+from ssrun.strategies import STRATEGIES
 from ssrun.tasks import TASKS
 from ssrun.tasks.task import Range
 

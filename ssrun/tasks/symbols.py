@@ -1,18 +1,22 @@
-"""Copy and its mirror: the smallest tasks on which a sequence model can go wrong."""
+"""Copy and reverse: the smallest tasks on which a sequence model can go wrong.
+
+Reverse says the last symbol first, so the first one is remembered longest.
+"""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from random import Random
 from string import ascii_lowercase
 from typing import Literal
 
 from pydantic import Field
 
-from ssrun.tasks.task import Example, Lengths, Range, Split, Task
+from ssrun.tasks.task import Example, Lengths, Range, Split, Task, Tokens
 
 
-class Copy(Task):
-    """The target is the source. Fresh pairs of random symbols.
+class SymbolTask(Task):
+    """Fresh pairs: the source is random symbols, the target a function of it.
 
     Attributes:
         symbols: How many symbols, the first letters of the alphabet.
@@ -20,25 +24,39 @@ class Copy(Task):
         test_length: Source lengths in the test set, where they should differ.
     """
 
-    name: Literal["copy"] = "copy"
     symbols: int = Field(26, ge=2, le=26)
     length: Lengths = Range(4, 15)
     test_length: Lengths | None = None
 
+    @abstractmethod
+    def answer(self, source: Tokens) -> Tokens:
+        """The right target of a source."""
+
     def draw(self, random: Random, split: Split = "training") -> Example:
-        """One pair of random symbols."""
         lengths = self.test_length if split == "test" and self.test_length else self.length
         source = tuple(random.choices(ascii_lowercase[: self.symbols], k=random.randint(*lengths)))
         return Example(source, self.answer(source))
 
-    def answer(self, source: tuple[str, ...]) -> tuple[str, ...]:
-        """The right target."""
-        return source
-
     def source_tokens(self) -> str:
-        """The symbols."""
         return ascii_lowercase[: self.symbols]
 
     def target_tokens(self) -> str:
-        """The symbols."""
         return self.source_tokens()
+
+
+class Copy(SymbolTask):
+    """The target is the source."""
+
+    name: Literal["copy"] = "copy"
+
+    def answer(self, source: Tokens) -> Tokens:
+        return source
+
+
+class Reverse(SymbolTask):
+    """The target is the source from back to front."""
+
+    name: Literal["reverse"] = "reverse"
+
+    def answer(self, source: Tokens) -> Tokens:
+        return source[::-1]

@@ -1,0 +1,46 @@
+"""Settings as people write them: TOML, and `--set section.field=value`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ssrun.errors import UsageError, unknown
+from ssrun.system.text import shown_value
+
+RUN_SECTIONS = ("model", "training", "scoring")  # every run has all of their fields
+SECTIONS = ("task", "strategy", *RUN_SECTIONS)
+MOST_DOTS = 200  # in a line of TOML
+Overrides = Mapping[str, Mapping[str, Any]]  # fields by section
+
+
+def toml(text: str) -> dict[str, Any]:
+    """A TOML document; ValueError where it is none, or has keys of so many parts that reading it takes minutes."""
+    if any(line.count(".") > MOST_DOTS for line in text.split("\n")):
+        raise ValueError(f"a line of more than {MOST_DOTS} dots")
+    return tomllib.loads(text)
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """`["model.hidden=128", ...]` as fields by section; values are TOML, or else text.
+
+    Raises:
+        UsageError: Not of the form `section.field=value`.
+    """
+    overrides: dict[str, dict[str, Any]] = {}
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        section, dot, field = path.strip().partition(".")
+        if not equals or not dot or not field:
+            raise UsageError(f"--set {shown_value(setting)}: write it like --set model.hidden=128")
+        if section not in SECTIONS:
+            raise UsageError(f"--set {path}: {unknown('section', section, SECTIONS)}")
+        try:
+            document = toml(f"value = {text}")
+        except (RecursionError, ValueError):
+            document = {"value": text.strip()}
+        if document.keys() != {"value"}:
+            raise UsageError(f"--set {shown_value(setting)}: one field, please: repeat --set for another")
+        overrides.setdefault(section, {})[field] = document["value"]
+    return overrides

@@ -1,0 +1,160 @@
+"""Plan: an experiment as it was asked for, with what the command line changes; and the runs that it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from ssrun.config.experiment import MOST_RUNS, Experiment
+from ssrun.config.overrides import RUN_SECTIONS, SECTIONS, Overrides
+from ssrun.config.run import RunConfig, Section, resolve, validated
+from ssrun.config.spec import Cell, RunSpec
+from ssrun.errors import UsageError, unknown
+from ssrun.strategies import SCHEDULES, STRATEGIES, Strategy, parameters, variant
+from ssrun.strategies.schedules import Decay
+from ssrun.tasks import TASKS
+
+SMOKE: Overrides = {"training": {"steps": 20, "evaluate_every": 10, "batch_size": 16}}
+SMOKE_PAIRS = {"validation_pairs": 20, "test_pairs": 50}
+JUDGED = ("validity", "bracket_f1")  # metrics that only some tasks have
+
+
+class Plan(Section):
+    """What was asked for.
+
+    Attributes:
+        experiment: The part of it that was asked for: its tasks, strategies, seeds, baseline and metrics are chosen.
+        overrides: Fields by section, from `--set` and its short forms.
+        smoke: Whether the runs are tiny versions, for CI.
+    """
+
+    experiment: Experiment
+    overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    smoke: bool = False
+
+    @model_validator(mode="after")
+    def _claims_can_be_judged(self) -> Self:
+        if self.experiment.claims and len(self.experiment.seeds) < 2 and not self.smoke:
+            raise ValueError("claims need at least two seeds: give more, like --seeds 0..5")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The experiment's."""
+        return self.experiment.name
+
+    def runs(self) -> list[RunSpec]:
+        """The runs, seed by seed, so that a table fills evenly.
+
+        Raises:
+            UsageError: A run's configuration is wrong, or there are too many.
+        """
+        experiment = self.experiment
+        try:
+            if len(experiment.tasks) * len(experiment.strategies) * len(experiment.seeds) > MOST_RUNS:
+                raise UsageError(f"a grid of more than {MOST_RUNS:,} runs: take fewer seeds")
+            self._refuse_unused_fields()
+            configs = {
+                (task, strategy): self._config(task, strategy)
+                for task in experiment.tasks
+                for strategy in experiment.strategies
+            }
+            judged = {metric for config in configs.values() for metric in config.task.metrics}
+            asked = {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
+            for metric in JUDGED:
+                if metric in asked - judged:
+                    raise UsageError(f"no task of the grid has the metric {metric!r}: choose another")
+        except UsageError as error:
+            raise UsageError(f"{experiment.name}: {error}") from None
+        return [
+            RunSpec.of(task, strategy, config.model_copy(update={"seed": seed}))
+            for seed in experiment.seeds
+            for (task, strategy), config in configs.items()
+        ]
+
+    def cells(self) -> list[Cell]:  # TEMPORARY
+        """The runs as they were called."""
+        return [Cell(run.name.task, run.name.strategy, run.config) for run in self.runs()]
+
+    def _config(self, task: str, strategy: str) -> RunConfig:
+        """The configuration of the first seed's run of a task and a strategy of the grid."""
+        experiment = self.experiment
+        task_entry = dict(experiment.tasks[task])
+        task_base = task_entry.pop("base", task)
+        strategy_entry = dict(experiment.strategies[strategy])
+        strategy_base = strategy_entry.pop("base", strategy)
+        if task_base not in TASKS:
+            raise UsageError(unknown("task", task_base, TASKS))
+        if strategy_base not in STRATEGIES:
+            raise UsageError(unknown("strategy", strategy_base, STRATEGIES))
+        entry_sections = {name: strategy_entry.pop(name) for name in RUN_SECTIONS if name in strategy_entry}
+        of_run = {"task": task_fields(task_base), "strategy": strategy_fields(strategy_base, strategy_entry)}
+        layers: list[Overrides] = [  # from the weakest; below them all: defaults, and the task's own defaults
+            fitting({section: getattr(experiment, section) for section in SECTIONS}, of_run),  # of all runs of the file
+            task_entry,
+            entry_sections,  # the strategy's entry: first what it says of the other sections,
+            {"strategy": strategy_entry},  # then its own fields
+            *(smoke_layers(task_base) if self.smoke else ()),
+            fitting(self.overrides, of_run),  # the command line
+        ]
+        config = resolve(task_base, strategy_base, experiment.seeds[0], layers)
+        if experiment.match and isinstance(config.strategy.schedule, Decay):  # last: it depends on all of the above
+            return matched(config, experiment.mean_epsilon)
+        return config
+
+    def _refuse_unused_fields(self) -> None:
+        """Raises UsageError for a field of `task` or `strategy` that no run of the grid has."""
+        experiment = self.experiment
+        bases = [entry.get("base", name) for name, entry in experiment.tasks.items()]
+        of_tasks = {field for base in bases if base in TASKS for field in task_fields(base)}
+        of_strategies: set[str] = set()
+        for name, entry in experiment.strategies.items():
+            base, schedule = entry.get("base", name), entry.get("schedule")
+            if base in STRATEGIES:
+                of_strategies.update(parameters(STRATEGIES[base].strategy))
+                of_strategies.update(SCHEDULES[schedule].model_fields if schedule in SCHEDULES else ())
+        for section, fields in (("task", of_tasks), ("strategy", of_strategies)):
+            known = sorted(fields - {"name"})
+            for field in [*getattr(experiment, section), *self.overrides.get(section, {})]:
+                if field not in known:
+                    raise UsageError(f"{section}.{field}: {unknown('field', field, known)}")
+
+
+def task_fields(task: str) -> set[str]:
+    """The fields of a task in TASKS."""
+    return set(TASKS[task].model_fields)
+
+
+def strategy_fields(strategy: str, changes: dict[str, Any]) -> set[str]:
+    """The fields of a strategy in STRATEGIES with these changes, of which one may be its schedule."""
+    return set(parameters(validated(Strategy, variant(strategy, changes))))
+
+
+def fitting(changes: Overrides, of_run: Mapping[str, set[str]]) -> Overrides:
+    """The changes to fields that a run has, where its fields of that section are known.
+
+    What is said to all runs of a grid need not fit each; `Plan.runs` refuses a field that none has.
+    """
+    return {
+        section: {name: value for name, value in fields.items() if section not in of_run or name in of_run[section]}
+        for section, fields in changes.items()
+    }
+
+
+def smoke_layers(task: str) -> list[Overrides]:
+    """What makes a run tiny: held-out sets no larger than the task's own, few steps, small batches."""
+    fields = TASKS[task].model_fields
+    return [{"task": {size: min(most, fields[size].default) for size, most in SMOKE_PAIRS.items()}}, SMOKE]
+
+
+def matched(config: RunConfig, mean_epsilon: float) -> RunConfig:
+    """The configuration with its decay's mean epsilon over the run moved to `mean_epsilon`."""
+    decay = config.strategy.schedule
+    assert isinstance(decay, Decay)  # noqa: S101 - its caller asks
+    try:
+        schedule = decay.matched(mean_epsilon, config.training.steps)
+    except ValueError as error:
+        raise UsageError(f"match: {error}") from None
+    return config.model_copy(update={"strategy": config.strategy.model_copy(update={"schedule": schedule})})

@@ -1,0 +1,85 @@
+"""A schedule over one run, as numbers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ssrun.strategies.schedules import Decay, Schedule, spread
+
+SAMPLES = 32  # steps of each part of a run, and its borders, that its lowest and highest epsilon are taken over
+
+
+class Trajectory(NamedTuple):
+    """A schedule over a run.
+
+    Attributes:
+        formula: The schedule's equation.
+        steps: Of the run.
+        resolved: `k` and `half_step`, as `Schedule.resolved` gives them.
+        half_share: The half point's share of the run.
+        width: Steps from the first at or below 90 % of a decay (of the way from its end to its start) to the first
+            at or below 10 %; None for what is no decay.
+        first: epsilon at the first step.
+        last: epsilon at the last step.
+        mean_epsilon: The mean share of true tokens.
+        mean_own: The mean share of tokens that are not the true ones but the model's own (or random), 1 - mean_epsilon.
+        ranges: Lowest and highest epsilon within each of the equal parts of the run, and at their borders.
+    """
+
+    formula: str
+    steps: int
+    resolved: dict[str, float]
+    half_share: float | None
+    width: int | None
+    first: float
+    last: float
+    mean_epsilon: float
+    mean_own: float
+    ranges: list[tuple[float, float]]
+
+    @classmethod
+    def of(cls, schedule: Schedule, steps: int, parts: int = 120) -> Trajectory:
+        """The trajectory over a run of `steps` steps, from 1, its ranges in `parts` parts."""
+        resolved = schedule.resolved(steps)
+        half = resolved.get("half_step")
+        mean = schedule.mean(steps)
+        return cls(
+            formula=schedule.formula,
+            steps=steps,
+            resolved=resolved,
+            half_share=None if half is None else half / steps,
+            width=width_of(schedule, steps) if isinstance(schedule, Decay) else None,
+            first=schedule(0, steps),
+            last=schedule(steps - 1, steps),
+            mean_epsilon=mean,
+            mean_own=1 - mean,
+            ranges=[range_of(schedule, steps, part, parts) for part in range(parts)],
+        )
+
+
+def range_of(schedule: Schedule, steps: int, part: int, parts: int) -> tuple[float, float]:
+    """The lowest and the highest epsilon in one of equal parts of a run, and at its borders."""
+    first = part * steps // parts
+    last = min((part + 1) * steps // parts, steps - 1)
+    values = [schedule(step, steps) for step in (*spread(first, last + 1, SAMPLES), first, last)]
+    return min(values), max(values)
+
+
+def width_of(decay: Decay, steps: int) -> int | None:
+    """Steps that a decay takes from 90 to 10 % of its way, in or beyond the run; None where it does not fall."""
+    way = decay.start - decay.end
+    if not way:
+        return None
+    return first_step_at(decay, steps, decay.end + 0.1 * way) - first_step_at(decay, steps, decay.end + 0.9 * way)
+
+
+def first_step_at(decay: Decay, steps: int, level: float) -> int:
+    """The first step at which a decay is at the level or below it, in or beyond the run."""
+    low, high = -1, 2**60  # epsilon falls: bisect, from beyond the slowest decay's end
+    while high - low > 1:
+        middle = (low + high) // 2
+        if decay(middle, steps) > level:
+            low = middle
+        else:
+            high = middle
+    return high

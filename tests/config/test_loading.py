@@ -1,0 +1,118 @@
+"""From a name, a file and the command line to a plan."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssrun.config.loading import load, load_plan, names, take_shard
+from ssrun.errors import UsageError
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_experiment_that_comes_along_resolves_and_says_its_minutes(name: str) -> None:
+    experiment = load(name)
+    runs = load_plan(name).runs()
+    assert len(runs) == len(experiment.tasks) * len(experiment.strategies) * len(experiment.seeds)
+    assert experiment.question.endswith("?")
+    assert experiment.minutes is not None
+    assert experiment.minutes <= 10
+    assert experiment.baseline in experiment.strategies
+    assert name == "default" or len(experiment.seeds) >= 6
+    assert set(experiment.published.rows if experiment.published else ()) <= set(experiment.strategies)
+    smoke = load_plan(name, smoke=True).runs()
+    assert {run.name[:2] for run in smoke} == {run.name[:2] for run in runs}
+    assert max(run.config.training.steps for run in smoke) <= 20
+
+
+def test_the_default_experiment_is_the_54_runs_of_the_readme() -> None:
+    experiment = load("default")
+    assert (list(experiment.tasks), len(experiment.strategies)) == (["copy", "reverse", "translation"], 6)
+    assert len(load_plan("default").runs()) == 54
+    assert names()[0] == "default"
+
+
+def test_only_a_part_of_the_grid_keeps_only_its_claims_and_published_numbers() -> None:
+    whole = load("bengio-table-3")
+    part = load_plan("bengio-table-3", strategies="teacher-forcing,linear").experiment
+    assert len(whole.claims) > len(part.claims) > 0
+    assert {operand.strategy for c in part.claims for pair in c.comparisons() for operand in pair[:2]} == {
+        "teacher-forcing", "linear",
+    }  # fmt: skip
+    assert whole.published is not None
+    assert part.published is not None
+    assert part.published.rows == {name: whole.published.rows[name] for name in ("teacher-forcing", "linear")}
+    assert load_plan("bengio-table-3", strategies="switch").experiment.published is None
+
+
+def test_names_are_the_experiments_entries_first_and_then_the_built_in_ones(own: Path) -> None:
+    plan = load_plan(
+        str(own), tasks="long,any-order", strategies="early,linear", seeds="0", baseline="linear", metrics="bleu"
+    )
+    chosen = plan.experiment
+    assert chosen.tasks == {
+        "long": {"base": "copy", "task": {"length": "6..8"}, "model": {"hidden": 12}},
+        "any-order": {},
+    }
+    assert chosen.strategies == {"early": load(str(own)).strategies["early"], "linear": {}}
+    assert (chosen.seeds, chosen.baseline, chosen.metrics, chosen.claims) == ((0,), "linear", ("bleu",), ())
+    assert [run.name[:2] for run in plan.runs()] == list(itertools.product(["long", "any-order"], ["early", "linear"]))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tasks": "revers"}, r"unknown task 'revers': did you mean 'reverse'\?"),
+        ({"tasks": ""}, "unknown task ''"),
+        ({"tasks": "copy,copy"}, "task 'copy' is given twice: give it once"),
+        ({"strategies": "linear,liner"}, r"unknown strategy 'liner': did you mean 'linear'\?"),
+        ({"strategies": "linear", "baseline": "uniform"}, "--baseline: unknown strategy 'uniform': known: linear"),
+        ({"metrics": "bleu,blue"}, r"default: unknown metric 'blue': did you mean 'bleu'\?"),
+        ({"seeds": "4..0"}, "default: seeds: '4..0' counts down"),
+        ({"seeds": "9999999999"}, r"default: seeds\.0 = 9999999999: input should be less than or equal to 2147483647"),
+        ({"overrides": {"task": {"path": "x"}}}, "default: task.path: unknown field 'path'"),
+        ({"overrides": {"strategy": {"at": 0.5}}}, "default: strategy.at: unknown field 'at'"),
+    ],
+)
+def test_what_the_command_line_cannot_have_is_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=f"^{message}"):
+        load_plan("default", **options).runs()  # type: ignore[arg-type]
+
+
+def test_files_that_are_no_experiment_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "latin.toml").write_bytes(b'question = "\xe9"')
+    (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "large.toml").write_bytes(b"#" * (2**20 + 1))
+    for name, message in [
+        ("latin.toml", "invalid UTF-8 at byte 13"),
+        ("folder.toml", "Is a directory"),
+        ("large.toml", "more than a megabyte"),
+        ("missing.toml", "No such file or directory: give an experiment's name or file"),
+    ]:
+        with pytest.raises(UsageError, match=message) as error:
+            load(str(tmp_path / name))
+        assert str(error.value).startswith(str(tmp_path / name))
+    with pytest.raises(
+        UsageError, match=r"unknown experiment 'hussar': did you mean 'huszar'\? .*; or give a file\.toml"
+    ):
+        load("hussar")
+
+
+@given(st.integers(0, 40), st.integers(1, 9))
+def test_shards_part_the_grid_and_keep_its_order(count: int, parts: int) -> None:
+    runs = list(range(count))
+    shards = [take_shard(runs, f"{part}/{parts}") for part in range(1, parts + 1)]
+    assert sorted(itertools.chain(*shards)) == runs
+    assert all(shard == sorted(shard) for shard in shards)
+    assert max(map(len, shards)) - min(map(len, shards)) <= 1
+    assert take_shard(runs, None) == runs
+
+
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "1", "1/0", "a/b", "1/2/3", "-1/3", "1/999999"])
+def test_a_shard_that_is_none_is_refused_with_the_form(shard: str) -> None:
+    with pytest.raises(UsageError, match=r"^--shard '.*': write it like 1/4, the first of four parts$"):
+        take_shard([], shard)

@@ -1,0 +1,64 @@
+"""`experiment.json`: what was asked for, and which runs these are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssrun.config.loading import load_plan
+from ssrun.errors import StoreError
+from ssrun.runs.manifest import Manifest, read_manifest, write_manifest
+from ssrun.system.documents import canonical
+from ssrun.system.files import digest
+
+
+def written(results: Path) -> Manifest:
+    plan = load_plan("default", tasks="reverse", smoke=True, overrides={"model": {"hidden": 7}})
+    runs = tuple(run.name for run in plan.runs())
+    write_manifest(results, plan, runs, "ssrun compare x")
+    return Manifest(plan=plan, runs=runs, command="ssrun compare x")
+
+
+def test_what_was_written_is_read_and_the_plan_gives_the_same_runs_again(tmp_path: Path) -> None:
+    manifest = written(tmp_path)
+    again = read_manifest(tmp_path)
+    assert again == manifest
+    assert again.experiment == manifest.plan.experiment
+    assert tuple(run.name for run in again.plan.runs()) == again.runs
+
+
+def test_a_changed_byte_is_damage(tmp_path: Path) -> None:
+    written(tmp_path)
+    path = tmp_path / "experiment.json"
+    path.write_bytes(path.read_bytes().replace(b'"hidden":7', b'"hidden":8'))
+    with pytest.raises(StoreError, match="damaged: its digest does not match; run the comparison again"):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("runs", [["..", "linear", 0, "0123456789"]]),
+        ("runs", [["reverse", "a/b", 0, "0123456789"]]),
+        ("runs", [["reverse", "linear", -1, "0123456789"]]),
+        ("runs", [["reverse", "linear", 0, "../../../x"]]),
+        ("runs", [["reverse", "linear", 0, "012345678"]]),
+        ("runs", [["reverse", "linear", 0]]),
+        ("runs", 3),
+        ("command", None),
+        ("plan", {}),
+        ("store", 2),
+    ],
+)
+def test_a_manifest_whose_runs_could_lie_elsewhere_is_refused(tmp_path: Path, field: str, value: Any) -> None:
+    written(tmp_path)
+    path = tmp_path / "experiment.json"
+    fields = json.loads(path.read_bytes())
+    del fields["digest"]
+    fields[field] = value
+    path.write_bytes(canonical({**fields, "digest": digest(canonical(fields))}))
+    with pytest.raises(StoreError, match="newer ssrun" if field == "store" else f"{field}.*: run the comparison again"):
+        read_manifest(tmp_path)
