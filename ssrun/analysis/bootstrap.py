@@ -85,8 +85,9 @@ def compare(ours: RunFolder, baseline: RunFolder) -> tuple[float, float]:
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.significance import PairedTest
 
-    lines = [line.split("\t") for line in ours.lines("references.txt")]
-    streams: Any = [[line[k] if k < len(line) else None for line in lines] for k in range(max(map(len, lines)))]
+    from ssrun.seq2seq.scoring import reference_streams
+
+    streams = reference_streams([line.split("\t") for line in ours.lines("references.txt")])
     os.environ["SACREBLEU_SEED"] = str(SEED)  # no environment variable of the user's changes a number
     metric = BLEU(tokenize="none", force=True, references=streams)
     systems: Any = [("baseline", baseline.lines("hypotheses.txt")), ("ours", ours.lines("hypotheses.txt"))]
