@@ -84,8 +84,9 @@ def compare(treatment: RunFolder, baseline: RunFolder) -> tuple[float, float]:
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.significance import PairedTest
 
-    lines = [line.split("\t") for line in treatment.lines("references.txt")]
-    streams: Any = [[line[k] if k < len(line) else None for line in lines] for k in range(max(map(len, lines)))]
+    from ssrun.seq2seq.scoring import reference_streams
+
+    streams = reference_streams([line.split("\t") for line in treatment.lines("references.txt")])
     os.environ["SACREBLEU_SEED"] = str(SEED)  # no environment variable of the user's changes a number
     metric = BLEU(tokenize="none", force=True, references=streams)
     systems: Any = [("baseline", baseline.lines("hypotheses.txt")), ("ours", treatment.lines("hypotheses.txt"))]

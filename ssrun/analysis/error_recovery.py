@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from ssrun.errors import UsageError
 from ssrun.runs.trained import Trained
-from ssrun.seq2seq.decoder_inputs import shift, walk
+from ssrun.seq2seq.batches import Batch
+from ssrun.seq2seq.decoder_inputs import teacher_forced_inputs, walk
 from ssrun.seq2seq.scoring import batches_of
 from ssrun.seq2seq.vocabulary import SPECIALS
 from ssrun.system import signals as interruption
+from ssrun.tasks import Example
 
 
 class Offset(NamedTuple):
@@ -63,12 +67,43 @@ class Recovery(NamedTuple):
     offsets: list[Offset]
 
 
-@torch.no_grad()
+class Injection(NamedTuple):
+    """A pair long enough for a wrong token.
+
+    Attributes:
+        example: The pair.
+        position: Of the true token that is swapped.
+        token: The id of the wrong one.
+    """
+
+    example: Example
+    position: int
+    token: int
+
+
+class Continuations(NamedTuple):
+    """One pair's two continuations from the swapped position on, an item an offset.
+
+    Attributes:
+        without: Whether the output is an error, after the true prefix.
+        injected: The same after the prefix with the wrong token.
+        last_difference: The last offset at which the two outputs differ; 0 where they never do.
+    """
+
+    without: list[bool]
+    injected: list[bool]
+    last_difference: int
+
+    def has_recovered(self, offset: int) -> bool:
+        """Whether the two are the same from this offset on."""
+        return self.last_difference == 0 or offset > self.last_difference
+
+
 def recovery(trained: Trained, position: int | None = None, pairs: int | None = None) -> Recovery:
     """Puts one wrong token into the true prefix of each test target, and measures what comes after.
 
-    The wrong token is a real one other than the true one, uniformly drawn from a stream of (position, number of
-    the pair in the test set) alone: every run of a task gets the same ones, so that runs can be compared in pairs.
+    The wrong token is a real one other than the true one, uniformly drawn from a stream of (position, index of the
+    pair in the test set) alone: every run of a task gets the same ones, so that runs can be compared in pairs.
 
     Args:
         trained: A complete run's model.
@@ -79,64 +114,87 @@ def recovery(trained: Trained, position: int | None = None, pairs: int | None = 
         UsageError: No target is long enough, or the vocabulary has one real token.
         Interrupted: A signal came.
     """
-    model, real = trained.model, len(trained.target) - len(SPECIALS)
-    if real < 2:
-        raise UsageError("the target vocabulary has one real token: there is no wrong one to put in")
-    examples = list(trained.cell.config.task.held_out("test"))[:pairs]
-    places = [(len(example.target) - 1) // 2 if position is None else position for example in examples]
-    kept = [number for number, example in enumerate(examples) if 0 <= places[number] < len(example.target)]
-    if not kept:
+    examples = list(trained.config.task.held_out("test"))[:pairs]
+    injections = list(injections_of(trained, examples, position))
+    if not injections:
         longest = max(len(example.target) for example in examples)
         raise UsageError(f"--position {position}: the longest target has {longest} tokens: give 0 to {longest - 1}")
-
-    counts: list[list[int]] = []  # by offset: pairs, errors without, errors injected, recovered
-    lags: list[tuple[int, int]] = []  # of each pair: its last offset that differs, its last offset
-    for numbers, batch in batches_of([examples[number] for number in kept], trained.source, trained.target):
+    followed: list[Continuations] = []
+    batches = batches_of([injection.example for injection in injections], trained.vocabularies)
+    for indices, batch in batches:
         interruption.check()
-        target, rows = batch.target, torch.arange(len(numbers))
-        at = torch.tensor([places[kept[number]] for number in numbers])
-        true = target[rows, at].tolist()
-        inputs = shift(target)
-        swapped = inputs.clone()
-        swapped[rows, at + 1] = torch.tensor(
-            [wrong_token(t, real, place, kept[n]) for t, place, n in zip(true, at.tolist(), numbers, strict=True)]
-        )
-        own = torch.arange(target.shape[1]) > (at + 1).unsqueeze(1)
-        memory = model.encode(batch.source, batch.lengths)
-        outputs = []
-        for fed in (inputs, swapped):
-            walk(model, memory, fed, own, None, None)
-            outputs.append(model.decode(memory, fed).argmax(-1))
-        errors = [(output != target).tolist() for output in outputs]
-        apart = (outputs[0] != outputs[1]).tolist()
-        for row, number in enumerate(numbers):
-            first, length = places[kept[number]], len(examples[kept[number]].target) + 1
-            lag = max((t - first for t in range(first, length) if apart[row][t]), default=0)
-            lags.append((lag, length - 1 - first))
-            for offset, t in enumerate(range(first, length)):
-                if offset == len(counts):
-                    counts.append([0, 0, 0, 0])
-                one = (1, errors[0][row][t], errors[1][row][t], lag == 0 or offset > lag)
-                counts[offset] = [count + value for count, value in zip(counts[offset], one, strict=True)]
-    finished = [lag for lag, last in lags if lag < last]
+        followed += follow(trained, batch, [injections[index] for index in indices])
+    finished = [pair.last_difference for pair in followed if pair.has_recovered(len(pair.without) - 1)]
     return Recovery(
         position=position,
-        pairs=len(kept),
-        left_out=len(examples) - len(kept),
+        pairs=len(followed),
+        left_out=len(examples) - len(followed),
         recovered=len(finished),
         untouched=finished.count(0),
         mean_steps=sum(finished) / len(finished) if finished else None,
         references=max(len(example.references) for example in examples),
-        offsets=[
-            Offset(offset, n, 100 * a / n, 100 * b / n, 100 * (b - a) / n, 100 * recovered / n)
-            for offset, (n, a, b, recovered) in enumerate(counts)
-        ],
+        offsets=[offset_of(offset, followed) for offset in range(max(len(pair.without) for pair in followed))],
     )
 
 
-def wrong_token(true: int, real: int, position: int, number: int) -> int:
-    """The id of one of the `real` tokens, but not `true`, drawn from the stream of (position, number of the pair)."""
-    random = Random(f"inject/{position}/{number}")
+def injections_of(trained: Trained, examples: Sequence[Example], position: int | None) -> Iterator[Injection]:
+    """The wrong token of each example that is long enough for one."""
+    vocabulary = trained.vocabularies.target
+    real = len(vocabulary) - len(SPECIALS)
+    if real < 2:
+        raise UsageError("the target vocabulary has one real token: there is no wrong one to put in")
+    for index, example in enumerate(examples):
+        swapped = (len(example.target) - 1) // 2 if position is None else position
+        if 0 <= swapped < len(example.target):
+            true = vocabulary.encode(example.target)[swapped]
+            yield Injection(example, swapped, wrong_token(true, real, swapped, index))
+
+
+@torch.no_grad()
+def follow(trained: Trained, batch: Batch, injections: Sequence[Injection]) -> Iterator[Continuations]:
+    """Both continuations of each pair of a batch."""
+    model, target = trained.model, batch.target
+    memory = model.encode(batch.source, batch.lengths)
+    positions = torch.tensor([injection.position for injection in injections])
+    free_running = torch.arange(target.shape[1]) > (positions + 1).unsqueeze(1)
+
+    def outputs_of(inputs: Tensor) -> Tensor:
+        return model.decode(memory, walk(model, memory, inputs, free_running)).argmax(-1)
+
+    true_prefix = teacher_forced_inputs(target)
+    wrong_prefix = true_prefix.clone()
+    wrong_prefix[torch.arange(len(target)), positions + 1] = torch.tensor([injection.token for injection in injections])
+    without, injected = outputs_of(true_prefix), outputs_of(wrong_prefix)
+    for row, (example, position, _) in enumerate(injections):
+        after = slice(position, len(example.target) + 1)
+        differences = (without != injected)[row, after].nonzero()
+        yield Continuations(
+            (without != target)[row, after].tolist(),
+            (injected != target)[row, after].tolist(),
+            int(differences.max()) if len(differences) else 0,
+        )
+
+
+def offset_of(offset: int, followed: Sequence[Continuations]) -> Offset:
+    """What happened at an offset, over the pairs that reach so far."""
+    reached = [pair for pair in followed if offset < len(pair.without)]
+    n = len(reached)
+    without = sum(pair.without[offset] for pair in reached)
+    injected = sum(pair.injected[offset] for pair in reached)
+    recovered = sum(pair.has_recovered(offset) for pair in reached)
+    return Offset(
+        offset=offset,
+        pairs=n,
+        without=100 * without / n,
+        injected=100 * injected / n,
+        excess=100 * (injected - without) / n,
+        recovered=100 * recovered / n,
+    )
+
+
+def wrong_token(true: int, real: int, position: int, index: int) -> int:
+    """The id of one of the `real` tokens, but not `true`, drawn from the stream of (position, index of the pair)."""
+    random = Random(f"inject/{position}/{index}")
     chosen = true
     while chosen == true:
         chosen = len(SPECIALS) + random.randrange(real)

@@ -254,7 +254,7 @@ def walks(runs: Sequence[Run], example: Example) -> list[Walk]:
     for run in runs:
         trained, epsilon = load_trained(run.folder), float(run.result["mean_epsilon"])
         positions = walk_through(trained, example, epsilon, run.seed)
-        found.append(Walk(run.strategy, epsilon, positions, explain_trained(trained, example).free))
+        found.append(Walk(run.strategy, epsilon, positions, explain_trained(trained, example).free_running))
     return found
 
 

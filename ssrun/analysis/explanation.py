@@ -19,10 +19,11 @@ from ssrun.runs.execution import prepare
 from ssrun.runs.trained import Trained
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batch, collate
-from ssrun.seq2seq.decoder_inputs import draws, feed, shift
+from ssrun.seq2seq.decoder_inputs import draw, free_running_inputs, scheduled_inputs, teacher_forced_inputs
 from ssrun.seq2seq.model import Memory
-from ssrun.seq2seq.training import Diverged, adam, choose, loss_of, train
-from ssrun.seq2seq.vocabulary import BOS, EOS, Vocabulary
+from ssrun.seq2seq.search import greedy, length_limit
+from ssrun.seq2seq.training import Diverged, adam, loss_of, train
+from ssrun.seq2seq.vocabulary import EOS, Vocabulary
 from ssrun.strategies.strategy import Feed
 from ssrun.system import signals as interruption
 from ssrun.tasks import Example, Tokens
@@ -78,10 +79,10 @@ class StepView(NamedTuple):
 
 
 class Sides(NamedTuple):
-    """The trained model on one example: `forced` is fed the true tokens, `free` its own argmax."""
+    """The trained model on one example: fed the true tokens, and fed its own argmax."""
 
-    forced: list[Position]
-    free: list[Position]
+    teacher_forced: list[Position]
+    free_running: list[Position]
 
 
 class AttentionMap(NamedTuple):
@@ -128,12 +129,15 @@ def explain_step(
 
     masks = model.masks(rows, streams.generator(config.seed, "dropout", step))
     memory = model.encode(batch.source, batch.lengths, masks)
-    epsilon, fed = choose(model, memory, batch, config, step, masks)
-    logits = model.decode(memory, fed.inputs, masks).detach()
+    epsilon = config.strategy.schedule(step, steps)
+    draws = draw(batch.target, config.strategy.coin, config.seed, step)
+    inputs = scheduled_inputs(model, memory, batch.target, epsilon, config.strategy.feed, draws, masks)
+    logits = model.decode(memory, inputs.tokens, masks).detach()
 
-    coins = coins_of(fed.true[example], config.strategy.feed)
-    positions = positions_of(batch.target[example], fed.inputs[example], coins, logits[example], parts.target)
-    source = parts.source.decode(batch.source[example].tolist())
+    coins = coins_of(inputs.true[example], config.strategy.feed)
+    vocabularies = parts.vocabularies
+    positions = positions_of(batch.target[example], inputs.tokens[example], coins, logits[example], vocabularies.target)
+    source = vocabularies.source.decode(batch.source[example].tolist())
     return StepView(step, steps, epsilon, float(loss_of(logits, batch.target)), rows, source, positions)
 
 
@@ -147,8 +151,9 @@ def positions_of(
     target: Tensor, inputs: Tensor, coins: Sequence[str], logits: Tensor, vocabulary: Vocabulary
 ) -> list[Position]:
     """The real positions of one sequence: target [T], inputs [T], coins T, logits [T, V]."""
-    length = target.tolist().index(EOS) + 1
-    truth, fed, gold = shift(target.unsqueeze(0))[0].tolist(), inputs.tolist(), target.tolist()
+    gold = target.tolist()
+    truth = teacher_forced_inputs(target.unsqueeze(0))[0].tolist()
+    fed = inputs.tolist()
     predicted = logits.argmax(-1).tolist()
     p_gold = logits.softmax(-1).gather(-1, target.unsqueeze(-1)).squeeze(-1).tolist()
     name = vocabulary.tokens
@@ -164,13 +169,13 @@ def positions_of(
             repeated=t > 0 and predicted[t] == predicted[t - 1],
             p_gold=p_gold[t],
         )
-        for t in range(length)
+        for t in range(gold.index(EOS) + 1)
     ]
 
 
 def encoded(trained: Trained, example: Example) -> tuple[Batch, Memory]:
     """One example as a batch, and the encoder's memory of it."""
-    batch = collate([(trained.source.encode(example.source), trained.target.encode(example.target))])
+    batch = collate([trained.vocabularies.encode(example)])
     return batch, trained.model.encode(batch.source)
 
 
@@ -179,14 +184,15 @@ def explain_trained(trained: Trained, example: Example) -> Sides:
     """The trained model on one example under either feed, over the target's length; no dropout."""
     batch, memory = encoded(trained, example)
     target = batch.target
-    own = feed(trained.model, memory, target, epsilon=0, feed="argmax", draws=None).inputs
 
     def side(inputs: Tensor, coin: str) -> list[Position]:
         logits = trained.model.decode(memory, inputs)[0]
         coins = ["-", *[coin] * (target.shape[1] - 1)]
-        return positions_of(target[0], inputs[0], coins, logits, trained.target)
+        return positions_of(target[0], inputs[0], coins, logits, trained.vocabularies.target)
 
-    return Sides(side(shift(target), "true"), side(own, "model"))
+    return Sides(
+        side(teacher_forced_inputs(target), "true"), side(free_running_inputs(trained.model, memory, target), "model")
+    )
 
 
 @torch.no_grad()
@@ -200,32 +206,27 @@ def walk_through(trained: Trained, example: Example, epsilon: float, coin_seed: 
         coin_seed: Seed of the coins and samples, from 0.
     """
     batch, memory = encoded(trained, example)
-    strategy = trained.cell.config.strategy
-    chance = draws(batch.target, strategy.coin, coin_seed, 0)
-    fed = feed(trained.model, memory, batch.target, epsilon, strategy.feed, chance)
-    logits = trained.model.decode(memory, fed.inputs)[0]
-    coins = coins_of(fed.true[0], strategy.feed)
-    return positions_of(batch.target[0], fed.inputs[0], coins, logits, trained.target)
+    strategy = trained.config.strategy
+    draws = draw(batch.target, strategy.coin, coin_seed, 0)
+    inputs = scheduled_inputs(trained.model, memory, batch.target, epsilon, strategy.feed, draws)
+    logits = trained.model.decode(memory, inputs.tokens)[0]
+    coins = coins_of(inputs.true[0], strategy.feed)
+    return positions_of(batch.target[0], inputs.tokens[0], coins, logits, trained.vocabularies.target)
 
 
 @torch.no_grad()
 def attention_map(trained: Trained, example: Example) -> AttentionMap | None:
     """Where the model looks while it says its own (greedy) output; None where it has no dot attention.
 
-    The output ends with its EOS, or at the length that `trained.translate` allows.
+    The output ends with its EOS, or at the length that `search.length_limit` allows.
     """
-    model = trained.model
-    if model.config.attention != "dot":
-        return None
     batch, memory = encoded(trained, example)
-    state, token = memory.initial, torch.tensor([BOS])
-    output: list[int] = []
-    weights: list[list[float]] = []
-    while len(output) < 4 * len(example.source) + 10 and output[-1:] != [EOS]:
-        hidden, state = model.step(token, state)
-        weights.append(model.attention(memory, hidden.unsqueeze(1))[0, 0].tolist())
-        token = model.vocabulary(model.attend(memory, hidden.unsqueeze(1), len(output)))[:, 0].argmax(-1)
-        output.append(int(token))
-    names = trained.source.tokens
-    source = tuple(names[id_] for id_ in batch.source[0].tolist())
-    return AttentionMap(source, tuple(trained.target.tokens[id_] for id_ in output), weights)
+    tokens, weights = greedy(trained.model, memory, length_limit(example.source), with_attention=True)
+    if weights is None:
+        return None
+    source, target = trained.vocabularies
+    return AttentionMap(
+        tuple(source.tokens[id_] for id_ in batch.source[0].tolist()),
+        tuple(target.tokens[id_] for id_ in tokens[0].tolist()),
+        weights[0].tolist(),
+    )

@@ -49,7 +49,7 @@ def explain(
         source = list(examples[example].source)
         sides = explaining.explain_trained(trained, examples[example])
         if as_json:
-            both = {"forced": rows(sides.forced), "free": rows(sides.free)}
+            both = {"forced": rows(sides.teacher_forced), "free": rows(sides.free_running)}
             emit_document({**facts, "example": example, "source": source, **both})
         else:
             from ssrun.views.terminal.console import stdout_console
@@ -197,7 +197,7 @@ def inject(
     folder = the_run(run)
     interruption.listen()
     trained = load_trained(folder)
-    cell = trained.cell
+    cell = folder.cell()
     cell.config.task.prepared()
     found = recovery(trained, position, pairs)
     if as_json:

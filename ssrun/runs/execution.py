@@ -21,8 +21,9 @@ from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batches
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.scoring import Scores, score
+from ssrun.seq2seq.threads import use_one_thread
 from ssrun.seq2seq.training import Diverged, Step, adam, train
-from ssrun.seq2seq.vocabulary import SPECIALS, Vocabulary
+from ssrun.seq2seq.vocabulary import SPECIALS, Vocabularies
 from ssrun.system import signals as interruption
 from ssrun.system.documents import canonical
 from ssrun.system.files import write, writing
@@ -60,8 +61,8 @@ class Totals:
 
     def add(self, step: Step) -> None:
         """Counts one step in."""
-        fed = step.fed
-        counts = [int(fed.tossed.sum()), int(fed.true.sum()), int(fed.replaced.sum())]
+        inputs = step.inputs
+        counts = [int(inputs.tossed.sum()), int(inputs.true.sum()), int(inputs.replaced.sum())]
         self.run = [a + b for a, b in zip(self.run, counts, strict=True)]
         self.window = [a + b for a, b in zip(self.window, counts, strict=True)]
         self.loss += step.loss
@@ -95,8 +96,7 @@ class Prepared(NamedTuple):
     """A run's parts, before its first step."""
 
     model: Seq2Seq
-    source: Vocabulary
-    target: Vocabulary
+    vocabularies: Vocabularies
     batches: Batches
 
 
@@ -106,12 +106,13 @@ def prepare(config: RunConfig) -> Prepared:
     Raises:
         UsageError: The task is not what it was when the run was configured: a corpus has changed.
     """
-    torch.set_num_threads(1)
+    use_one_thread()
     task = config.task.prepared()
-    source, target = Vocabulary(task.source_tokens()), Vocabulary(task.target_tokens())
-    model = Seq2Seq(config.model, len(source), len(target), streams.generator(config.seed, "init"))
-    batches = Batches(task, source, target, config.training.batch_size, config.seed)
-    return Prepared(model, source, target, batches)
+    vocabularies = Vocabularies.of(task)
+    sizes = (len(vocabularies.source), len(vocabularies.target))
+    model = Seq2Seq(config.model, *sizes, streams.generator(config.seed, "init"))
+    batches = Batches(task, vocabularies, config.training.batch_size, config.seed)
+    return Prepared(model, vocabularies, batches)
 
 
 def execute(cell: Cell, folder: RunFolder, checkpoint_every: int | None = None) -> Iterator[Event]:
@@ -150,7 +151,7 @@ def execute(cell: Cell, folder: RunFolder, checkpoint_every: int | None = None) 
         return totals.steps > 0 and (totals.step % config.training.evaluate_every == 0 or totals.step == steps)
 
     def evaluate() -> Event:
-        scores = score(parts.model, config.task, validation, parts.source, parts.target, config.scoring)
+        scores = score(parts.model, config.task, validation, parts.vocabularies, config.scoring)
         must_be_finite(scores, totals)
         line = evaluation(config.strategy.schedule(totals.step - 1, steps), totals, scores)
         append(folder.path / "metrics.jsonl", line, totals)
@@ -265,16 +266,16 @@ def finish(cell: Cell, folder: RunFolder, parts: Prepared, totals: Totals) -> di
     """Scores the trained model on the test set and writes everything, the result last."""
     config = cell.config
     test = list(config.task.held_out("test"))
-    scores = score(parts.model, config.task, test, parts.source, parts.target, config.scoring)
+    scores = score(parts.model, config.task, test, parts.vocabularies, config.scoring)
     must_be_finite(scores, totals)
     folder.write_lines("sources.txt", [" ".join(example.source) for example in test])
     folder.write_lines("hypotheses.txt", [" ".join(output) for output in scores.outputs])
-    folder.write_lines("next_step.txt", [" ".join(tokens) for tokens in scores.next_step])
-    folder.write_lines("decoding.txt", [" ".join(tokens) for tokens in scores.decoding])
+    folder.write_lines("next_step.txt", [" ".join(tokens) for tokens in scores.teacher_forced])
+    folder.write_lines("decoding.txt", [" ".join(tokens) for tokens in scores.free_running])
     most = max(len(example.references) for example in test)
     folder.write_lines("references.txt", [reference_line(example, most) for example in test])
-    vocabulary = {"source": parts.source.tokens[len(SPECIALS) :], "target": parts.target.tokens[len(SPECIALS) :]}
-    write(folder.path / "vocabulary.json", canonical(vocabulary))
+    tokens = {side: words.tokens[len(SPECIALS) :] for side, words in parts.vocabularies._asdict().items()}
+    write(folder.path / "vocabulary.json", canonical(tokens))
     write(folder.path / "model.safetensors", save(dict(parts.model.state_dict())))
     result = {
         **head(cell, totals),

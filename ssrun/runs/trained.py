@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
-
-from ssrun.config.spec import Cell
+from ssrun.config.run import RunConfig
 from ssrun.errors import StoreError
 from ssrun.runs import checkpoints
 from ssrun.runs.folder import RunFolder
 from ssrun.seq2seq.batches import collate
 from ssrun.seq2seq.model import Seq2Seq
-from ssrun.seq2seq.search import decode
-from ssrun.seq2seq.vocabulary import Vocabulary
+from ssrun.seq2seq.search import decode, length_limit
+from ssrun.seq2seq.threads import use_one_thread
+from ssrun.seq2seq.vocabulary import Vocabularies, Vocabulary
 from ssrun.system.files import read_json
 from ssrun.tasks import Tokens
 
@@ -21,10 +20,9 @@ from ssrun.tasks import Tokens
 class Trained(NamedTuple):
     """A complete run's model, ready to decode."""
 
-    cell: Cell
+    config: RunConfig
     model: Seq2Seq
-    source: Vocabulary
-    target: Vocabulary
+    vocabularies: Vocabularies
 
 
 def load_trained(folder: RunFolder) -> Trained:
@@ -33,7 +31,7 @@ def load_trained(folder: RunFolder) -> Trained:
     Raises:
         StoreError: The run is not complete, or a file is damaged.
     """
-    torch.set_num_threads(1)
+    use_one_thread()
     if not folder.complete:
         raise StoreError(f"{folder.path}: the run is not complete: run the command that made it again")
     result = folder.result()
@@ -41,26 +39,27 @@ def load_trained(folder: RunFolder) -> Trained:
         raise StoreError(f"{folder.path}: the run {result['status']} ({result['reason']}): no model was kept")
     for fault in folder.damage(result, ("run.json", "vocabulary.json")):
         raise StoreError(fault)
-    cell, words = folder.cell(), folder.path / "vocabulary.json"
+    config = folder.cell().config
+    path = folder.path / "vocabulary.json"
     try:
-        tokens = read_json(words)
-        source, target = Vocabulary(tokens["source"]), Vocabulary(tokens["target"])
+        tokens = read_json(path)
+        vocabularies = Vocabularies(Vocabulary(tokens["source"]), Vocabulary(tokens["target"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{words}: not a vocabulary ({error}): remove the run's folder and run again") from None
+        raise StoreError(f"{path}: not a vocabulary ({error}): remove the run's folder and run again") from None
     path = folder.path / "model.safetensors"
-    size = checkpoints.weight_bytes(cell.config.model, len(source), len(target))
+    sizes = (len(vocabularies.source), len(vocabularies.target))
+    size = checkpoints.weight_bytes(config.model, *sizes)
     if not path.is_file() or not size <= path.stat().st_size <= size + checkpoints.HEADER_LIMIT:  # before it is built
         raise StoreError(f"{path}: damaged: not the size of this model's weights; remove the run's folder")
-    model = Seq2Seq(cell.config.model, len(source), len(target))
+    model = Seq2Seq(config.model, *sizes)
     model.load_state_dict(checkpoints.read_tensors(path, model.state_dict(), result["files"].get(path.name)))
-    return Trained(cell, model, source, target)
+    return Trained(config, model, vocabularies)
 
 
 def translate(trained: Trained, source: Tokens, beam: int | None = None) -> Tokens:
     """The model's output for one source."""
-    config = trained.cell.config.scoring
-    batch = collate([(trained.source.encode(source), [])])
+    config = trained.config.scoring
+    batch = collate([(trained.vocabularies.source.encode(source), [])])
     memory = trained.model.encode(batch.source)
-    limit = 4 * len(source) + 10
-    (ids,) = decode(trained.model, memory, limit, beam or config.beam, config.length_penalty)
-    return trained.target.decode(ids)
+    (ids,) = decode(trained.model, memory, length_limit(source), beam or config.beam, config.length_penalty)
+    return trained.vocabularies.target.decode(ids)

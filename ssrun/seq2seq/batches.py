@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ssrun.seq2seq import streams
-from ssrun.seq2seq.vocabulary import PAD, Vocabulary
+from ssrun.seq2seq.vocabulary import PAD, Vocabularies
 from ssrun.tasks import HELD_OUT, Example, Task
 
 POOL = 100  # batches that are sorted by length together
@@ -53,9 +54,11 @@ class Batches:
     seldom sees padding. A pair whose source is held out never trains.
     """
 
-    def __init__(self, task: Task, source: Vocabulary, target: Vocabulary, batch_size: int, seed: int) -> None:
-        self.task, self.source, self.target = task, source, target
-        self.batch_size, self.seed = batch_size, seed
+    def __init__(self, task: Task, vocabularies: Vocabularies, batch_size: int, seed: int) -> None:
+        self.task = task
+        self.vocabularies = vocabularies
+        self.batch_size = batch_size
+        self.seed = seed
         self._pairs = task.training()
         self._held_out = (
             set() if self._pairs else {example.source for split in HELD_OUT for example in task.held_out(split)}
@@ -64,10 +67,10 @@ class Batches:
 
     def at(self, step: int) -> Batch:
         """The batch of this optimiser step, from 0."""
-        number, place = divmod(step, self._batches_a_pool())
-        if self._pool[0] != number:
-            self._pool = (number, self._cut(number))
-        return self._pool[1][place]
+        pool, index = divmod(step, self._batches_a_pool())
+        if self._pool[0] != pool:
+            self._pool = (pool, self._cut(pool))
+        return self._pool[1][index]
 
     def _batches_a_pool(self) -> int:
         """POOL, or where the whole training set has fewer batches, as many as it has."""
@@ -75,37 +78,37 @@ class Batches:
             return POOL
         return min(POOL, -(-len(self._pairs) // self.batch_size))
 
-    def _cut(self, number: int) -> list[Batch]:
+    def _cut(self, pool: int) -> list[Batch]:
         """The batches of a pool, in their order."""
         size = self.batch_size
-        encoded = [
-            (self.source.encode(example.source), self.target.encode(example.target))
-            for example in self._examples(number)
-        ]
+        encoded = [self.vocabularies.encode(example) for example in self._examples(pool)]
         encoded.sort(key=lambda pair: (len(pair[0]), len(pair[1])))
         batches = [collate(encoded[start : start + size]) for start in range(0, len(encoded), size)]
-        streams.random(self.seed, "order", 2 * number + 1).shuffle(batches)
+        # The stream `order` serves two purposes: odd indices shuffle a pool's batches, even ones an epoch's pairs.
+        # Two names would be plainer, and would change every number.
+        streams.random(self.seed, "order", 2 * pool + 1).shuffle(batches)
         return batches
 
-    def _examples(self, number: int) -> list[Example]:
+    def _examples(self, pool: int) -> list[Example]:
         """The examples of a pool: fresh ones, or a stretch of the epochs' shuffled pairs laid end to end."""
         wanted = self._batches_a_pool() * self.batch_size
         if self._pairs is None:
-            random = streams.random(self.seed, "data", number)
-            fresh = (self.task.draw(random) for _ in range(1_000 * wanted))
-            pool = []
-            for example in fresh:
-                if example.source not in self._held_out:
-                    pool.append(example)
-                if len(pool) == wanted:
-                    return pool
-            raise ValueError(f"task {self.task.name}: almost every source is held out: hold out fewer pairs")
+            return self._fresh(pool, wanted)
         size = len(self._pairs)
         chosen: list[Example] = []
-        for epoch in range(number * wanted // size, ((number + 1) * wanted - 1) // size + 1):
+        for epoch in range(pool * wanted // size, ((pool + 1) * wanted - 1) // size + 1):
             order = list(range(size))
             streams.random(self.seed, "order", 2 * epoch).shuffle(order)
-            first = max(0, number * wanted - epoch * size)
-            last = min(size, (number + 1) * wanted - epoch * size)
-            chosen += [self._pairs[place] for place in order[first:last]]
+            first = max(0, pool * wanted - epoch * size)
+            last = min(size, (pool + 1) * wanted - epoch * size)
+            chosen += [self._pairs[index] for index in order[first:last]]
         return chosen
+
+    def _fresh(self, pool: int, wanted: int) -> list[Example]:
+        """Examples drawn for a pool, without those that are held out."""
+        random = streams.random(self.seed, "data", pool)
+        drawn = (self.task.draw(random) for _ in range(1_000 * wanted))
+        fresh = list(islice((example for example in drawn if example.source not in self._held_out), wanted))
+        if len(fresh) < wanted:
+            raise ValueError(f"task {self.task.name}: almost every source is held out: hold out fewer pairs")
+        return fresh

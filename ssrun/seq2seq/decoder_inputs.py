@@ -30,23 +30,23 @@ class Draws(NamedTuple):
     sample: Tensor
 
 
-class Fed(NamedTuple):
-    """What the decoder is fed.
+class DecoderInputs(NamedTuple):
+    """What the decoder is fed, and why.
 
     Attributes:
-        inputs: [B, T] ids; inputs[:, 0] is BOS and inputs[:, t] stands for the true token target[:, t - 1].
+        tokens: [B, T] ids; tokens[:, 0] is BOS and tokens[:, t] stands for the true token target[:, t - 1].
         true: [B, T], the coins that said true.
         tossed: [B, T], the positions that have a coin: all but the first and those whose label is padding.
-        replaced: [B, T], the inputs that really differ from the true tokens.
+        replaced: [B, T], the tokens that really differ from the true ones.
     """
 
-    inputs: Tensor
+    tokens: Tensor
     true: Tensor
     tossed: Tensor
     replaced: Tensor
 
 
-def draws(target: Tensor, coin: Coin, seed: int, step: int) -> Draws:
+def draw(target: Tensor, coin: Coin, seed: int, step: int) -> Draws:
     """The draws of one training step: a coin a token, a sequence or a batch, and a sample a token."""
     rows, columns = target.shape
     size = {"token": (rows, columns), "sequence": (rows, 1), "batch": (1, 1)}[coin]
@@ -56,96 +56,103 @@ def draws(target: Tensor, coin: Coin, seed: int, step: int) -> Draws:
     )
 
 
-def shift(target: Tensor) -> Tensor:
-    """Teacher forcing's inputs: BOS, y_1 ... y_{T-1}."""
+def teacher_forced_inputs(target: Tensor) -> Tensor:
+    """The true tokens as inputs: BOS, y_1 ... y_{T-1}."""
     return torch.cat((torch.full_like(target[:, :1], BOS), target[:, :-1]), 1)
 
 
-@torch.no_grad()
-def feed(
+def free_running_inputs(model: Seq2Seq, memory: Memory, target: Tensor) -> Tensor:
+    """The model's own argmax as inputs [B, T], as far as the target [B, T] goes; no dropout, nothing drawn."""
+    return walk(model, memory, teacher_forced_inputs(target), replaceable(target))
+
+
+def scheduled_inputs(
     model: Seq2Seq,
     memory: Memory,
     target: Tensor,
     epsilon: float,
-    feed: Feed,
-    draws: Draws | None,
+    replacement: Feed,
+    draws: Draws,
     masks: Masks | None = None,
-) -> Fed:
-    """Chooses the decoder's inputs: each true token with probability epsilon, else what `feed` says.
-
-    Walks the decoder once, no further than the last replaced position, and asks for a distribution only where
-    a token is replaced. Where epsilon is 1 it is a shift of the target.
+) -> DecoderInputs:
+    """Chooses each input: the true token with probability epsilon, else its replacement.
 
     Args:
         model: The network that learns from these inputs.
         memory: Of the sources.
         target: [B, T] ids, EOS and PAD included.
         epsilon: Probability of the true token, in [0, 1].
-        feed: What replaces it.
-        draws: Coins and samples; None with epsilon 0 and feed `argmax`, which draws nothing.
+        replacement: What is fed in its place.
+        draws: Coins and samples.
         masks: The dropout masks that the learning pass uses.
-
-    Raises:
-        ValueError: Draws are missing.
     """
-    if draws is None and (epsilon, feed) != (0, "argmax"):
-        raise ValueError(f"epsilon {epsilon} with feed {feed!r} needs draws")
-    inputs = shift(target)
-    tossed = target != PAD
-    tossed[:, 0] = False
-    true = draws.coin < epsilon if draws else torch.zeros_like(tossed)
+    true_tokens = teacher_forced_inputs(target)
+    tossed = replaceable(target)
+    true = draws.coin < epsilon
     replace = tossed & ~true
-    if feed == "uniform-token" and draws:
-        real = len(model.output.bias) - len(SPECIALS)
-        tokens = len(SPECIALS) + (draws.sample * real).long().clamp_(max=real - 1)
-        inputs = torch.where(replace, tokens, inputs)
+    if replacement == "uniform-token":
+        tokens = torch.where(replace, uniform_tokens(draws.sample, model.target_size), true_tokens)
     elif epsilon < 1:
-        walk(
-            model,
-            memory.detach(),
-            inputs,
-            replace,
-            draws.sample if draws and feed == "sample" else None,
-            masks,
-        )
-    return Fed(inputs, true & tossed, tossed, (inputs != shift(target)) & tossed)
+        sample = draws.sample if replacement == "sample" else None
+        tokens = walk(model, memory, true_tokens, replace, sample, masks)
+    else:
+        tokens = true_tokens
+    return DecoderInputs(tokens, true & tossed, tossed, (tokens != true_tokens) & tossed)
 
 
+def replaceable(target: Tensor) -> Tensor:
+    """The inputs that may be replaced, [B, T]: all but BOS and those whose label is padding."""
+    real = target != PAD
+    real[:, 0] = False
+    return real
+
+
+def uniform_tokens(uniform: Tensor, size: int) -> Tensor:
+    """Real tokens of a vocabulary of `size`, all alike, from uniform draws of any shape."""
+    real = size - len(SPECIALS)
+    return len(SPECIALS) + (uniform * real).long().clamp_(max=real - 1)
+
+
+@torch.no_grad()
 def walk(
     model: Seq2Seq,
     memory: Memory,
     inputs: Tensor,
     replace: Tensor,
-    sample: Tensor | None,
-    masks: Masks | None,
-) -> None:
-    """Replaces tokens of `inputs` [B, T] in place, left to right, by the model's own.
+    sample: Tensor | None = None,
+    masks: Masks | None = None,
+) -> Tensor:
+    """The inputs with some tokens replaced, left to right, by the model's own.
+
+    Runs the decoder once, no further than the last replaced position, and asks for logits only where a token is
+    replaced.
 
     Args:
         model: The network.
-        memory: Of the sources, without gradient.
-        inputs: [B, T] ids, the true ones at first.
+        memory: Of the sources.
+        inputs: [B, T] ids, the true ones.
         replace: [B, T], the inputs to replace.
         sample: [B, T] uniform draws; None for the argmax.
         masks: Dropout masks.
     """
+    inputs = inputs.clone()
     counts = replace.sum(0).tolist()
     rows = torch.split(replace.T.nonzero()[:, 1], counts)  # by column
     uniform = None if sample is None else torch.split(sample.T[replace.T], counts)
     last = max((column for column, count in enumerate(counts) if count), default=0)
-    table = None if masks else model.table(len(inputs) * last)
+    gate_table = None if masks else model.gate_table(len(inputs) * last)
     state = memory.initial
     for column in range(1, last + 1):
-        hidden, state = model.step(inputs[:, column - 1], state, masks, table)
-        if not counts[column]:
-            continue
-        features = model.attend(memory, hidden.unsqueeze(1), column - 1).squeeze(1)
-        logits = model.vocabulary(features[rows[column]])
-        inputs[rows[column], column] = logits.argmax(-1) if uniform is None else pick(logits, uniform[column])
+        logits, state, _ = model.predict(
+            inputs[:, column - 1], state, memory, column - 1, masks, rows[column], gate_table
+        )
+        if counts[column]:
+            inputs[rows[column], column] = logits.argmax(-1) if uniform is None else pick(logits, uniform[column])
+    return inputs
 
 
 def pick(logits: Tensor, uniform: Tensor) -> Tensor:
     """Tokens [B] drawn from softmax(logits [B, V]): the inverse of the distribution function at uniform [B]."""
     cumulated = logits.softmax(-1).cumsum(-1)
-    place = uniform.unsqueeze(-1) * cumulated[:, -1:]
-    return torch.searchsorted(cumulated, place, right=True).squeeze(-1).clamp_(max=logits.shape[-1] - 1)
+    threshold = uniform.unsqueeze(-1) * cumulated[:, -1:]
+    return torch.searchsorted(cumulated, threshold, right=True).squeeze(-1).clamp_(max=logits.shape[-1] - 1)

@@ -1,7 +1,12 @@
 """Seq2Seq: an LSTM encoder-decoder. It knows nothing of strategies, losses or tasks.
 
-A decoder pass comes in two forms with the same numbers: `decode` runs whole sequences through the fused
-LSTM; `step`, `attend` and `vocabulary` go one token at a time, for choosing inputs and for decoding.
+What the others ask of a model is four methods, and another body than the LSTM would have to offer these:
+`masks` draws a batch's dropout; `encode` reads sources; `decode` runs whole sequences; `predict` takes one token
+in and gives logits out. The last two are one decoder with the same numbers: `decode` is for learning, `predict`
+for choosing inputs and for search. There is no `forward`, since no one of them is the model, and no difference
+between `train()` and `eval()`, since dropout is in the masks alone. Nor is there a device: a run is one thread of a
+processor, and many runs go on at once.
+
 Attention reads the encoder only at the readout (Luong et al. 2015, without input feeding), so that the
 recurrence depends on the inputs alone and the whole-sequence pass stays possible.
 
@@ -10,7 +15,7 @@ Shapes: B batch, S source length, T target length, E embedding, H hidden, V targ
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +25,12 @@ from ssrun.config.run import ModelConfig
 from ssrun.seq2seq.vocabulary import BOS, PAD
 
 State = list[tuple[Tensor, Tensor]]  # for each layer h and c, [B, H]
-NEVER = -1e4  # the bias of a token that is never said: its probability, and so its gradient, is exactly 0
+MASKED = -1e4  # the bias of a token that is never said: its probability, and so its gradient, is exactly 0
+
+
+def select(state: State, rows: Tensor) -> State:
+    """The state of some sequences, by index."""
+    return [(hidden[rows], cell[rows]) for hidden, cell in state]
 
 
 class Memory(NamedTuple):
@@ -36,14 +46,9 @@ class Memory(NamedTuple):
     bias: Tensor
     initial: State
 
-    def detach(self) -> Memory:
-        """The same without gradient."""
-        initial = [(hidden.detach(), cell.detach()) for hidden, cell in self.initial]
-        return Memory(self.states.detach(), self.bias, initial)
-
-    def of(self, rows: Tensor) -> Memory:
-        """Some sequences of the batch, by number."""
-        return Memory(self.states[rows], self.bias[rows], [(h[rows], c[rows]) for h, c in self.initial])
+    def select(self, rows: Tensor) -> Memory:
+        """The memory of some sequences, by index."""
+        return Memory(self.states[rows], self.bias[rows], select(self.initial, rows))
 
 
 class Masks(NamedTuple):
@@ -64,6 +69,44 @@ class Masks(NamedTuple):
     decoder: list[Tensor]
 
 
+class Prediction(NamedTuple):
+    """One step of the decoder.
+
+    Attributes:
+        logits: [rows, V], of what comes after the token.
+        state: After the token.
+        attention: [B, S], where the step looked; None where it has no dot attention or nothing was read out.
+    """
+
+    logits: Tensor
+    state: State
+    attention: Tensor | None
+
+
+class LSTM(nn.LSTM):
+    """One LSTM layer: torch's fused kernel over whole sequences, and the same by hand one step at a time.
+
+    By hand because `nn.LSTMCell` multiplies the input by w_ih at every step. Here that product is apart, so that
+    it can be looked up by token where the inputs are embeddings: a table of V rows, made once a walk.
+    """
+
+    weight_ih_l0: Tensor  # [4H, E or H]; the four gates lie in the order i, f, g, o
+    weight_hh_l0: Tensor  # [4H, H]
+    bias_ih_l0: Tensor  # [4H]
+    bias_hh_l0: Tensor  # [4H]
+
+    def input_gates(self, inputs: Tensor) -> Tensor:
+        """What inputs [N, E or H] add to the gates, biases included: [N, 4H]."""
+        return torch.addmm(self.bias_ih_l0 + self.bias_hh_l0, inputs, self.weight_ih_l0.T)
+
+    def step(self, input_gates: Tensor, before: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """The layer's h and c, each [B, H], from its input gates [B, 4H] and the h and c before."""
+        hidden, cell = before
+        i, f, g, o = torch.addmm(input_gates, hidden, self.weight_hh_l0.T).chunk(4, 1)
+        cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
+        return o.sigmoid() * cell.tanh(), cell
+
+
 class Seq2Seq(nn.Module):
     """Embedding, LSTM encoder, LSTM decoder, readout.
 
@@ -71,7 +114,7 @@ class Seq2Seq(nn.Module):
         config: Sizes and attention.
         source_size: Size of the source vocabulary.
         target_size: Size of the target vocabulary, V.
-        generator: Draws the initial weights.
+        generator: Draws the initial weights; None (torch's own) also where weights are only shapes, on device `meta`.
     """
 
     def __init__(
@@ -83,12 +126,15 @@ class Seq2Seq(nn.Module):
     ) -> None:
         super().__init__()
         self.config = config
+        self.target_size = target_size
         embedding, hidden = config.embedding, config.hidden
         self.source_embedding = nn.Embedding(source_size, embedding)
         self.target_embedding = nn.Embedding(target_size, embedding)
+        # One-layer LSTMs in a list: between layers stands a mask that is the same at every position, which
+        # nn.LSTM(num_layers=..., dropout=...) cannot do.
         sizes = [embedding] + [hidden] * (config.layers - 1)
-        self.encoder = nn.ModuleList(nn.LSTM(size, hidden, batch_first=True) for size in sizes)
-        self.decoder = nn.ModuleList(nn.LSTM(size, hidden, batch_first=True) for size in sizes)
+        self.encoder = nn.ModuleList(LSTM(size, hidden, batch_first=True) for size in sizes)
+        self.decoder = nn.ModuleList(LSTM(size, hidden, batch_first=True) for size in sizes)
         self.combine = None if config.attention == "none" else nn.Linear(2 * hidden, hidden)
         self.output = nn.Linear(hidden, target_size)
         self._initialise(generator)
@@ -96,15 +142,20 @@ class Seq2Seq(nn.Module):
     @torch.no_grad()
     def _initialise(self, generator: torch.Generator | None) -> None:
         """Uniform in +-1/sqrt(fan) as torch's own LSTM, forget gates open, embeddings normal / sqrt(E)."""
-        for name, weight in self.named_parameters():
-            if "embedding" in name:
-                weight.normal_(0, self.config.embedding**-0.5, generator=generator)
-            else:
-                bound = (2 * self.config.hidden if "combine" in name else self.config.hidden) ** -0.5
-                weight.uniform_(-bound, bound, generator=generator)
-            if "bias_hh" in name:  # gates lie in the order input, forget, cell, output
-                weight[self.config.hidden : 2 * self.config.hidden] += 1
-        self.output.bias[[PAD, BOS]] = NEVER
+
+        def uniform(module: nn.Module, fan: int) -> None:
+            for weight in module.parameters():
+                weight.uniform_(-(fan**-0.5), fan**-0.5, generator=generator)
+
+        for module in self.modules():  # in the order of their making, which is that of the draws
+            if isinstance(module, nn.Embedding):
+                module.weight.normal_(0, module.embedding_dim**-0.5, generator=generator)
+            elif isinstance(module, LSTM):
+                uniform(module, module.hidden_size)
+                module.bias_hh_l0[module.hidden_size : 2 * module.hidden_size] += 1  # f
+            elif isinstance(module, nn.Linear):
+                uniform(module, module.in_features)
+        self.output.bias[[PAD, BOS]] = MASKED
 
     def masks(self, size: int, generator: torch.Generator) -> Masks | None:
         """Dropout masks for a batch of `size` sequences; None where nothing is dropped."""
@@ -152,75 +203,91 @@ class Seq2Seq(nn.Module):
             hidden, _ = lstm(hidden, (state[0].unsqueeze(0), state[1].unsqueeze(0)))
             if masks:
                 hidden = hidden * masks.decoder[layer].unsqueeze(1)
-        return self.vocabulary(self.attend(memory, hidden, 0))
+        features, _ = self.attend(memory, hidden, 0)
+        return self.logits(features)
 
-    def step(
-        self, token: Tensor, state: State, masks: Masks | None = None, table: Tensor | None = None
-    ) -> tuple[Tensor, State]:
-        """One decoder step: tokens [B] and the state before to the hidden output [B, H] and the state after.
+    def predict(
+        self,
+        token: Tensor,
+        state: State,
+        memory: Memory,
+        position: int,
+        masks: Masks | None = None,
+        rows: Tensor | None = None,
+        gate_table: Tensor | None = None,
+    ) -> Prediction:
+        """One token in, logits out: the decoder's step at one position.
 
         Args:
-            token: [B] ids.
-            state: Before the step.
+            token: [B] ids, the inputs at this position.
+            state: Before the token: `memory.initial` at position 0, then what the step before returned.
+            memory: Of the sources.
+            position: From 0.
             masks: Dropout masks, None for none.
-            table: The first layer's input gates by token, from `table`; only where nothing is dropped.
+            rows: Indices of the sequences whose logits are asked for; None for all. Where it is empty the state
+                goes on and nothing is read out.
+            gate_table: From `gate_table`, to spare work; only where nothing is dropped.
         """
-        if table is not None:
-            gates = table[token]
-        else:
-            embedded = self.target_embedding(token)
-            gates = self.input_gates(0, embedded * masks.target if masks else embedded)
-        after: State = []
-        for layer, (before, cell) in enumerate(state):
-            w_hh = weights_of(self.decoder[layer])[1]
-            hidden, cell_after = cell_of(torch.addmm(gates, before, w_hh.T), cell)
-            after.append((hidden, cell_after))
-            if masks:
-                hidden = hidden * masks.decoder[layer]
-            if layer + 1 < len(state):
-                gates = self.input_gates(layer + 1, hidden)
-        return hidden, after
+        hidden, state = self._advance(token, state, masks, gate_table)
+        if rows is not None and not len(rows):
+            return Prediction(hidden.new_empty(0, self.target_size), state, None)
+        features, attention = self.attend(memory, hidden.unsqueeze(1), position)
+        features = features.squeeze(1) if rows is None else features.squeeze(1)[rows]
+        return Prediction(self.logits(features), state, None if attention is None else attention.squeeze(1))
 
-    def input_gates(self, layer: int, inputs: Tensor) -> Tensor:
-        """What a decoder layer's inputs [N, E or H] add to its gates, biases included: [N, 4H]."""
-        w_ih, _, b_ih, b_hh = weights_of(self.decoder[layer])
-        return torch.addmm(b_ih + b_hh, inputs, w_ih.T)
-
-    def table(self, asked: int) -> Tensor | None:
+    def gate_table(self, queries: int) -> Tensor | None:
         """The first layer's input gates of every token, [V, 4H]; None where fewer than V tokens will be asked for."""
         tokens = self.target_embedding.weight
-        return self.input_gates(0, tokens) if asked >= len(tokens) else None
+        return self._decoder_layers[0].input_gates(tokens) if queries >= len(tokens) else None
 
-    def attention(self, memory: Memory, hidden: Tensor) -> Tensor:
-        """Dot attention's weights [B, T, S] for hidden [B, T, H]: softmax over the real source positions."""
-        return torch.baddbmm(memory.bias, hidden, memory.states.transpose(1, 2)).softmax(-1)
+    def _advance(
+        self, token: Tensor, state: State, masks: Masks | None, gate_table: Tensor | None
+    ) -> tuple[Tensor, State]:
+        """Tokens [B] and the state before to the top layer's output [B, H] and the state after."""
+        layers = self._decoder_layers
+        if gate_table is not None:
+            gates = gate_table[token]
+        else:
+            embedded = self.target_embedding(token)
+            gates = layers[0].input_gates(embedded * masks.target if masks else embedded)
+        after: State = []
+        for layer, lstm in enumerate(layers):
+            hidden, cell = lstm.step(gates, state[layer])
+            after.append((hidden, cell))
+            if masks:
+                hidden = hidden * masks.decoder[layer]
+            if layer + 1 < len(layers):
+                gates = layers[layer + 1].input_gates(hidden)
+        return hidden, after
 
-    def attend(self, memory: Memory, hidden: Tensor, position: int) -> Tensor:
-        """Joins hidden [B, T, H], of target positions from `position` on, with what the encoder holds for them."""
+    @property
+    def _decoder_layers(self) -> list[LSTM]:
+        return cast("list[LSTM]", self.decoder)  # torch does not type what is in a ModuleList
+
+    def attend(self, memory: Memory, hidden: Tensor, position: int) -> tuple[Tensor, Tensor | None]:
+        """Joins the decoder's output with what the encoder holds for it.
+
+        Args:
+            memory: Of the sources.
+            hidden: [B, T, H], of target positions from `position` on.
+            position: From 0.
+
+        Returns:
+            Features [B, T, H], and dot attention's weights [B, T, S], a softmax over the real source positions;
+            None where attention is `none` or `aligned`.
+        """
         if self.combine is None:
-            return hidden
+            return hidden, None
+        weights = None
         if self.config.attention == "dot":
-            context = self.attention(memory, hidden) @ memory.states
+            weights = torch.baddbmm(memory.bias, hidden, memory.states.transpose(1, 2)).softmax(-1)
+            context = weights @ memory.states
         else:
             context = memory.states[:, position : position + hidden.shape[1]]
             missing = hidden.shape[1] - context.shape[1]
             context = nn.functional.pad(context, (0, 0, 0, missing))
-        return torch.tanh(self.combine(torch.cat((hidden, context), -1)))
+        return torch.tanh(self.combine(torch.cat((hidden, context), -1))), weights
 
-    def vocabulary(self, features: Tensor) -> Tensor:
+    def logits(self, features: Tensor) -> Tensor:
         """Logits [..., V] of features [..., H]."""
-        logits: Tensor = self.output(features)
-        return logits
-
-
-def weights_of(lstm: nn.Module) -> list[Tensor]:
-    """The weights of a one-layer LSTM: w_ih [4H, E], w_hh [4H, H], b_ih and b_hh [4H]."""
-    weights: list[Tensor] = lstm.all_weights[0]  # type: ignore[assignment, index]
-    return weights
-
-
-def cell_of(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """The LSTM's hidden output and cell [B, H], of its gates [B, 4H] before their nonlinearity and the cell before."""
-    write, keep, content, read = gates.chunk(4, 1)
-    cell = keep.sigmoid() * cell + write.sigmoid() * content.tanh()
-    return read.sigmoid() * cell.tanh(), cell
+        return cast("Tensor", self.output(features))

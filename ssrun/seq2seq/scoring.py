@@ -6,8 +6,8 @@ over the SAME positions, so that their difference, the exposure gap, means somet
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import torch
@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from ssrun.config.run import ScoringConfig
 from ssrun.seq2seq.batches import Batch, collate
-from ssrun.seq2seq.decoder_inputs import feed, shift
+from ssrun.seq2seq.decoder_inputs import free_running_inputs, teacher_forced_inputs
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.search import decode
-from ssrun.seq2seq.vocabulary import PAD, Vocabulary
+from ssrun.seq2seq.vocabulary import PAD, Vocabularies, Vocabulary
 from ssrun.system import signals as interruption
 from ssrun.tasks import Example, Task, Tokens
 
@@ -36,125 +36,115 @@ class Scores(NamedTuple):
         curves: Errors in % by target position, from the first: `next_step` and `decoding`, and `positions`,
             the number of pairs that reach so far.
         outputs: The decoded tokens, in the examples' order.
-        next_step: For each example the argmax at each of its positions (EOS too), fed the true tokens.
-        decoding: The same, fed its own argmax.
+        teacher_forced: For each example the argmax at each of its positions (EOS too), fed the true tokens.
+        free_running: The same, fed its own argmax.
         signature: sacreBLEU's.
     """
 
     values: dict[str, float]
     curves: dict[str, list[float]]
     outputs: list[Tokens]
-    next_step: list[Tokens]
-    decoding: list[Tokens]
+    teacher_forced: list[Tokens]
+    free_running: list[Tokens]
     signature: str
 
 
 class _Errors:
-    """Losses and errors, summed over batches, overall and by position."""
+    """Losses and errors under one way of feeding, summed over batches, overall and by position."""
 
     def __init__(self, examples: int) -> None:
         self.loss = 0.0
+        self.errors = 0
+        self.by_position = torch.zeros(CURVE)
         self.predicted: list[Tokens] = [()] * examples
-        self.wrong = torch.zeros(CURVE)
-        self.wrong_in_all = 0
-        self.flawless = 0
 
-    def add(self, logits: Tensor, target: Tensor, numbers: Sequence[int], vocabulary: Vocabulary) -> None:
+    def add(self, logits: Tensor, target: Tensor, indices: Sequence[int], vocabulary: Vocabulary) -> None:
         real = target != PAD
         nats = nn.functional.cross_entropy(logits.transpose(1, 2), target, ignore_index=PAD, reduction="none")
         self.loss += float(nats.double().sum())
         predicted = logits.argmax(-1)
-        for number, ids, length in zip(numbers, predicted.tolist(), real.sum(1).tolist(), strict=True):
-            self.predicted[number] = tuple(vocabulary.tokens[id_] for id_ in ids[:length])
-        wrong = (predicted != target) & real
-        self.wrong_in_all += int(wrong.sum())
-        self.flawless += int((~wrong.any(1)).sum())
-        by_position = wrong.sum(0)[:CURVE]
-        self.wrong[: len(by_position)] += by_position
+        for index, ids, length in zip(indices, predicted.tolist(), real.sum(1).tolist(), strict=True):
+            self.predicted[index] = tuple(vocabulary.tokens[id_] for id_ in ids[:length])
+        by_position = ((predicted != target) & real).sum(0)
+        self.errors += int(by_position.sum())
+        self.by_position[: len(by_position)] += by_position[:CURVE]
 
 
 @torch.no_grad()
 def score(
-    model: Seq2Seq,
-    task: Task,
-    examples: Sequence[Example],
-    source: Vocabulary,
-    target: Vocabulary,
-    config: ScoringConfig,
+    model: Seq2Seq, task: Task, examples: Sequence[Example], vocabularies: Vocabularies, config: ScoringConfig
 ) -> Scores:
     """Scores a model on these examples.
 
     Raises:
         Interrupted: A signal came.
     """
-    forced, free = _Errors(len(examples)), _Errors(len(examples))
-    counts, positions = torch.zeros(CURVE), 0
+    teacher_forced, free_running = _Errors(len(examples)), _Errors(len(examples))
+    reached, positions = torch.zeros(CURVE), 0
     outputs: list[Tokens] = [()] * len(examples)
     limit = max(len(reference) for example in examples for reference in example.references) + ROOM
-    for numbers, batch in batches_of(examples, source, target):
+    for indices, (source, lengths, target) in batches_of(examples, vocabularies):
         interruption.check()
-        memory = model.encode(batch.source, batch.lengths)
-        forced.add(model.decode(memory, shift(batch.target)), batch.target, numbers, target)
-        own = feed(model, memory, batch.target, epsilon=0, feed="argmax", draws=None)
-        free.add(model.decode(memory, own.inputs), batch.target, numbers, target)
-        reached = (batch.target != PAD).sum(0)
-        positions += int(reached.sum())
-        counts[: len(reached[:CURVE])] += reached[:CURVE]
-        for number, ids in zip(numbers, decode(model, memory, limit, config.beam, config.length_penalty), strict=True):
-            outputs[number] = target.decode(ids)
+        memory = model.encode(source, lengths)
+        for errors, inputs in (
+            (teacher_forced, teacher_forced_inputs(target)),
+            (free_running, free_running_inputs(model, memory, target)),
+        ):
+            errors.add(model.decode(memory, inputs), target, indices, vocabularies.target)
+        real = (target != PAD).sum(0)
+        positions += int(real.sum())
+        reached[: len(real)] += real[:CURVE]
+        for index, ids in zip(indices, decode(model, memory, limit, config.beam, config.length_penalty), strict=True):
+            outputs[index] = vocabularies.target.decode(ids)
     bleu, signature = corpus_bleu(outputs, [example.references for example in examples])
+    exact = [output in example.references for output, example in zip(outputs, examples, strict=True)]
     values = {
         "bleu": bleu,
-        "exact_match": 100 * _share(o in e.references for o, e in zip(outputs, examples, strict=True)),
+        "exact_match": 100 * (sum(exact) / len(exact)),
         **task.judge(examples, outputs),
-        "free_running_loss": free.loss / positions,
-        "teacher_forced_loss": forced.loss / positions,
-        "exposure_gap": (free.loss - forced.loss) / positions,
-        "next_step_error": 100 * forced.wrong_in_all / positions,
-        "decoding_error": 100 * free.wrong_in_all / positions,
+        "free_running_loss": free_running.loss / positions,
+        "teacher_forced_loss": teacher_forced.loss / positions,
+        "exposure_gap": (free_running.loss - teacher_forced.loss) / positions,
+        "next_step_error": 100 * teacher_forced.errors / positions,
+        "decoding_error": 100 * free_running.errors / positions,
     }
-    length = int((counts > 0).sum())
+    length = int((reached > 0).sum())
     curves = {
-        "next_step": _round(100 * forced.wrong[:length] / counts[:length]),
-        "decoding": _round(100 * free.wrong[:length] / counts[:length]),
-        "positions": counts[:length].tolist(),
+        "next_step": _rounded(100 * teacher_forced.by_position[:length] / reached[:length]),
+        "decoding": _rounded(100 * free_running.by_position[:length] / reached[:length]),
+        "positions": reached[:length].tolist(),
     }
-    return Scores(values, curves, outputs, forced.predicted, free.predicted, signature)
+    return Scores(values, curves, outputs, teacher_forced.predicted, free_running.predicted, signature)
 
 
-def batches_of(
-    examples: Sequence[Example], source: Vocabulary, target: Vocabulary
-) -> Iterator[tuple[list[int], Batch]]:
-    """The examples in batches of like lengths, each with the examples' numbers."""
+def batches_of(examples: Sequence[Example], vocabularies: Vocabularies) -> Iterator[tuple[list[int], Batch]]:
+    """The examples in batches of like lengths, each with the examples' indices."""
     order = sorted(range(len(examples)), key=lambda n: (len(examples[n].source), len(examples[n].target)))
     for start in range(0, len(order), AT_ONCE):
-        numbers = order[start : start + AT_ONCE]
-        yield (
-            numbers,
-            collate([(source.encode(examples[n].source), target.encode(examples[n].target)) for n in numbers]),
-        )
+        indices = order[start : start + AT_ONCE]
+        yield indices, collate([vocabularies.encode(examples[index]) for index in indices])
 
 
 def corpus_bleu(outputs: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> tuple[float, str]:
     """Corpus BLEU, 0-100, and its signature, by sacreBLEU on tokens joined by spaces (Papineni et al. 2002, Post 2018).
 
-    All references count; where examples have different numbers of them, the missing ones are None.
+    All references count.
     """
-    streams: Any = [  # sacrebleu's annotation does not know of None
-        [" ".join(of_one[k]) if k < len(of_one) else None for of_one in references]
-        for k in range(max(map(len, references)))
-    ]
+    streams = reference_streams([[" ".join(reference) for reference in item] for item in references])
     metric = BLEU(tokenize="none", force=True)
     result = metric.corpus_score([" ".join(output) for output in outputs], streams)
     return float(result.score), str(metric.get_signature())
 
 
-def _share(flags: Any) -> float:
-    """The share of true flags."""
-    values = list(flags)
-    return float(sum(values) / len(values))
+def reference_streams(references: Sequence[Sequence[str]]) -> Any:
+    """The references of each output as sacreBLEU wants them: stream k is the k-th reference of every output.
+
+    Where outputs have different numbers of references the missing ones are None, which sacreBLEU's annotations do
+    not know of.
+    """
+    return [list(stream) for stream in zip_longest(*references)]
 
 
-def _round(values: Tensor) -> list[float]:
-    """Percentages to two decimals, as they are stored."""
-    return [round(value, 2) for value in values.tolist() if math.isfinite(value)]
+def _rounded(percentages: Tensor) -> list[float]:
+    """To two decimals, as they are stored."""
+    return [round(value, 2) for value in percentages.tolist()]

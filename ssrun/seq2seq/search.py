@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from ssrun.seq2seq.model import Memory, Seq2Seq, State
+from ssrun.seq2seq.model import Memory, Seq2Seq, State, select
 from ssrun.seq2seq.vocabulary import BOS, EOS
 from ssrun.system import signals as interruption
 
 HYPOTHESES = 4096  # in memory at once, of all sources of a beam search
+
+
+def length_limit(source: Sequence[str]) -> int:
+    """Most tokens of an output, EOS included, where no reference says how long one should be."""
+    return 4 * len(source) + 10
 
 
 @torch.no_grad()
@@ -25,38 +32,54 @@ def decode(model: Seq2Seq, memory: Memory, limit: int, beam: int = 1, length_pen
             counted in tokens with EOS (Wu et al. 2016 without their constant).
     """
     if beam == 1:
-        return [row.tolist() for row in greedy(model, memory, limit)]
+        tokens, _ = greedy(model, memory, limit)
+        return [row.tolist() for row in tokens]
     size, step = len(memory.states), max(1, HYPOTHESES // beam)
     parts = [torch.arange(start, min(start + step, size)) for start in range(0, size, step)]
-    searched = (beam_search(model, memory.of(part), limit, beam, length_penalty) for part in parts)
+    searched = (beam_search(model, memory.select(part), limit, beam, length_penalty) for part in parts)
     return [output for outputs in searched for output in outputs]
 
 
-def greedy(model: Seq2Seq, memory: Memory, limit: int) -> Tensor:
-    """The argmax at each step, [B, at most `limit`]; what comes after an EOS means nothing."""
+@torch.no_grad()
+def greedy(model: Seq2Seq, memory: Memory, limit: int, with_attention: bool = False) -> tuple[Tensor, Tensor | None]:
+    """The argmax at each step.
+
+    Args:
+        model: The network.
+        memory: Of the sources.
+        limit: Most tokens of an output, EOS included.
+        with_attention: Whether to keep where each step looked.
+
+    Returns:
+        Tokens [B, T], T at most `limit`: what comes after an EOS means nothing. And, where asked for and the model
+        has dot attention, its weights [B, T, S].
+    """
     token = torch.full((len(memory.states),), BOS)
     ended = torch.zeros(len(token), dtype=torch.bool)
-    state, outputs = memory.initial, []
+    state = memory.initial
+    tokens: list[Tensor] = []
+    weights: list[Tensor] = []
     for position in range(limit):
         interruption.check()
-        hidden, state = model.step(token, state)
-        features = model.attend(memory, hidden.unsqueeze(1), position).squeeze(1)
-        token = model.vocabulary(features).argmax(-1)
-        outputs.append(token)
+        logits, state, attention = model.predict(token, state, memory, position)
+        token = logits.argmax(-1)
+        tokens.append(token)
+        if with_attention and attention is not None:
+            weights.append(attention)
         ended |= token == EOS
         if ended.all():
             break
-    return torch.stack(outputs, 1)
+    return torch.stack(tokens, 1), torch.stack(weights, 1) if weights else None
 
 
 def beam_search(model: Seq2Seq, memory: Memory, limit: int, beam: int, length_penalty: float) -> list[list[int]]:
-    """Beam search; a hypothesis that has said EOS keeps its place in the beam with its final score.
+    """Beam search; a hypothesis that has said EOS stays in the beam with its final score.
 
     Shapes: B sources, K beam, V vocabulary; row b K + k of a state is hypothesis k of source b.
     """
     size = len(memory.states)
     rows = torch.arange(size).repeat_interleave(beam)
-    wide = memory.of(rows)
+    wide = memory.select(rows)
     state: State = wide.initial
     token = torch.full((size * beam,), BOS)
     total = torch.full((size, beam), -torch.inf)  # log p
@@ -66,23 +89,21 @@ def beam_search(model: Seq2Seq, memory: Memory, limit: int, beam: int, length_pe
     outputs = torch.zeros(size, beam, 0, dtype=torch.long)
     for position in range(limit):
         interruption.check()
-        hidden, state = model.step(token, state)
-        features = model.attend(wide, hidden.unsqueeze(1), position).squeeze(1)
-        log_p = model.vocabulary(features).log_softmax(-1).view(size, beam, -1)
-        vocabulary = log_p.shape[-1]
+        logits, state, _ = model.predict(token, state, wide, position)
+        log_p = logits.log_softmax(-1).view(size, beam, model.target_size)
         log_p = log_p.masked_fill(ended.unsqueeze(-1), -torch.inf)
         log_p[..., EOS] = log_p[..., EOS].masked_fill(ended, 0)  # an ended hypothesis goes on as itself
         after = (total.unsqueeze(-1) + log_p).view(size, -1)
-        grown = (lengths + (~ended).float()).unsqueeze(-1).expand(size, beam, vocabulary).reshape(size, -1)
+        grown = (lengths + (~ended).float()).unsqueeze(-1).expand_as(log_p).reshape(size, -1)
         chosen = (after / grown**length_penalty).topk(beam, -1).indices
-        parent, word = chosen // vocabulary, chosen % vocabulary
+        parent = chosen // model.target_size
+        word = chosen % model.target_size
         total, lengths = after.gather(1, chosen), grown.gather(1, chosen)
         ended = ended.gather(1, parent) | (word == EOS)
         outputs = torch.cat((outputs.gather(1, parent.unsqueeze(-1).expand(-1, -1, position)), word.unsqueeze(-1)), -1)
-        flat = (torch.arange(size).unsqueeze(1) * beam + parent).flatten()
-        state = [(hidden[flat], cell[flat]) for hidden, cell in state]
+        state = select(state, (torch.arange(size).unsqueeze(1) * beam + parent).flatten())
         token = word.flatten()
         if ended.all():
             break
     best = (total / lengths**length_penalty).argmax(-1)
-    return [outputs[row, place].tolist() for row, place in enumerate(best.tolist())]
+    return [outputs[row, hypothesis].tolist() for row, hypothesis in enumerate(best.tolist())]

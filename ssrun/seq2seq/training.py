@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from ssrun.config.run import RunConfig
 from ssrun.seq2seq import streams
-from ssrun.seq2seq.batches import Batch, Batches
-from ssrun.seq2seq.decoder_inputs import Fed, draws, feed
-from ssrun.seq2seq.model import Masks, Memory, Seq2Seq
+from ssrun.seq2seq.batches import Batches
+from ssrun.seq2seq.decoder_inputs import DecoderInputs, draw, scheduled_inputs
+from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.vocabulary import PAD
 
 
@@ -23,14 +23,14 @@ class Step(NamedTuple):
     Attributes:
         step: From 0.
         epsilon: What the schedule said.
-        loss: Nats per real position, under the inputs that were fed.
-        fed: The decoder's inputs.
+        loss: Nats per real position, under these inputs.
+        inputs: What the decoder was fed.
     """
 
     step: int
     epsilon: float
     loss: float
-    fed: Fed
+    inputs: DecoderInputs
 
 
 class Diverged(Exception):
@@ -51,16 +51,6 @@ def adam(model: Seq2Seq, config: RunConfig) -> torch.optim.Adam:
     return torch.optim.Adam(model.parameters(), lr=config.training.learning_rate, fused=True)
 
 
-def choose(
-    model: Seq2Seq, memory: Memory, batch: Batch, config: RunConfig, step: int, masks: Masks | None
-) -> tuple[float, Fed]:
-    """The epsilon of this step, and what the decoder is fed under it."""
-    strategy, seed = config.strategy, config.seed
-    epsilon = strategy.schedule(step, config.training.steps)
-    chance = draws(batch.target, strategy.coin, seed, step)
-    return epsilon, feed(model, memory, batch.target, epsilon, strategy.feed, chance, masks)
-
-
 def train(
     model: Seq2Seq, optimiser: torch.optim.Adam, batches: Batches, config: RunConfig, first: int = 0
 ) -> Iterator[Step]:
@@ -69,14 +59,20 @@ def train(
     Raises:
         Diverged: The loss is not finite; the weights are those before that step.
     """
-    for step in range(first, config.training.steps):
+    strategy = config.strategy
+    steps = config.training.steps
+    for step in range(first, steps):
         batch = batches.at(step)
         masks = model.masks(len(batch.target), streams.generator(config.seed, "dropout", step))
         memory = model.encode(batch.source, batch.lengths, masks)
 
-        epsilon, fed = choose(model, memory, batch, config, step, masks)  # feed ...
+        epsilon = strategy.schedule(step, steps)
+        draws = draw(batch.target, strategy.coin, config.seed, step)
+        # Feed, without gradient ...
+        inputs = scheduled_inputs(model, memory, batch.target, epsilon, strategy.feed, draws, masks)
 
-        logits = model.decode(memory, fed.inputs, masks)  # ... then learn
+        # ... then learn, in one pass over what was fed.
+        logits = model.decode(memory, inputs.tokens, masks)
         loss = loss_of(logits, batch.target)
         if not math.isfinite(value := loss.item()):
             raise Diverged(step, value)
@@ -84,4 +80,4 @@ def train(
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), config.training.clip)
         optimiser.step()
-        yield Step(step, epsilon, value, fed)
+        yield Step(step, epsilon, value, inputs)

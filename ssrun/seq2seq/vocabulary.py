@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ssrun.tasks import Example, Task
 
 PAD, BOS, EOS, UNKNOWN = 0, 1, 2, 3
 SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
@@ -17,7 +20,7 @@ class Vocabulary:
 
     def __init__(self, tokens: Iterable[str]) -> None:
         self.tokens = [*SPECIALS, *(token for token in tokens if token != SPECIALS[UNKNOWN])]
-        self._ids = {token: number for number, token in enumerate(self.tokens)}
+        self._ids = {token: index for index, token in enumerate(self.tokens)}
         if len(self._ids) != len(self.tokens):
             raise ValueError("a vocabulary's tokens must be distinct and none of " + ", ".join(SPECIALS))
 
@@ -32,8 +35,24 @@ class Vocabulary:
     def decode(self, ids: Iterable[int]) -> tuple[str, ...]:
         """The tokens before the first EOS."""
         tokens = []
-        for number in ids:
-            if number == EOS:
+        for index in ids:
+            if index == EOS:
                 break
-            tokens.append(self.tokens[number])
+            tokens.append(self.tokens[index])
         return tuple(tokens)
+
+
+class Vocabularies(NamedTuple):
+    """What both sides of a task are written in."""
+
+    source: Vocabulary
+    target: Vocabulary
+
+    @classmethod
+    def of(cls, task: Task) -> Vocabularies:
+        """A task's: its own tokens in its own order."""
+        return cls(Vocabulary(task.source_tokens()), Vocabulary(task.target_tokens()))
+
+    def encode(self, example: Example) -> tuple[list[int], list[int]]:
+        """The ids of an example's source and of its target, each with its EOS."""
+        return self.source.encode(example.source), self.target.encode(example.target)

@@ -17,10 +17,10 @@ from torch import nn
 from ssrun.config.run import RunConfig, resolve
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batches
-from ssrun.seq2seq.decoder_inputs import draws
+from ssrun.seq2seq.decoder_inputs import draw
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.training import adam, train
-from ssrun.seq2seq.vocabulary import Vocabulary
+from ssrun.seq2seq.vocabulary import Vocabularies
 from tests.support import textbook
 
 LENGTH = 20
@@ -31,9 +31,7 @@ class Prepared(Batches):
     """Batches made before the clock starts."""
 
     def __init__(self, config: RunConfig) -> None:
-        task = config.task
-        source, target = Vocabulary(task.source_tokens()), Vocabulary(task.target_tokens())
-        super().__init__(task, source, target, config.training.batch_size, config.seed)
+        super().__init__(config.task, Vocabularies.of(config.task), config.training.batch_size, config.seed)
         self.at(0)
 
 
@@ -60,8 +58,8 @@ def textbook_steps(config: RunConfig, batches: Batches) -> Iterator[object]:
     for step in range(config.training.steps):
         batch = batches.at(step)
         epsilon = strategy.schedule(step, config.training.steps)
-        chance = draws(batch.target, strategy.coin, config.seed, step)
-        loss = textbook.loss(model, batch, epsilon, strategy.feed, chance)
+        draws = draw(batch.target, strategy.coin, config.seed, step)
+        loss = textbook.loss(model, batch, epsilon, strategy.feed, draws)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), config.training.clip)

@@ -13,7 +13,7 @@ import torch
 from ssrun.config.run import resolve
 from ssrun.runs.execution import prepare
 from ssrun.seq2seq.batches import POOL, Batch, Batches, collate, pad
-from ssrun.seq2seq.vocabulary import EOS, PAD, SPECIALS, Vocabulary
+from ssrun.seq2seq.vocabulary import EOS, PAD, SPECIALS, Vocabularies, Vocabulary
 from ssrun.strategies import STRATEGIES
 from ssrun.tasks import HELD_OUT, Example, Split, Task
 from ssrun.tasks.symbols import Copy
@@ -43,7 +43,7 @@ SMALL = Copy(symbols=3, length="2..5", validation_pairs=20, test_pairs=40)
 
 
 def batches_of(task: Task, size: int = 8, seed: int = 0) -> Batches:
-    return Batches(task, Vocabulary(task.source_tokens()), Vocabulary(task.target_tokens()), size, seed)
+    return Batches(task, Vocabularies.of(task), size, seed)
 
 
 def same(one: Batch, other: Batch) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import pytest
 import torch
 from torch import Tensor
 
 from ssrun.config.run import ATTENTIONS, ModelConfig
 from ssrun.seq2seq.batches import Batch, collate
-from ssrun.seq2seq.decoder_inputs import shift
+from ssrun.seq2seq.decoder_inputs import teacher_forced_inputs
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.training import loss_of
 from ssrun.seq2seq.vocabulary import BOS, PAD
@@ -21,7 +23,7 @@ CLOSE = {"atol": 1e-11, "rtol": 1e-9}
 
 
 def logits_of(model: Seq2Seq, batch: Batch) -> Tensor:
-    return model.decode(model.encode(batch.source, batch.lengths), shift(batch.target))
+    return model.decode(model.encode(batch.source, batch.lengths), teacher_forced_inputs(batch.target))
 
 
 def summed(model: Seq2Seq, batch: Batch) -> tuple[float, dict[str, Tensor]]:
@@ -95,19 +97,22 @@ def test_stepwise_decoding_equals_whole_sequence_decoding(
     model, batch = tiny.model(attention=attention, layers=layers, dropout=dropout), tiny.batch()
     masks = model.masks(len(batch.target), torch.Generator().manual_seed(1))
     memory = model.encode(batch.source, batch.lengths, masks)
-    inputs = shift(batch.target)
-    state, table, steps = memory.initial, model.table(10**6) if lookup else None, []
-    for position in range(inputs.shape[1]):
-        hidden, state = model.step(inputs[:, position], state, masks, table)
-        steps.append(model.vocabulary(model.attend(memory, hidden.unsqueeze(1), position).squeeze(1)))
-    torch.testing.assert_close(torch.stack(steps, 1), model.decode(memory, inputs, masks), **CLOSE)
+    inputs = teacher_forced_inputs(batch.target)
+    whole = model.decode(memory, inputs, masks)
+    gate_table = model.gate_table(10**6) if lookup else None
+    state = memory.initial
+    asked = cycle([None, torch.tensor([4, 1]), torch.tensor([], dtype=torch.long)])
+    for position, rows in zip(range(inputs.shape[1]), asked, strict=False):
+        logits, state, _ = model.predict(inputs[:, position], state, memory, position, masks, rows, gate_table)
+        expected = whole[:, position] if rows is None else whole[rows, position]
+        torch.testing.assert_close(logits, expected, **CLOSE)
 
 
 @every_kind
 def test_a_logit_depends_on_no_later_input(attention: str, layers: int) -> None:
     model, batch = tiny.model(attention=attention, layers=layers), tiny.batch()
     memory = model.encode(batch.source, batch.lengths)
-    inputs = shift(batch.target)
+    inputs = teacher_forced_inputs(batch.target)
     changed = inputs.clone()
     changed[:, 3] = torch.where(inputs[:, 3] == 5, 6, 5)
     before, after = model.decode(memory, inputs), model.decode(memory, changed)
@@ -119,8 +124,10 @@ def test_some_sequences_of_a_memory_are_those_sequences() -> None:
     model, pairs = tiny.model(), tiny.pairs(6)
     batch = collate(pairs)
     target = batch.target[[4, 1, 4]]
-    some = model.encode(batch.source, batch.lengths).of(torch.tensor([4, 1, 4]))
-    torch.testing.assert_close(model.decode(some, shift(target)), logits_of(model, batch)[[4, 1, 4]], **CLOSE)
+    some = model.encode(batch.source, batch.lengths).select(torch.tensor([4, 1, 4]))
+    torch.testing.assert_close(
+        model.decode(some, teacher_forced_inputs(target)), logits_of(model, batch)[[4, 1, 4]], **CLOSE
+    )
 
 
 # PAD and BOS
@@ -147,7 +154,7 @@ def test_attention_sums_to_one_over_the_real_positions_only() -> None:
     model, batch = tiny.model(attention="dot"), tiny.batch()
     memory = model.encode(batch.source, batch.lengths)
     hidden = torch.randn(len(batch.source), 4, 8, dtype=torch.double, generator=torch.Generator().manual_seed(0))
-    weights = model.attention(memory, hidden)
+    _, weights = model.attend(memory, hidden, 0)
     padding = (batch.source == PAD).unsqueeze(1).expand_as(weights)
     assert weights[padding].abs().max() == 0
     assert (weights[~padding] > 0).all()
@@ -161,7 +168,7 @@ def test_dot_attention_is_luongs() -> None:
     exponentials = torch.stack([hidden[0, 0] @ state for state in memory.states[0]]).exp()
     context = sum(w * state for w, state in zip(exponentials / exponentials.sum(), memory.states[0], strict=True))
     expected = torch.tanh(model.combine.weight @ torch.cat((hidden[0, 0], context)) + model.combine.bias)
-    torch.testing.assert_close(model.attend(memory, hidden, 0)[0, 0], expected, **CLOSE)
+    torch.testing.assert_close(model.attend(memory, hidden, 0)[0][0, 0], expected, **CLOSE)
 
 
 def test_aligned_attention_reads_its_own_position_and_nothing_beyond_the_source() -> None:
@@ -169,12 +176,13 @@ def test_aligned_attention_reads_its_own_position_and_nothing_beyond_the_source(
     memory = model.encode(batch.source, batch.lengths)
     length = batch.source.shape[1]
     hidden = torch.zeros(len(batch.source), length + 2, 8, dtype=torch.double)
-    read = model.attend(memory, hidden, 0)
+    read, _ = model.attend(memory, hidden, 0)
     context = torch.cat((memory.states, torch.zeros_like(memory.states[:, :2])), 1)
     expected = torch.tanh(context @ model.combine.weight[:, 8:].T + model.combine.bias)
     torch.testing.assert_close(read, expected, **CLOSE)
     for position in range(length + 2):
-        torch.testing.assert_close(model.attend(memory, hidden[:, :1], position)[:, 0], expected[:, position], **CLOSE)
+        read, _ = model.attend(memory, hidden[:, :1], position)
+        torch.testing.assert_close(read[:, 0], expected[:, position], **CLOSE)
 
 
 # Weights and masks
@@ -202,6 +210,17 @@ def test_forget_gates_start_open() -> None:
         assert biases[[0, 2, 3]].abs().max() < 0.4
 
 
+def test_a_model_of_shapes_alone_is_built_without_its_weights() -> None:
+    config = ModelConfig(embedding=50, hidden=60, layers=2, attention="dot")
+    with torch.device("meta"):
+        shapes = Seq2Seq(config, 9, 11)
+    assert {weight.device.type for weight in shapes.parameters()} == {"meta"}
+    real = Seq2Seq(config, 9, 11, torch.Generator()).state_dict()
+    assert {name: weight.shape for name, weight in shapes.state_dict().items()} == {
+        name: weight.shape for name, weight in real.items()
+    }
+
+
 def test_masks_keep_the_share_that_is_asked_for_and_the_mean() -> None:
     model = Seq2Seq(ModelConfig(embedding=50, hidden=60, layers=2, dropout=0.3), 9, 9, torch.Generator())
     masks = model.masks(200, torch.Generator().manual_seed(0))
@@ -224,6 +243,6 @@ def test_the_masks_are_the_only_dropout(layers: int) -> None:
     assert torch.equal(logits_of(model, batch), logits_of(model.eval(), batch))
     masks = model.masks(len(batch.source), torch.Generator().manual_seed(0))
     memory = model.encode(batch.source, batch.lengths, masks)
-    once, twice = (model.decode(memory, shift(batch.target), masks) for _ in range(2))
+    once, twice = (model.decode(memory, teacher_forced_inputs(batch.target), masks) for _ in range(2))
     assert torch.equal(once, twice)
     assert not torch.allclose(once, logits_of(model, batch))

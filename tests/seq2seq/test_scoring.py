@@ -18,13 +18,14 @@ from ssrun.seq2seq.batches import collate
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.scoring import Scores, corpus_bleu, score
 from ssrun.seq2seq.training import adam, train
-from ssrun.seq2seq.vocabulary import BOS, EOS, Vocabulary
+from ssrun.seq2seq.vocabulary import BOS, EOS, Vocabularies
 from ssrun.tasks import Example, Tokens
 from ssrun.tasks.symbols import Copy
 from tests.support import tiny
 
 TASK = Copy(symbols=5)
-VOCABULARY = Vocabulary(TASK.target_tokens())
+VOCABULARIES = Vocabularies.of(TASK)
+VOCABULARY = VOCABULARIES.target
 GREEDY = ScoringConfig()
 
 
@@ -38,7 +39,7 @@ def examples_of(count: int, seed: int = 0, longest: int = 6) -> list[Example]:
 
 
 def scored(model: Seq2Seq, examples: Sequence[Example], config: ScoringConfig = GREEDY) -> Scores:
-    return score(model, TASK, examples, VOCABULARY, VOCABULARY, config)
+    return score(model, TASK, examples, VOCABULARIES, config)
 
 
 def by_hand(model: Seq2Seq, example: Example, free: bool) -> tuple[list[float], list[bool], list[int]]:
@@ -75,7 +76,7 @@ def half_trained() -> tuple[RunConfig, Prepared, list[Example]]:
 @cache
 def half_trained_scores() -> Scores:
     config, parts, examples = half_trained()
-    return score(parts.model, config.task, examples, parts.source, parts.target, GREEDY)
+    return score(parts.model, config.task, examples, parts.vocabularies, GREEDY)
 
 
 # Losses and errors
@@ -146,7 +147,7 @@ def test_curves_are_the_errors_by_position() -> None:
     curves = scored(model, examples).curves
     for name, free in (("next_step", False), ("decoding", True)):
         rows = [by_hand(model, example, free)[1] for example in examples]
-        columns = [[row[place] for row in rows if place < len(row)] for place in range(max(map(len, rows)))]
+        columns = [[row[t] for row in rows if t < len(row)] for t in range(max(map(len, rows)))]
         assert curves[name] == [round(100 * sum(column) / len(column), 2) for column in columns]
         assert curves["positions"] == [len(column) for column in columns]
 
@@ -173,17 +174,17 @@ def test_long_targets_are_scored_whole_and_drawn_as_far_as_the_curve_goes() -> N
 
 def test_greedy_exact_match_is_the_share_of_sequences_without_next_step_error() -> None:
     config, parts, examples = half_trained()
-    flawless = 0
+    right = 0
     for example in examples:
-        labels = parts.target.encode(example.target)
-        batch = collate([(parts.source.encode(example.source), labels)])
+        source, labels = parts.vocabularies.encode(example)
+        batch = collate([(source, labels)])
         with torch.no_grad():
             logits = parts.model.decode(parts.model.encode(batch.source), torch.tensor([[BOS, *labels[:-1]]]))
-        flawless += logits[0].argmax(-1).tolist() == labels
+        right += logits[0].argmax(-1).tolist() == labels
     values = half_trained_scores().values
     assert config.scoring.beam == 1
-    assert 0 < flawless < len(examples)
-    assert values["exact_match"] == pytest.approx(100 * flawless / len(examples))
+    assert 0 < right < len(examples)
+    assert values["exact_match"] == pytest.approx(100 * right / len(examples))
 
 
 def test_outputs_are_in_the_order_of_the_examples_and_bleu_is_theirs() -> None:
@@ -252,8 +253,8 @@ def test_the_order_of_evaluation_does_not_matter() -> None:
     model, examples = tiny.model(attention="dot"), examples_of(600)
     order = list(range(600))
     Random(1).shuffle(order)
-    plain, mixed = scored(model, examples), scored(model, [examples[place] for place in order])
-    assert mixed.outputs == [plain.outputs[place] for place in order]
+    plain, mixed = scored(model, examples), scored(model, [examples[index] for index in order])
+    assert mixed.outputs == [plain.outputs[index] for index in order]
     assert mixed.values == pytest.approx(plain.values, rel=1e-12)
     assert mixed.curves == plain.curves
 

@@ -33,7 +33,7 @@ def ended(output: list[int]) -> list[int]:
 
 def log_probability(model: Seq2Seq, memory: Memory, outputs: Tensor) -> Tensor:
     """Of each output [N, T], given one source, by a pass over whole sequences."""
-    wide = memory.of(torch.zeros(len(outputs), dtype=torch.long))
+    wide = memory.select(torch.zeros(len(outputs), dtype=torch.long))
     inputs = torch.cat((torch.full_like(outputs[:, :1], BOS), outputs[:, :-1]), 1)
     with torch.no_grad():
         return model.decode(wide, inputs).log_softmax(-1).gather(2, outputs.unsqueeze(2)).sum((1, 2))
@@ -52,8 +52,8 @@ def best_of_all(model: Seq2Seq, memory: Memory, penalty: float) -> tuple[list[in
         lasts = SAID if length == LIMIT else [EOS]
         outputs = torch.tensor([[*first, last] for first in product(words, repeat=length - 1) for last in lasts])
         scores = log_probability(model, memory, outputs) / length**penalty
-        place = int(scores.argmax())
-        scored.append((float(scores[place]), outputs[place].tolist()))
+        best = int(scores.argmax())
+        scored.append((float(scores[best]), outputs[best].tolist()))
     score, output = max(scored)
     return output, score
 
@@ -66,7 +66,7 @@ def test_a_wide_enough_beam_finds_the_best_of_all_outputs(attention: str, penalt
         memory = memory_of(model, 6)
         found = decode(model, memory, LIMIT, beam=256, length_penalty=penalty)
         for row, output in enumerate(found):
-            alone = memory.of(torch.tensor([row]))
+            alone = memory.select(torch.tensor([row]))
             expected, score = best_of_all(model, alone, penalty)
             assert ended(output) == expected
             assert score_of(model, alone, output, penalty) == pytest.approx(score)
@@ -93,7 +93,7 @@ def test_a_narrow_beam_keeps_the_hypotheses_with_the_best_scores(attention: str,
         model = tiny.model(seed, scale=1.5, attention=attention)
         memory = memory_of(model, 6)
         for row, output in enumerate(decode(model, memory, 6, beam, penalty)):
-            assert ended(output) == searched(model, memory.of(torch.tensor([row])), 6, beam, penalty)
+            assert ended(output) == searched(model, memory.select(torch.tensor([row])), 6, beam, penalty)
             lengths.add(len(ended(output)))
     assert len(lengths) > 1 or penalty != 1, "hypotheses of different lengths stood beside each other"
 
@@ -111,10 +111,12 @@ def test_a_beam_of_one_is_greedy_search(attention: str, layers: int) -> None:
 def test_greedy_says_the_argmax_at_every_position(attention: str) -> None:
     model = tiny.model(attention=attention)
     memory = memory_of(model)
-    outputs = greedy(model, memory, 9)
+    outputs, weights = greedy(model, memory, 9, with_attention=True)
     inputs = torch.cat((torch.full_like(outputs[:, :1], BOS), outputs[:, :-1]), 1)
     with torch.no_grad():
         assert torch.equal(model.decode(memory, inputs).argmax(-1), outputs)
+    assert (weights is not None) == (attention == "dot")
+    assert greedy(model, memory, 9)[1] is None
 
 
 @every_attention
@@ -127,7 +129,7 @@ def test_wider_beams_find_better_outputs_on_the_whole(attention: str, penalty: f
             model = tiny.model(seed, scale=1.5, attention=attention)
             memory = memory_of(model, 10)
             for row, output in enumerate(decode(model, memory, 6, beam, penalty)):
-                scores.append(score_of(model, memory.of(torch.tensor([row])), output, penalty))
+                scores.append(score_of(model, memory.select(torch.tensor([row])), output, penalty))
         means.append(sum(scores) / len(scores))
     assert means == sorted(means)
     assert means[-1] > means[0]

@@ -9,7 +9,7 @@ import torch
 
 from ssrun.config.run import resolve
 from ssrun.errors import UsageError
-from ssrun.seq2seq.decoder_inputs import draws
+from ssrun.seq2seq.decoder_inputs import draw
 from ssrun.strategies import SCHEDULES, STRATEGIES, Strategy, parameters, variant
 from ssrun.strategies.schedules import Constant, InverseSigmoid
 from ssrun.strategies.strategy import Coin
@@ -73,7 +73,7 @@ def test_every_parameter_of_every_strategy_is_reached(name: str) -> None:
 
 def test_every_coin_tosses_differently() -> None:
     target = torch.full((4, 6), 5)
-    coins = [draws(target, coin, 0, 0).coin for coin in get_args(Coin)]
+    coins = [draw(target, coin, 0, 0).coin for coin in get_args(Coin)]
     assert [len(coin.unique()) for coin in coins] == [24, 4, 1]
 
 

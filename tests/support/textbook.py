@@ -1,6 +1,6 @@
 """Scheduled sampling as textbooks write it: one decoder step at a time, each token chosen inside the loop.
 
-Bengio et al. 2015, Figure 1, with autograd on throughout. `feeding` and `training` choose all inputs first and
+Bengio et al. 2015, Figure 1, with autograd on throughout. `decoder_inputs` and `training` choose all inputs first and
 learn from them in one pass; the tests hold them to the loss and the gradients of this loop, and the benchmark to
 its speed. It shares the model's weights and encoder with them, and nothing else.
 """

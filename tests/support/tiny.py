@@ -1,13 +1,20 @@
-"""Tiny models and batches, small enough to check by hand."""
+"""Tiny models and batches, small enough to check by hand; and tiny runs."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
-from ssrun.config.run import ModelConfig
+from ssrun.config.run import ModelConfig, RunConfig, resolve
+from ssrun.config.spec import Cell
+from ssrun.runs.execution import execute, prepare
+from ssrun.runs.folder import RunFolder
+from ssrun.runs.trained import Trained
 from ssrun.seq2seq.batches import Batch, collate
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.vocabulary import EOS, SPECIALS
+from ssrun.tasks import Example
 
 REAL = 5  # real tokens on either side
 SIZE = len(SPECIALS) + REAL
@@ -38,3 +45,35 @@ def pairs(count: int, longest: int = 6, seed: int = 0) -> list[tuple[list[int], 
 def batch(count: int = 7, longest: int = 6, seed: int = 0) -> Batch:
     """A batch with padding on both sides."""
     return collate(pairs(count, longest, seed))
+
+
+RUN = {
+    "task": {"length": "2..6", "validation_pairs": 10, "test_pairs": 40},
+    "model": {"hidden": 16, "embedding": 16},
+    "training": {"steps": 30, "batch_size": 8},
+}
+
+
+def configuration(name: str = "inverse-sigmoid", /, **changes: dict[str, object]) -> RunConfig:
+    """A run of a second under the strategy of this name."""
+    return resolve("reverse", name, 3, [RUN, changes])
+
+
+def untrained(config: RunConfig) -> Trained:
+    """The run's model before its first step."""
+    parts = prepare(config)
+    return Trained(config, parts.model, parts.vocabularies)
+
+
+def finished_run(results: Path) -> RunFolder:
+    """The run of `configuration()`, done."""
+    cell = Cell("reverse", "inverse-sigmoid", configuration())
+    folder = RunFolder.of(results, cell)
+    for _ in execute(cell, folder, 0):
+        pass
+    return folder
+
+
+def held_out(trained: Trained) -> list[Example]:
+    """The test set of a trained model."""
+    return list(trained.config.task.held_out("test"))

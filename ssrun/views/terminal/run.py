@@ -128,7 +128,7 @@ def step_view(title: str, example: int, view: StepView, plain: bool = False) -> 
 def sides_view(title: str, example: int, of: int, source: Sequence[str], sides: Sides, plain: bool) -> RenderableType:
     """The trained model on one test example: predicted when fed gold, beside predicted when fed its own argmax."""
     table = table_of(">t", "gold", "fed gold", "", ">p(gold)", "fed its own", "", ">p(gold)")
-    for forced, free in zip(sides.forced, sides.free, strict=True):
+    for forced, free in zip(sides.teacher_forced, sides.free_running, strict=True):
         table.add_row(
             Text(str(forced.position)),
             Text(shown(forced.gold, plain, TOKEN)),
@@ -146,7 +146,10 @@ def sides_view(title: str, example: int, of: int, source: Sequence[str], sides: 
         Text(),
         legend("xr"),
         Text(FROM_0, style="dim"),
-        Text(f"Fed gold: {errors(sides.forced)}.  Fed its own: {errors(sides.free)}.  {len(sides.forced)} positions."),
+        Text(
+            f"Fed gold: {errors(sides.teacher_forced)}.  Fed its own: {errors(sides.free_running)}.  "
+            f"{len(sides.teacher_forced)} positions."
+        ),
     )
 
 
