@@ -15,6 +15,7 @@ from ssrun.analysis.document import BootstrapPair
 from ssrun.config.spec import RunName
 from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder
+from ssrun.system import signals
 from ssrun.system.documents import Count, Document, Number, read_sealed, write_sealed
 
 RESAMPLES = 1000
@@ -64,7 +65,11 @@ def kept(results: Path) -> dict[str, tuple[float, float]]:
 
 
 def fill(results: Path, runs: Sequence[RunName], baseline: str) -> Iterator[tuple[int, int]]:
-    """Computes what is missing, or damaged, and keeps it; tells how many of how many comparisons are done."""
+    """Computes what is missing, or damaged, and keeps it; tells how many of how many comparisons are done.
+
+    Raises:
+        Interrupted: A signal came; the next call begins again.
+    """
     pairs = pairs_of(results, runs, baseline)
     try:
         known = kept(results)
@@ -73,6 +78,7 @@ def fill(results: Path, runs: Sequence[RunName], baseline: str) -> Iterator[tupl
     missing = [key for key in pairs if key not in known]
     outdated = known.keys() - pairs.keys()
     for done, key in enumerate(missing, start=1):
+        signals.check()
         known[key] = compare(pairs[key].treatment, pairs[key].baseline)
         yield done, len(missing)
     if missing or outdated:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,12 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.significance import PairedTest
 
 from ssrun.analysis import bootstrap
-from ssrun.analysis.comparison import document
-from ssrun.errors import StoreError
-from ssrun.runs.folder import RunFolder
-from ssrun.runs.manifest import Place, recall
+from ssrun.analysis.comparison import comparison_in
+from ssrun.config.spec import RunName
+from ssrun.errors import Interrupted, StoreError
+from ssrun.runs.manifest import read_manifest
+from ssrun.runs.result import CompleteResult
+from ssrun.system import signals
 
 
 @pytest.fixture(scope="module")
@@ -25,46 +29,56 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def places(results: Path) -> list[Place]:
-    return recall(results)[1]
+def runs_in(results: Path) -> Sequence[RunName]:
+    return read_manifest(results).runs
 
 
 def test_the_p_is_sacrebleus_own(results: Path) -> None:
-    pairs = bootstrap.pairs_of(results, places(results), "teacher-forcing")
+    pairs = bootstrap.pairs_of(results, runs_in(results), "teacher-forcing")
     assert len(pairs) == 2
-    for key, (ours, baseline) in pairs.items():
-        metric = BLEU(tokenize="none", force=True, references=[ours.lines("references.txt")])
-        systems = [("a", baseline.lines("hypotheses.txt")), ("b", ours.lines("hypotheses.txt"))]
+    for key, (_, treatment, baseline) in pairs.items():
+        metric = BLEU(tokenize="none", force=True, references=[treatment.lines("references.txt")])
+        systems = [("a", baseline.lines("hypotheses.txt")), ("b", treatment.lines("hypotheses.txt"))]
         scores = PairedTest(systems, {"BLEU": metric}, None, test_type="bs", n_samples=1000)()[1]["BLEU"]  # type: ignore[arg-type]
-        assert bootstrap.known(results)[key] == [scores[1].score - scores[0].score, scores[1].p_value]  # type: ignore[union-attr]
+        assert bootstrap.kept(results)[key] == (scores[1].score - scores[0].score, scores[1].p_value)  # type: ignore[union-attr]
 
 
 def test_an_environment_variable_changes_no_number(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ((ours, baseline), *_) = bootstrap.pairs_of(results, places(results), "teacher-forcing").values()
-    before = bootstrap.compare(ours, baseline)
+    ((_, treatment, baseline), *_) = bootstrap.pairs_of(results, runs_in(results), "teacher-forcing").values()
+    before = bootstrap.compare(treatment, baseline)
     monkeypatch.setenv("SACREBLEU_SEED", "7")
-    assert bootstrap.compare(ours, baseline) == before
+    assert bootstrap.compare(treatment, baseline) == before
 
 
 def test_every_seed_stands_in_the_document(results: Path) -> None:
-    rows = {row["strategy"]: row for row in document(results)["rows"]}
-    assert [one["seed"] for one in rows["linear"]["bleu"]["bootstrap"]] == [0, 1]
-    assert "bootstrap" not in rows["teacher-forcing"]["bleu"]
+    rows = {row.strategy: row for row in comparison_in(results).rows}
+    assert [pair.seed for pair in rows["linear"].estimates["bleu"].bootstrap or []] == [0, 1]
+    assert rows["teacher-forcing"].estimates["bleu"].bootstrap is None
 
 
 def test_what_is_kept_is_not_computed_again_and_damage_is_not_believed(results: Path) -> None:
-    assert list(bootstrap.fill(results, places(results), "teacher-forcing")) == []
+    assert list(bootstrap.fill(results, runs_in(results), "teacher-forcing")) == []
     path = results / bootstrap.FILE
     good = path.read_bytes()
     path.write_bytes(good.replace(b"0", b"1", 1))
     with pytest.raises(StoreError, match=r"bootstrap\.json: damaged"):
-        document(results)
-    assert len(list(bootstrap.fill(results, places(results), "teacher-forcing"))) == 2
+        comparison_in(results)
+    assert len(list(bootstrap.fill(results, runs_in(results), "teacher-forcing"))) == 2
     assert path.read_bytes() == good
 
 
+def test_a_signal_is_heard_between_two_bootstraps(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (results / bootstrap.FILE).unlink()
+    counts = bootstrap.fill(results, runs_in(results), "teacher-forcing")
+    assert next(counts) == (1, 2)
+    monkeypatch.setattr(signals, "_received", [signal.SIGTERM])
+    with pytest.raises(Interrupted):
+        next(counts)
+
+
 def test_other_outputs_are_another_comparison(results: Path) -> None:
-    keys = bootstrap.pairs_of(results, places(results), "teacher-forcing")
-    for key, (ours, baseline) in keys.items():
-        assert RunFolder(ours.path).result()["files"]["hypotheses.txt"] in key
-        assert RunFolder(baseline.path).result()["files"]["hypotheses.txt"] in key
+    for key, (_, *folders) in bootstrap.pairs_of(results, runs_in(results), "teacher-forcing").items():
+        for folder in folders:
+            result = folder.result()
+            assert isinstance(result, CompleteResult)
+            assert result.files["hypotheses.txt"] in key

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ssrun.analysis.statistics import (
-    Comparison,
+    Hypothesis,
     Interval,
     PairedDifference,
     SimultaneousInterval,
@@ -91,7 +91,7 @@ class TestMeanInterval:
             lambda: paired([1.0, 2.0], [bad, 1.0]),
             lambda: simultaneous([[1.0, bad]], [0.0]),
             lambda: simultaneous([[1.0, 2.0]], [bad]),
-            lambda: verdicts([[Comparison([1.0, bad], [0.0, 0.0], "higher")]]),
+            lambda: verdicts([[Hypothesis([1.0, bad], [0.0, 0.0], "higher")]]),
         ):
             with pytest.raises(ValueError, match="not all finite"):
                 call()
@@ -225,11 +225,11 @@ class TestHolm:
     @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
     def test_it_is_the_closure_of_bonferroni(self, p_values: list[float]) -> None:
         """A claim falls where Bonferroni rejects every set of claims that it belongs to."""
-        places = range(len(p_values))
-        subsets = [chosen for size in places for chosen in combinations(places, size + 1)]
-        for place, found in enumerate(holm(p_values)):
-            own = [subset for subset in subsets if place in subset]
-            worst = max(min(1.0, len(subset) * min(p_values[each] for each in subset)) for subset in own)
+        indices = range(len(p_values))
+        subsets = [chosen for size in indices for chosen in combinations(indices, size + 1)]
+        for claim, found in enumerate(holm(p_values)):
+            with_it = [subset for subset in subsets if claim in subset]
+            worst = max(min(1.0, len(subset) * min(p_values[index] for index in subset)) for subset in with_it)
             assert found == worst
 
     @pytest.mark.parametrize("bad", [-0.1, 1.1, float("nan")])
@@ -242,13 +242,13 @@ class TestSimultaneous:
     def test_levels_descend_to_the_first_that_is_not_rejected(self) -> None:
         family = [UNCLEAR, HIGHER, [0.1, 0.2, 0.3, -0.2, 0.1, 0.0], LOWER, [5.0]]
         found = simultaneous(family, [0.0] * 5)
-        assert [each.level for each in found] == pytest.approx(
+        assert [interval.level for interval in found] == pytest.approx(
             [1 - 0.05 / share for share in (3, 5, 3, 4, 3)], rel=1e-12
         )
-        for each, differences in zip(found[:4], family, strict=False):
+        for interval, differences in zip(found[:4], family, strict=False):
             student = stats.ttest_1samp(differences, 0)
-            ends = student.confidence_interval(each.level)
-            assert (each.difference, each.low, each.high, each.p) == pytest.approx(
+            ends = student.confidence_interval(interval.level)
+            assert (interval.difference, interval.low, interval.high, interval.p) == pytest.approx(
                 (np.mean(differences), ends.low, ends.high, student.pvalue), rel=1e-9, abs=1e-15
             )
         assert found[4] == SimultaneousInterval(5.0, None, None, found[0].level, 1, None, 0.0)
@@ -264,9 +264,9 @@ class TestSimultaneous:
                 generator.normal(shift, size=length).tolist() for shift, length in zip(shifts, lengths, strict=True)
             ]
             found = simultaneous(family, boundaries.tolist())
-            excluded = [verdict(each, "higher") != "inconclusive" for each in found]
-            assert excluded == [adjusted <= 0.05 for adjusted in holm([each.p for each in found])]
-            assert all(each.level >= 0.95 - 1e-12 for each in found)
+            excluded = [verdict(interval, "higher") != "inconclusive" for interval in found]
+            assert excluded == [adjusted <= 0.05 for adjusted in holm([interval.p for interval in found])]
+            assert all(interval.level >= 0.95 - 1e-12 for interval in found)
             rejected += excluded
         assert 0.2 < np.mean(rejected) < 0.8
 
@@ -278,12 +278,12 @@ class TestSimultaneous:
 
     def test_equal_differences_are_certain(self) -> None:
         found = simultaneous([[0.5] * 4, [-0.5] * 4, [0.0] * 4], [0.0] * 3)
-        assert [(each.low, each.high, each.p) for each in found] == [
+        assert [(interval.low, interval.high, interval.p) for interval in found] == [
             (0.5, 0.5, 0.0),
             (-0.5, -0.5, 0.0),
             (0.0, 0.0, 1.0),
         ]
-        assert [verdict(each, "higher") for each in found] == ["agree", "disagree", "inconclusive"]
+        assert [verdict(interval, "higher") for interval in found] == ["agree", "disagree", "inconclusive"]
 
     def test_a_difference_equal_to_its_margin_but_for_rounding_stays_inconclusive(self) -> None:
         for differences in ([0.3 - 0.2] * 4, [0.3 - 0.2, 0.4 - 0.3, 28.8 - 28.7]):
@@ -294,7 +294,7 @@ class TestSimultaneous:
     def test_no_claims_have_no_intervals(self) -> None:
         assert simultaneous([], []) == []
 
-    def test_each_comparison_needs_its_boundary(self) -> None:
+    def test_every_list_of_differences_needs_its_boundary(self) -> None:
         with pytest.raises(ValueError, match="shorter"):
             simultaneous([HIGHER, LOWER], [0.0])
 
@@ -321,7 +321,7 @@ class TestVerdicts:
         ],
     )
     def test_where_the_interval_lies_decides(self, differences, direction, margin, expected) -> None:  # noqa: ANN001
-        claim = Comparison(differences, [0.0] * len(differences), direction, margin)
+        claim = Hypothesis(differences, [0.0] * len(differences), direction, margin)
         (found,) = verdicts([[claim]])
         assert found.verdict == expected
         assert found.intervals[0].boundary == (margin if direction == "higher" else -margin)
@@ -338,33 +338,33 @@ class TestVerdicts:
         ],
     )
     def test_an_order_agrees_if_all_of_it_does_and_disagrees_if_any_does(self, parts, expected) -> None:  # noqa: ANN001
-        claim = [Comparison(part, [0.0] * len(part), "higher") for part in parts]
+        claim = [Hypothesis(part, [0.0] * len(part), "higher") for part in parts]
         for order in (claim, claim[::-1]):
             (found,) = verdicts([order])
             assert found.verdict == expected
-            assert [each.difference for each in found.intervals] == [np.mean(each.treatment) for each in order]
+            assert [interval.difference for interval in found.intervals] == [np.mean(part.treatment) for part in order]
 
-    def test_every_comparison_counts_in_one_family(self) -> None:
-        unclear = Comparison(UNCLEAR, ZEROS, "higher")
-        found = verdicts([[unclear, unclear], [unclear], [Comparison([1.0], [0.0], "lower")]])
-        levels = [each.level for claim in found for each in claim.intervals]
+    def test_every_hypothesis_counts_in_one_family(self) -> None:
+        unclear = Hypothesis(UNCLEAR, ZEROS, "higher")
+        found = verdicts([[unclear, unclear], [unclear], [Hypothesis([1.0], [0.0], "lower")]])
+        levels = [interval.level for claim in found for interval in claim.intervals]
         assert levels == [pytest.approx(1 - 0.05 / 4, rel=1e-12)] * 4
 
     def test_a_claim_that_passes_alone_may_not_pass_among_others(self) -> None:
-        close = Comparison([1.0, 0.1, 0.9, 0.2, 0.8, 0.5], ZEROS, "higher")
-        unclear = Comparison(UNCLEAR, ZEROS, "higher")
+        close = Hypothesis([1.0, 0.1, 0.9, 0.2, 0.8, 0.5], ZEROS, "higher")
+        unclear = Hypothesis(UNCLEAR, ZEROS, "higher")
         assert verdicts([[close]])[0].verdict == "agree"
         assert verdicts([[close]] + [[unclear]] * 9)[0].verdict == "inconclusive"
 
     def test_strict_levels_find_less(self) -> None:
-        close = Comparison([1.0, 0.1, 0.9, 0.2, 0.8, 0.5], ZEROS, "higher")
+        close = Hypothesis([1.0, 0.1, 0.9, 0.2, 0.8, 0.5], ZEROS, "higher")
         assert [verdicts([[close]], level)[0].verdict for level in (0.95, 0.999)] == ["agree", "inconclusive"]
 
     def test_an_empty_claim_and_an_unknown_direction_are_refused(self) -> None:
-        with pytest.raises(ValueError, match="no comparison"):
+        with pytest.raises(ValueError, match="no hypothesis"):
             verdicts([[]])
         with pytest.raises(KeyError, match="greater"):
-            verdicts([[Comparison(HIGHER, ZEROS, "greater")]])  # type: ignore[arg-type]
+            verdicts([[Hypothesis(HIGHER, ZEROS, "greater")]])  # type: ignore[arg-type]
         assert verdicts([]) == []
 
 
@@ -375,8 +375,8 @@ def false_verdicts(tables: np.ndarray, margin: float = 0.0) -> tuple[int, int]:
     """
     agree = disagree = 0
     for baseline, *treatments in tables.tolist():
-        claims = [[Comparison(treatment, baseline, "higher", margin)] for treatment in treatments]
-        found = {each.verdict for each in verdicts(claims)}
+        claims = [[Hypothesis(treatment, baseline, "higher", margin)] for treatment in treatments]
+        found = {judged.verdict for judged in verdicts(claims)}
         agree += "agree" in found
         disagree += "disagree" in found
     return agree, disagree
@@ -423,7 +423,8 @@ class TestPromises:
         wrong = 0
         for table in tables:
             family = [HIGHER, LOWER, *(table[1:] - table[0]).tolist()]
-            wrong += any(verdict(each, "higher") != "inconclusive" for each in simultaneous(family, [0.0] * 4)[2:])
+            intervals = simultaneous(family, [0.0] * 4)[2:]
+            wrong += any(verdict(interval, "higher") != "inconclusive" for interval in intervals)
         assert at_most(wrong, 1500, 0.05)
         assert wrong > 15
 
@@ -438,7 +439,7 @@ class TestPromises:
         power = stats.nct.sf(stats.t.ppf(0.975, seeds - 1), seeds - 1, (effect - margin) * seeds**0.5)
         for direction, sign in (("higher", 1), ("lower", -1)):
             found = [
-                verdicts([[Comparison(row, [0.0] * seeds, direction, margin)]])[0].verdict
+                verdicts([[Hypothesis(row, [0.0] * seeds, direction, margin)]])[0].verdict
                 for row in (sign * differences).tolist()
             ]
             assert within_binomial_error(found.count("agree"), 2000, power)

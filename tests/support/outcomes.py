@@ -1,4 +1,4 @@
-"""Planted outcomes: an experiment and what became of its runs, without a run; and a document as hostile as can be."""
+"""Planted outcomes: what became of runs that nobody trained, and their comparison, plain or as hostile as can be."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from typing import Any
 
 import pandas as pd
 
-from ssrun.analysis.comparison import summary
+from ssrun.analysis.comparison import summarise
+from ssrun.analysis.document import Comparison, Estimate, Row
 from ssrun.config.experiment import Experiment
+from ssrun.config.spec import RunName
+from ssrun.runs.result import CompleteResult, Curves, DivergedResult, Evaluation
+from ssrun.system.environment import Environment
 
 SIGNATURE = "nrefs:1|case:mixed|eff:no|tok:none|smooth:exp|version:2.6.0"
+COMMAND = "ssrun compare planted"
+ENVIRONMENT = Environment(python="3", machine="m", system="s", processor="p", threads=1, packages={"ssrun": "1"})
 HOSTILE = (
     "[/] [bold]b[/bold]",
     "\x1b]0;x\x07 \x1b[2J",
@@ -25,6 +31,7 @@ HOSTILE = (
     "*starred",
     "Huszár ± Δ ε ∞ 漢",
 )
+Planted = Mapping[str, Mapping[str, Sequence[float | str]]]  # by strategy and metric: a seed's value, or its status
 
 
 def experiment(strategies: Sequence[str] = ("a", "b"), seeds: int = 3, **fields: Any) -> Experiment:
@@ -41,24 +48,35 @@ def experiment(strategies: Sequence[str] = ("a", "b"), seeds: int = 3, **fields:
     return Experiment.model_validate(given | fields)
 
 
-def outcomes(values: Mapping[str, Mapping[str, Sequence[Any]]], task: str = "t") -> pd.DataFrame:
-    """One row a run: by strategy and metric a value for each seed; a string instead of a number is a status."""
+def outcomes(values: Planted, task: str = "t") -> pd.DataFrame:
+    """One row a run."""
     rows = []
     for strategy, metrics in values.items():
-        for seed in range(len(next(iter(metrics.values())))):
-            found = {metric: of_seeds[seed] for metric, of_seeds in metrics.items()}
-            status = next((value for value in found.values() if isinstance(value, str)), "complete")
+        for seed, found in enumerate(zip(*metrics.values(), strict=True)):
+            status = next((value for value in found if isinstance(value, str)), "complete")
             row = {"task": task, "strategy": strategy, "seed": seed, "status": status, "reason": ""}
             if status == "complete":
-                row |= {**found, "signature": SIGNATURE}
+                row |= {**dict(zip(metrics, found, strict=True)), "signature": SIGNATURE}
             elif status != "missing":
                 row["reason"] = f"{status} of {strategy}"
             rows.append(row)
     return pd.DataFrame(rows)
 
 
+def compared(values: Planted, **fields: Any) -> Comparison:
+    """The comparison of these outcomes, on the task `t`; the fields are the experiment's."""
+    seeds = max(len(of_seeds) for metrics in values.values() for of_seeds in metrics.values())
+    return summarise(experiment(tuple(values), seeds, **fields), outcomes(values), COMMAND, [])
+
+
+def row(strategy: str = "a", n: int = 1, of: int = 1, **estimates: Estimate) -> Row:
+    """A row of the task `t`."""
+    counts = {"n": n, "of": of, "diverged": 0, "failed": 0, "missing": of - n}
+    return Row.model_validate({"task": "t", "strategy": strategy, **counts, **estimates})
+
+
 def claim(order: str, metric: str = "bleu", **fields: Any) -> dict[str, Any]:
-    """A claim on the task `t`."""
+    """A claim on the task `t`, as an experiment's file has it."""
     return {
         "text": f"{order}, it is said.",
         "source": "somebody",
@@ -68,18 +86,18 @@ def claim(order: str, metric: str = "bleu", **fields: Any) -> dict[str, Any]:
     } | fields
 
 
-def document(seeds: int = 6) -> dict[str, Any]:
-    """The document of a comparison of three strategies with claims, published numbers, and runs that failed."""
+def comparison(seeds: int = 6) -> Comparison:
+    """A comparison of three strategies with claims, published numbers, and runs that failed."""
     noise = random.Random(1)
-    values: dict[str, dict[str, list[Any]]] = {}
-    for place, strategy in enumerate(("a", "b", "c")):
+    values: dict[str, dict[str, list[float | str]]] = {}
+    for index, strategy in enumerate(("a", "b", "c")):
         values[strategy] = {
-            "bleu": [80 + 5 * place + noise.gauss(0, 1) for _ in range(seeds)],
-            "free_running_loss": [1 - 0.25 * place + noise.gauss(0, 0.05) for _ in range(seeds)],
+            "bleu": [80 + 5 * index + noise.gauss(0, 1) for _ in range(seeds)],
+            "free_running_loss": [1 - 0.25 * index + noise.gauss(0, 0.05) for _ in range(seeds)],
             "exposure_gap": [0.5 + noise.gauss(0, 0.05) for _ in range(seeds)],
         }
     values["c"] = {metric: [*of_seeds[:-2], "failed", "diverged"] for metric, of_seeds in values["c"].items()}
-    plan = experiment(
+    asked = experiment(
         ("a", "b", "c"),
         seeds,
         metrics=["bleu", "free_running_loss", "exposure_gap"],
@@ -91,19 +109,77 @@ def document(seeds: int = 6) -> dict[str, Any]:
         },
         reading="What to make of it,\nin two lines.",
     )
-    return summary(plan, outcomes(values), "ssrun compare planted", [{"python": "3"}])
+    return summarise(asked, outcomes(values), COMMAND, [ENVIRONMENT])
 
 
-def hostile() -> dict[str, Any]:
+def hostile() -> Comparison:
     """The same with everything that a person can write turned against the reader."""
-    found = document()
+    fields = comparison().model_dump(mode="json")
     words = " ".join(HOSTILE)
-    found |= {"question": words, "reading": words, "command": words}
-    found["claims"] = [
-        {**found["claims"][0], "text": text, "source": text, "order": text} for text in (*HOSTILE, words)
+    fields |= {"question": words, "reading": words, "command": words, "signatures": {"t": [words]}}
+    fields["claims"] = [
+        {**fields["claims"][0], "text": text, "source": text, "order": text} for text in (*HOSTILE, words)
     ]
-    rows = {"a": list(HOSTILE), "c": list(reversed(HOSTILE)), "[0] \\": ["-"] * len(HOSTILE)}
-    found["published"] = {"source": words, "metrics": list(HOSTILE), "rows": rows}
-    found["faults"] = [{**found["faults"][0], "reason": words}]
-    found["signatures"] = {"t": [words]}
-    return found
+    published = {"a": list(HOSTILE), "c": list(reversed(HOSTILE)), "[0] \\": ["-"] * len(HOSTILE)}
+    fields["published"] = {"source": words, "metrics": list(HOSTILE), "rows": published}
+    fields["faults"] = [{**fields["faults"][0], "reason": words}]
+    return Comparison.model_validate(fields)
+
+
+def run_name(strategy: str = "a", seed: int = 0, task: str = "t") -> RunName:
+    """The name of a run."""
+    return RunName(task, strategy, seed, "0123456789")
+
+
+def evaluation(
+    step: int = 5, teacher_forced: float = 1.0, free_running: float = 2.0, seconds: float = 0.5
+) -> Evaluation:
+    """An evaluation with these losses."""
+    return Evaluation(
+        step=step,
+        epsilon=0.5,
+        realised_epsilon=0.5,
+        replaced=0.25,
+        training_loss=1.5,
+        seconds=seconds,
+        bleu=12.34,
+        free_running_loss=free_running,
+        teacher_forced_loss=teacher_forced,
+    )
+
+
+def result(run: RunName, **fields: Any) -> CompleteResult:
+    """The result of a complete run; other metrics may be among the fields."""
+    given = {
+        **_end(run),
+        "bleu": 56.78,
+        "free_running_loss": 0.12345,
+        "teacher_forced_loss": 0.1,
+        "bleu_signature": SIGNATURE,
+        "references": 1,
+        "test_pairs": 50,
+        "curves": Curves(next_step=[], decoding=[], positions=[]),
+        "facts": {},
+    }
+    return CompleteResult.model_validate(given | fields)
+
+
+def diverged(run: RunName, reason: str = "loss is nan") -> DivergedResult:
+    """The result of a run whose loss was no longer a number."""
+    return DivergedResult.model_validate({**_end(run), "reason": reason})
+
+
+def _end(run: RunName) -> dict[str, Any]:
+    return {
+        "store": 1,
+        "run": run.id,
+        "task": run.task,
+        "strategy": run.strategy,
+        "seed": run.seed,
+        "steps": 100,
+        "schedule": {},
+        "mean_epsilon": 0.5,
+        "realised_epsilon": 0.5,
+        "replaced": 0.25,
+        "seconds": 7.4,
+    }

@@ -117,7 +117,7 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
 
     Args:
         comparison: Whose numbers.
-        best_mark: How the table marks a best mean, such as `*` or `bold`.
+        best_mark: What a best mean is known by in this table: the sign before it, `*` or `★`, or else `bold:`.
     """
     n = len(comparison.seeds)
     lines = [

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from ssrun.analysis.document import ClaimEvidence, Comparison, read_comparison
 from ssrun.errors import StoreError
-from ssrun.metrics import METRICS
-from ssrun.views import keeping
-from ssrun.views.formats import markdown_cell, table_lines
-from ssrun.views.tables.cells import Document, p_value
+from ssrun.views.tables.cells import interval, p_value
+from ssrun.views.tables.markdown import escaped, table_lines
 
 INTRODUCTION = """# What the claims came to
 
@@ -20,43 +20,42 @@ and small models: a verdict here says what this instrument shows, not what the p
 """
 
 
-def documents(results: Path) -> list[Document]:
+def comparisons_in(results: Path) -> list[Comparison]:
     """The comparisons whose tables are kept in a folder's folders, in order of their names.
 
     Raises:
         StoreError: There are none.
     """
-    found = [keeping.read(path) for path in sorted(results.glob("*/table.json"))]
-    if not found:
+    comparisons = [read_comparison(path) for path in sorted(results.glob("*/table.json"))]
+    if not comparisons:
         raise StoreError(f"{results}: no tables here: give the folder that holds the folders of results")
-    return found
+    return comparisons
 
 
-def page(documents: list[Document]) -> str:
+def claims_page(comparisons: Sequence[Comparison]) -> str:
     """The claims page, in Markdown."""
     text = [INTRODUCTION]
-    for document in documents:
-        if not document["claims"]:
-            continue
-        text += [f"## {markdown_cell(document['experiment'])}", "", markdown_cell(document["question"]), ""]
-        rows = [["verdict", "claim", "source", "measured", "difference [interval]", "p", "n"]]
-        for claim in document["claims"]:
-            decimals = METRICS[claim["metric"]].decimals
-            found = "-"
-            if claim["low"] is not None:
-                numbers = (f"{claim[key]:+.{decimals}f}" for key in ("difference", "low", "high"))
-                found = "{} [{}, {}]".format(*numbers)
-            margin = f" by {claim['by']:g}" if claim["by"] else ""
-            rows.append(
-                [
-                    f"**{claim['verdict']}**",
-                    *(markdown_cell(claim[key]) for key in ("text", "source")),
-                    markdown_cell(f"{claim['metric']}: {claim['order']}{margin}"),
-                    markdown_cell(found),
-                    markdown_cell(p_value(claim["p"])),
-                    str(claim["n"]),
-                ]
-            )
-        text += table_lines("llllrrr", rows)
-        text += ["", f"Again: `{document['command']}`", ""]
+    for comparison in comparisons:
+        if comparison.claims:
+            headings = ["verdict", "claim", "source", "measured", "difference [interval]", "p", "n"]
+            text += [f"## {escaped(comparison.experiment)}", "", escaped(comparison.question), ""]
+            text += table_lines("llllrrr", [headings, *map(claim_cells, comparison.claims)])
+            text += ["", f"Again: `{comparison.command}`", ""]
     return "\n".join(text).rstrip() + "\n"
+
+
+def claim_cells(claim: ClaimEvidence) -> list[str]:
+    """A claim and its evidence as a line of the page's table."""
+    margin = f" by {claim.by:g}" if claim.by else ""
+    measured = "-"
+    if claim.difference is not None and claim.low is not None:
+        measured = interval(claim.difference, claim.low, claim.high, claim.metric)
+    return [
+        f"**{claim.verdict}**",
+        escaped(claim.text),
+        escaped(claim.source),
+        escaped(f"{claim.metric}: {claim.order}{margin}"),
+        escaped(measured),
+        escaped(p_value(claim.p)),
+        str(claim.n),
+    ]

@@ -1,33 +1,31 @@
-"""Live views for a terminal: the comparison's table as it fills, and one run's losses drawing apart."""
+"""Live views: the comparison's table as it fills, and one run's losses drawing apart. They know what updates tell."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ssrun.analysis import comparison as comparing
+from ssrun.analysis.document import Estimate
+from ssrun.analysis.statistics import mean_interval
 from ssrun.config.experiment import Experiment
-from ssrun.config.spec import Cell
-from ssrun.engines.local import Update
+from ssrun.config.spec import RunName
 from ssrun.metrics import METRICS
-from ssrun.runs.manifest import Place
-from ssrun.views.tables.cells import mean, visible
+from ssrun.runs.events import Evaluated, Event, Failed, Finished, Postponed, Retried, Started, Stepped, Update, Warned
+from ssrun.runs.result import CompleteResult
+from ssrun.system.text import visible
+from ssrun.views.tables.cells import mean
 
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
-def sparkline(values: Sequence[float], width: int = 16) -> str:
-    """The values, the last `width` of them at most, as a line of blocks from the lowest to the highest."""
-    values = list(values)[-width:]
-    if not values:
-        return ""
-    low, high = min(values), max(values)
+def sparkline(values: Sequence[float], low: float | None = None, high: float | None = None) -> str:
+    """Values as blocks, from low to high; where these are not given, from the lowest value to the highest."""
+    low = min(values, default=0.0) if low is None else low
+    high = max(values, default=0.0) if high is None else high
     scale = (len(SPARKS) - 1) / (high - low) if high > low else 0
     return "".join(SPARKS[round((value - low) * scale)] for value in values)
 
@@ -39,101 +37,109 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def bar(share: float, width: int = 20) -> Text:
-    """A bar, filled to a share."""
+def progress_bar(share: float, width: int = 20) -> Text:
+    """A bar, filled to a share from 0 to 1."""
     full = round(share * width)
     return Text("━" * full, style="green") + Text("━" * (width - full), style="bright_black")
 
 
-class Running:
-    """A cell that is being trained, as the display knows it."""
+class RunProgress:
+    """A run that goes on, as far as it was told."""
 
     def __init__(self) -> None:
         self.step, self.steps = 0, 1
         self.epsilon = self.loss = 0.0
         self.losses: list[float] = []
-        self.forced: list[float] = []
-        self.free: list[float] = []
+        self.teacher_forced: list[float] = []
+        self.free_running: list[float] = []
 
-    def shown(self, decimals: int) -> str:
-        """Where it stands, in a few words; before the first step there is nothing to tell."""
+    def take_in(self, event: Event) -> None:
+        """A step or an evaluation more."""
+        match event:
+            case Stepped():
+                self.step, self.steps = event.step, event.steps
+                self.epsilon, self.loss = event.epsilon, event.loss
+                self.losses.append(event.loss)
+            case Evaluated(evaluation=scores):
+                self.teacher_forced.append(scores.teacher_forced_loss)
+                self.free_running.append(scores.free_running_loss)
+
+    def words(self, decimals: int) -> str:
+        """Where it stands; before the first step there is nothing to tell."""
         if not self.step:
             return "starting"
         return f"{self.step}/{self.steps}  ε {self.epsilon:.{decimals}f}  loss {self.loss:.3f}"
 
-    def update(self, update: Update) -> None:
-        """Takes in a step or an evaluation."""
-        values = update.values
-        if update.kind == "step":
-            self.step, self.steps = values["step"], values["steps"]
-            self.epsilon, self.loss = values["epsilon"], values["loss"]
-            self.losses.append(self.loss)
-        elif update.kind == "evaluation":
-            self.forced.append(values["teacher_forced_loss"])
-            self.free.append(values["free_running_loss"])
-
 
 class Board:
-    """The whole comparison on a terminal: the table as it fills, the running cells, the time left."""
+    """The whole comparison on a terminal: the table as it fills, the runs that go on, the time left.
+
+    Args:
+        experiment: Its name and its columns.
+        runs: All of its runs, in the order of the table.
+        todo: How many of them are to be done.
+        complete: The results that there are.
+        console: Where it is shown.
+    """
 
     def __init__(
-        self, experiment: Experiment, cells: Sequence[Cell], todo: int, results: Path, console: Console
+        self,
+        experiment: Experiment,
+        runs: Sequence[RunName],
+        todo: int,
+        complete: Mapping[RunName, CompleteResult],
+        console: Console,
     ) -> None:
-        self.experiment, self.results, self.console = experiment, results, console
-        self.places = [Place.of(cell) for cell in cells]
+        self.experiment, self.console = experiment, console
+        self.groups: dict[tuple[str, str], list[RunName]] = {}
+        for run in runs:
+            self.groups.setdefault((run.task, run.strategy), []).append(run)
+        self.results = dict(complete)
         self.todo, self.done, self.since = todo, 0, time.monotonic()
-        self.running: dict[Cell, Running] = {}
+        self.running: dict[RunName, RunProgress] = {}
         self.messages: list[str] = []
-        self.rows: list[dict[str, Any]] = []
-        self.refresh_table()
-
-    def refresh_table(self) -> None:
-        """Reads the results that there are."""
-        outcomes = comparing.frame(self.results, self.places, self.experiment)
-        metrics = [metric for metric in self.experiment.metrics if metric in outcomes]
-        self.rows = [
-            comparing.row(
-                outcomes[(outcomes["task"] == task) & (outcomes["strategy"] == strategy)], task, strategy, metrics
-            )
-            for task in self.experiment.tasks
-            for strategy in self.experiment.strategies
-        ]
 
     def update(self, update: Update) -> None:
         """Takes in what happened."""
-        if update.kind == "start":
-            self.running[update.cell] = Running()
-        elif update.kind in ("end", "failed"):
-            self.running.pop(update.cell, None)
-            self.done += 1
-            self.refresh_table()
-        elif update.kind == "busy":
-            self.running.pop(update.cell, None)
-        elif update.kind in ("warning", "retry"):
-            self.messages.append(f"{update.cell.name}: {update.values.get('text') or update.values.get('reason')}")
-        elif update.cell in self.running:
-            self.running[update.cell].update(update)
+        run, event = update
+        match event:
+            case Started():
+                self.running[run] = RunProgress()
+            case Finished() | Failed():
+                self.running.pop(run, None)
+                self.done += 1
+                if isinstance(event, Finished) and isinstance(event.result, CompleteResult):
+                    self.results[run] = event.result
+            case Postponed():
+                self.running.pop(run, None)
+            case Warned(text=message) | Retried(reason=message):
+                self.messages.append(f"{run.path}: {message}")
+            case _ if run in self.running:
+                self.running[run].take_in(event)
 
-    def left(self) -> str:
+    def time_left(self) -> str:
         """The time left, from the share that is done."""
-        share = (self.done + sum(cell.step / cell.steps for cell in self.running.values())) / max(self.todo, 1)
+        share = (self.done + sum(progress.step / progress.steps for progress in self.running.values())) / max(
+            self.todo, 1
+        )
         passed = time.monotonic() - self.since
         return duration(passed * (1 - share) / share) if share > 0.005 else "..."
 
     def __rich__(self) -> RenderableType:
         """The screen, never taller than the terminal."""
         height, width = self.console.size.height, self.console.size.width
-        share = self.done / max(self.todo, 1)
-        top = Text.assemble(
-            bar(share), f"  {self.done}/{self.todo} runs   {self.left()} left   ",
-            (self.experiment.name, "bold"), no_wrap=True, overflow="ellipsis",
-        )  # fmt: skip
-        lines: list[RenderableType] = [top]
-        for cell, state in self.running.items():
-            spark = sparkline(state.losses, 16 if width >= 100 else 8)
-            line = f"{cell.task}/{cell.strategy} {cell.seed}  {state.shown(2)} "
-            lines.append(Text.assemble("  ", line, (spark, "cyan"), no_wrap=True, overflow="ellipsis"))
-        lines += [Text(visible(m), style="yellow", no_wrap=True, overflow="ellipsis") for m in self.messages[-2:]]
+        lines: list[RenderableType] = [
+            one_line(
+                progress_bar(self.done / max(self.todo, 1)),
+                f"  {self.done}/{self.todo} runs   {self.time_left()} left   ",
+                (self.experiment.name, "bold"),
+            )
+        ]
+        for run, progress in self.running.items():
+            blocks = sparkline(progress.losses[-(16 if width >= 100 else 8) :])
+            words = f"  {run.task}/{run.strategy} {run.seed}  {progress.words(2)} "
+            lines.append(one_line(words, (blocks, "cyan")))
+        lines += [one_line((visible(message), "yellow")) for message in self.messages[-2:]]
         room = height - len(lines) - 3
         if room > 2:
             lines.append(self.table(room, width))
@@ -141,65 +147,72 @@ class Board:
 
     def table(self, room: int, width: int) -> Table:
         """The rows as far as they are known, the last to change within sight."""
-        metrics = [m for m in self.experiment.metrics if m in METRICS][: max(1, (width - 40) // 14)]
+        metrics = self.experiment.metrics[: max(1, (width - 40) // 14)]
         table = Table(box=None, pad_edge=False)
         for heading in ("task", "strategy", "n", *(METRICS[metric].short for metric in metrics)):
             table.add_column(heading, no_wrap=True, justify="left" if heading in ("task", "strategy") else "right")
-        rows = [row for row in self.rows if row["n"]] or self.rows
-        hidden = max(0, len(rows) - room)
-        active = {cell.task for cell in self.running}
-        rows.sort(key=lambda row: row["task"] not in active)
-        for row in rows[: len(rows) - hidden]:
-            cells = [
-                row["task"],
-                row["strategy"],
-                f"{row['n']}/{row['of']}",
-                *(mean(row, metric) for metric in metrics),
-            ]
-            table.add_row(*map(Text, cells))
-        if hidden:
-            table.add_row(Text(f"... {hidden} more", style="dim"))
+        started = [labels for labels, runs in self.groups.items() if any(run in self.results for run in runs)]
+        rows = started or list(self.groups)
+        active = {run.task for run in self.running}
+        rows.sort(key=lambda labels: labels[0] not in active)
+        for labels in rows[:room]:
+            table.add_row(*map(Text, self.row(*labels, metrics)))
+        if len(rows) > room:
+            table.add_row(Text(f"... {len(rows) - room} more", style="dim"))
         return table
+
+    def row(self, task: str, strategy: str, metrics: Sequence[str]) -> list[str]:
+        """A strategy on a task: how many of its runs are complete, and their means."""
+        runs = self.groups[task, strategy]
+        results = [self.results[run].metrics for run in runs if run in self.results]
+        cells = [task, strategy, f"{len(results)}/{len(runs)}"]
+        for metric in metrics:
+            found = mean_interval([values[metric] for values in results if metric in values])
+            known = None if found.mean is None else Estimate(mean=found.mean, low=found.low, high=found.high)
+            cells.append(mean(known, metric))
+        return cells
 
 
 class Chart:
     """One run on a terminal: its progress, and the two losses drawing apart."""
 
-    def __init__(self, cell: Cell, console: Console) -> None:
-        self.cell, self.console, self.state, self.since = cell, console, Running(), time.monotonic()
+    def __init__(self, run: RunName, console: Console) -> None:
+        self.run, self.console, self.progress, self.since = run, console, RunProgress(), time.monotonic()
         self.first: int | None = None
         self.messages: list[str] = []
 
     def update(self, update: Update) -> None:
         """Takes in what happened."""
-        if update.kind == "warning":
-            self.messages.append(update.values["text"])
-        self.state.update(update)
-        if self.first is None and self.state.step:
-            self.first, self.since = self.state.step, time.monotonic()
+        if isinstance(update.event, Warned):
+            self.messages.append(update.event.text)
+        self.progress.take_in(update.event)
+        if self.first is None and self.progress.step:
+            self.first, self.since = self.progress.step, time.monotonic()
+
+    def time_left(self) -> str:
+        """The time left, from the steps since the first that was told; nothing before there are two."""
+        done = self.progress.step - (self.first or 0)
+        passed = time.monotonic() - self.since
+        return f"  {duration(passed * (self.progress.steps - self.progress.step) / done)} left" if done else ""
 
     def __rich__(self) -> RenderableType:
         """The screen."""
-        state, width = self.state, max(10, min(60, self.console.size.width - 34))
-        done = state.step - (self.first or 0)
-        passed = time.monotonic() - self.since
-        left = f"  {duration(passed * (state.steps - state.step) / done)} left" if done else ""
+        progress, width = self.progress, max(10, min(60, self.console.size.width - 34))
         lines = [
-            Text(f"{self.cell.task} / {self.cell.strategy} / seed {self.cell.seed}", style="bold"),
-            Text.assemble(bar(state.step / state.steps), f"  {state.shown(3)}{left}"),
+            one_line((self.run.title, "bold")),
+            one_line(progress_bar(progress.step / progress.steps), f"  {progress.words(3)}{self.time_left()}"),
         ]
-        together = [*state.forced, *state.free]
-        for name, values, style in (("free-running", state.free, "magenta"), ("teacher-forced", state.forced, "cyan")):
+        together = [*progress.teacher_forced, *progress.free_running]
+        for name, values, style in (
+            ("free-running", progress.free_running, "magenta"),
+            ("teacher-forced", progress.teacher_forced, "cyan"),
+        ):
             if values:
-                blocks = on_scale(values[-width:], min(together), max(together))
-                lines.append(Text.assemble(f"{name:>15} {values[-1]:7.3f}  ", (blocks, style)))
-        lines += [Text(visible(message), style="yellow") for message in self.messages[-2:]]
-        for line in lines:
-            line.no_wrap, line.overflow = True, "ellipsis"
-        return Group(*lines)
+                blocks = sparkline(values[-width:], min(together), max(together))
+                lines.append(one_line(f"{name:>15} {values[-1]:7.3f}  ", (blocks, style)))
+        return Group(*lines, *(one_line((visible(message), "yellow")) for message in self.messages[-2:]))
 
 
-def on_scale(values: Sequence[float], low: float, high: float) -> str:
-    """Values as blocks, on a scale that other lines share."""
-    scale = (len(SPARKS) - 1) / (high - low) if high > low else 0
-    return "".join(SPARKS[round((value - low) * scale)] for value in values)
+def one_line(*parts: str | Text | tuple[str, str]) -> Text:
+    """Text on one line, cut with an ellipsis where the terminal ends."""
+    return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")

@@ -43,18 +43,18 @@ def strategies() -> Rows:
     return [
         {
             "name": name,
-            "formula": named.strategy.schedule.formula,
+            "formula": entry.strategy.schedule.formula,
             "parameters": ", ".join(
                 f"{field}={value}"
-                for field, value in named.strategy.schedule.model_dump(exclude={"name"}).items()
+                for field, value in entry.strategy.schedule.model_dump(exclude={"name"}).items()
                 if value is not None
             ),
-            "coin": named.strategy.coin,
-            "feed": named.strategy.feed,
-            "about": named.about,
-            "source": named.source,
+            "coin": entry.strategy.coin,
+            "feed": entry.strategy.feed,
+            "about": entry.about,
+            "source": entry.source,
         }
-        for name, named in STRATEGIES.items()
+        for name, entry in STRATEGIES.items()
     ]
 
 

@@ -1,12 +1,14 @@
-"""What is seen inside one run, for a terminal: positions and recovery. At most 80 columns wide.
+"""One run, for a terminal: its result; and what is seen inside it, positions and recovery, at most 80 columns wide.
 
 Every sign means the same without colour. `plain` asks for ASCII alone, where the terminal's encoding has no more.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
@@ -14,7 +16,10 @@ from rich.constrain import Constrain
 from rich.table import Table
 from rich.text import Text
 
-from ssrun.views.tables.cells import visible
+from ssrun.metrics import METRICS
+from ssrun.runs.result import CompleteResult, Result
+from ssrun.system.text import plural, visible
+from ssrun.views.terminal.console import stdout_console
 
 if TYPE_CHECKING:  # torch: not needed to draw a schedule
     from ssrun.analysis.error_recovery import Recovery
@@ -32,15 +37,40 @@ SIGNS = {
 }
 
 
+def print_result(result: Result, path: Path) -> None:
+    """One run's result, and where it lies, to stdout."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    signature = "-"
+    if isinstance(result, CompleteResult):
+        signature = result.bleu_signature
+        for name, value in result.metrics.items():
+            metric = METRICS[name]
+            table.add_row(name, f"{value:.{metric.decimals}f}", f"{metric.unit}: {metric.about}")
+        for name, value in result.schedule.items():
+            table.add_row(name, f"{value:.4g}", "of the schedule, as resolved")
+        for name, count in result.facts.items():
+            table.add_row(name, str(count), "of the corpus")
+    else:
+        table.add_row(result.status, Text(visible(result.reason)), "")
+    console = stdout_console()
+    console.print(table)
+    console.print(Text(f"signature  {signature}", style="dim"))
+    console.print(Text(f"run        {visible(path)}"), soft_wrap=True)
+    sys.stdout.flush()
+
+
 def shown(text: str, plain: bool, width: int = LINE) -> str:
-    """A user's text as it can be shown: controls as escapes, cut to `width` cells with an ellipsis."""
+    """A user's text as it can be shown: controls as escapes, cut to `width` terminal cells with an ellipsis."""
     text, dots = visible(text), "..." if plain else "…"
     if plain:
         text = text.encode("ascii", "backslashreplace").decode()
     return text if cell_len(text) <= width else set_cell_size(text, width - len(dots)) + dots
 
 
-def table_of(*columns: str) -> Table:
+def empty_table(*columns: str) -> Table:
     """An empty table; a heading that begins with `>` is of numbers, aligned on the right."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
@@ -50,9 +80,12 @@ def table_of(*columns: str) -> Table:
 
 def marks(position: Position) -> Text:
     """The signs of a prediction."""
-    return Text.assemble(
-        *((sign, SIGNS[sign][1]) for sign, is_so in (("x", position.wrong), ("r", position.repeated)) if is_so)
-    )
+    text = Text()
+    if position.wrong:
+        text.append("x", SIGNS["x"][1])
+    if position.repeated:
+        text.append("r", SIGNS["r"][1])
+    return text
 
 
 def prediction(position: Position, plain: bool) -> Text:
@@ -62,11 +95,11 @@ def prediction(position: Position, plain: bool) -> Text:
 
 def legend(signs: str) -> Text:
     """What the signs mean."""
-    parts: list[Any] = []
+    text = Text()
     for sign in signs:
         meaning, style = SIGNS[sign]
-        parts += [(sign, style), (f" {meaning}   ", "dim")]
-    return Text.assemble(*parts)
+        text.append(sign, style).append(f" {meaning}   ", "dim")
+    return text
 
 
 def page(*parts: RenderableType) -> RenderableType:
@@ -84,14 +117,9 @@ def head(title: str, facts: Iterable[str], source: Sequence[str], plain: bool) -
     ]
 
 
-def count(number: int, noun: str) -> str:
-    """`1 error`, `2 errors`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def step_view(title: str, example: int, view: StepView, plain: bool = False) -> RenderableType:
     """One example of one training step: gold, coin, fed and predicted, position by position."""
-    table = table_of(">t", "coin", "fed", "", "predicted", "", "gold", ">p(gold)")
+    table = empty_table(">t", "coin", "fed", "", "predicted", "", "gold", ">p(gold)")
     for position in view.positions:
         style = SIGNS["*"][1] if position.replaced else ""
         table.add_row(
@@ -104,8 +132,9 @@ def step_view(title: str, example: int, view: StepView, plain: bool = False) -> 
             Text(shown(position.gold, plain, TOKEN)),
             Text(f"{position.p_gold:.2f}"),
         )
-    own = [position for position in view.positions if position.coin not in ("true", "-")]
-    replaced, wrong = sum(position.replaced for position in own), sum(position.wrong for position in view.positions)
+    drawn = [position for position in view.positions if position.coin not in ("true", "-")]
+    replaced = sum(position.replaced for position in drawn)
+    wrong = sum(position.wrong for position in view.positions)
     facts = (
         f"step {view.step} of {view.steps}",
         f"{'epsilon' if plain else 'ε'} {view.epsilon:.3f}",
@@ -119,29 +148,35 @@ def step_view(title: str, example: int, view: StepView, plain: bool = False) -> 
         legend("*xr"),
         Text(f"The token fed at t stands for the true one before it, gold at t - 1. {FROM_0}", style="dim"),
         Text(
-            f"{len(own)} of {count(len(view.positions) - 1, 'coin')} did not say true, and {replaced} of them changed "
-            f"the token.  {count(wrong, 'error')} in {count(len(view.positions), 'position')}."
+            f"{len(drawn)} of {plural(len(view.positions) - 1, 'coin')} did not say true, and {replaced} of them "
+            f"changed the token.  {plural(wrong, 'error')} in {plural(len(view.positions), 'position')}."
         ),
     )
 
 
-def sides_view(title: str, example: int, of: int, source: Sequence[str], sides: Sides, plain: bool) -> RenderableType:
+def sides_view(
+    title: str, example: int, examples: int, source: Sequence[str], sides: Sides, plain: bool
+) -> RenderableType:
     """The trained model on one test example: predicted when fed gold, beside predicted when fed its own argmax."""
-    table = table_of(">t", "gold", "fed gold", "", ">p(gold)", "fed its own", "", ">p(gold)")
+    table = empty_table(">t", "gold", "fed gold", "", ">p(gold)", "fed its own", "", ">p(gold)")
     for forced, free in zip(sides.teacher_forced, sides.free_running, strict=True):
         table.add_row(
             Text(str(forced.position)),
             Text(shown(forced.gold, plain, TOKEN)),
-            *(prediction(forced, plain), marks(forced), Text(f"{forced.p_gold:.2f}")),
-            *(prediction(free, plain), marks(free), Text(f"{free.p_gold:.2f}")),
+            prediction(forced, plain),
+            marks(forced),
+            Text(f"{forced.p_gold:.2f}"),
+            prediction(free, plain),
+            marks(free),
+            Text(f"{free.p_gold:.2f}"),
         )
 
     def errors(side: Sequence[Position]) -> str:
         wrong = [position.position for position in side if position.wrong]
-        return count(len(wrong), "error") + (f", the first at {wrong[0]}" if wrong else "")
+        return plural(len(wrong), "error") + (f", the first at {wrong[0]}" if wrong else "")
 
     return page(
-        *head(title, (f"test example {example} of {of}",), source, plain),
+        *head(title, (f"test example {example} of {examples}",), source, plain),
         table,
         Text(),
         legend("xr"),
@@ -153,7 +188,7 @@ def sides_view(title: str, example: int, of: int, source: Sequence[str], sides: 
     )
 
 
-def bar(points: float, plain: bool) -> str:
+def excess_bar(points: float, plain: bool) -> str:
     """Percentage points as a bar, five of them a cell."""
     eighths = max(0, round(points * 8 / 5))
     if plain:
@@ -163,25 +198,26 @@ def bar(points: float, plain: bool) -> str:
 
 def recovery_view(title: str, recovery: Recovery, plain: bool = False) -> RenderableType:
     """A table with a bar per offset, and how many recover, and when."""
-    table = table_of(">offset", ">pairs", ">without", ">injected", ">excess", "", ">recovered")
+    table = empty_table(">offset", ">pairs", ">without", ">injected", ">excess", "", ">recovered")
     for offset in recovery.offsets[:OFFSETS]:
         table.add_row(
-            *(Text(str(number)) for number in (offset.offset, offset.pairs)),
-            *(Text(f"{share:.1f} %") for share in (offset.without, offset.injected)),
+            Text(str(offset.offset)),
+            Text(str(offset.pairs)),
+            Text(f"{offset.without:.1f} %"),
+            Text(f"{offset.injected:.1f} %"),
             Text(f"{offset.excess:+.1f}"),
-            Text(f"{bar(offset.excess, plain):<20}", style="red"),
+            Text(f"{excess_bar(offset.excess, plain):<20}", style="red"),
             Text(f"{offset.recovered:.1f} %"),
         )
-    n = recovery.pairs
     where = "the middle of each target" if recovery.position is None else f"position {recovery.position}"
     lines = [
-        f"{recovery.recovered} of {n} recover ({recovery.untouched} of them never differ); "
-        f"{n - recovery.recovered} do not before the target ends."
+        f"{recovery.recovered} of {recovery.pairs} recover ({recovery.untouched} of them never differ); "
+        f"{recovery.pairs - recovery.recovered} do not before the target ends."
     ]
     if recovery.mean_steps is not None:
         lines.append(f"Those that recover do so after {recovery.mean_steps:.2f} outputs on average.")
     if recovery.left_out:
-        lines.append(f"{count(recovery.left_out, 'pair')} left out: too short for a wrong token there.")
+        lines.append(f"{plural(recovery.left_out, 'pair')} left out: too short for a wrong token there.")
     notes = [
         "Offset 0 is the swapped position, still predicted from true tokens; from offset 1 on the model is fed its "
         "own argmax, after the true prefix (without) and after the one with the wrong token (injected). Errors in %, "
@@ -192,10 +228,10 @@ def recovery_view(title: str, recovery: Recovery, plain: bool = False) -> Render
     more = len(recovery.offsets) - OFFSETS
     return page(
         Text(shown(title, plain), style="bold"),
-        Text(f"one wrong token at {where}, {count(n, 'test pair')}"),
+        Text(f"one wrong token at {where}, {plural(recovery.pairs, 'test pair')}"),
         Text(),
         table,
-        *([Text(f"{count(more, 'offset')} more: see --json", style="dim")] if more > 0 else []),
+        *([Text(f"{plural(more, 'offset')} more: see --json", style="dim")] if more > 0 else []),
         Text(),
         *(Text(line) for line in lines),
         *(Text(note, style="dim") for note in notes),

@@ -1,0 +1,84 @@
+"""A comparison's table as plain text: the grid of cells that Markdown and LaTeX dress, and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import NamedTuple
+
+from ssrun.analysis.document import Comparison, Estimate
+from ssrun.metrics import METRICS
+from ssrun.views.tables.cells import (
+    Cell,
+    bootstrapped,
+    compared,
+    count,
+    difference,
+    has_bootstrap,
+    mean_cell,
+    p_holm,
+    paper_cells,
+    paper_headings,
+)
+
+COUNTS = ("n", "of", "diverged", "failed", "missing")
+VALUES = ("mean", "low", "high", "difference", "difference_low", "difference_high", "p", "p_holm")
+
+
+class Grid(NamedTuple):
+    """The main table; the first two columns, task and strategy, are words and the others numbers."""
+
+    headings: list[str]
+    rows: list[list[Cell]]
+
+
+def grid(comparison: Comparison) -> Grid:
+    """The table of means, with the differences from the baseline and what was published beside them."""
+    with_bootstrap = has_bootstrap(comparison)
+    headings = ["task", "strategy", "n", *(METRICS[metric].short for metric in comparison.columns)]
+    headings += [f"Δ {METRICS[metric].short} (p)" for metric in compared(comparison)]
+    headings += ["bootstrap"] if with_bootstrap else []
+    headings += paper_headings(comparison)
+    lines = []
+    for task, rows in comparison.by_task():
+        for row in rows:
+            line = [Cell(task), Cell(row.strategy), Cell(count(row))]
+            line += [mean_cell(rows, row, metric) for metric in comparison.columns]
+            line += [Cell(difference_and_p(row.estimates.get(metric), metric)) for metric in compared(comparison)]
+            line += [Cell(bootstrapped(row))] if with_bootstrap else []
+            line += map(Cell, paper_cells(comparison, row))
+            lines.append(line)
+    return Grid(headings, lines)
+
+
+def difference_and_p(estimate: Estimate | None, metric: str) -> str:
+    """The difference from the baseline, its interval and its p in one cell."""
+    if estimate is None or estimate.difference is None:
+        return "-"
+    return f"{difference(estimate, metric)} ({p_holm(estimate)})"
+
+
+def csv_text(comparison: Comparison) -> str:
+    """One line a row, one column a number. Text that a spreadsheet would compute is quoted with an apostrophe."""
+    metrics = [metric for metric in METRICS if any(metric in row.estimates for row in comparison.rows)]
+    headings = ["task", "strategy", *COUNTS, *(f"{metric}_{value}" for metric in metrics for value in VALUES)]
+    headings += ["bleu_bootstrap_p", *map(computes_nothing, paper_headings(comparison))]
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(headings)
+    for row in comparison.rows:
+        line: list[object] = [computes_nothing(row.task), computes_nothing(row.strategy)]
+        line += [getattr(row, name) for name in COUNTS]
+        for metric in metrics:
+            estimate = row.estimates.get(metric)
+            line += [getattr(estimate, value) if estimate else None for value in VALUES]
+        bleu = row.estimates.get("bleu")
+        line.append(" ".join(f"{pair.p:.4g}" for pair in bleu.bootstrap or []) if bleu else "")
+        line += map(computes_nothing, paper_cells(comparison, row))
+        writer.writerow(line)
+    return file.getvalue()
+
+
+def computes_nothing(text: str) -> str:
+    """Text that a spreadsheet would compute, with an apostrophe before it; a dash alone is a dash."""
+    return f"'{text}" if text[:1] in "=+-@\t\r" and text != "-" else text

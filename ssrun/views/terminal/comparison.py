@@ -1,0 +1,131 @@
+"""A comparison's tables for the terminal; and a picture of the terminal that shows them."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from ssrun.analysis.document import ClaimEvidence, Comparison, Row
+from ssrun.metrics import METRICS
+from ssrun.system.text import visible
+from ssrun.views.tables.cells import (
+    bootstrapped,
+    claim_lines,
+    compared,
+    count,
+    difference,
+    has_bootstrap,
+    has_difference,
+    mean_cell,
+    notes,
+    p_holm,
+    paper_cells,
+    paper_headings,
+    reading,
+)
+
+BEST = "*"  # before a best mean: colour alone says nothing to many
+VERDICT_STYLES = {"agree": "bold green", "disagree": "bold red", "inconclusive": "bold yellow"}
+
+
+def terminal(comparison: Comparison) -> RenderableType:
+    """The whole comparison for a terminal."""
+    parts: list[RenderableType] = [Text(visible(comparison.question), style="bold")]
+    for task, rows in comparison.by_task():
+        parts += [Text(), Fitting(*(means(comparison, task, rows, snug) for snug in (False, True)))]
+        if has_difference(rows, compared(comparison)):
+            parts.append(Fitting(*(differences(comparison, rows, snug) for snug in (False, True))))
+    parts += [Text(), *(Text(note, style="dim") for note in notes(comparison, BEST))]
+    if comparison.claims:
+        parts += [Text(), Text("Claims", style="bold cyan")]
+        parts += [line for claim in comparison.claims for line in claim_view(claim)]
+    if comparison.reading:
+        parts += [Text(), Text(reading(comparison))]
+    return Group(*parts)
+
+
+class Fitting:
+    """Of several tables the first that the terminal has room for; else the last, its cells wrapped."""
+
+    def __init__(self, *tables: Table) -> None:
+        self.tables = tables
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        free = options.update_width(10_000)
+        fits = (table for table in self.tables if console.measure(table, options=free).maximum <= options.max_width)
+        yield next(fits, self.tables[-1])
+
+
+def means(comparison: Comparison, task: str, rows: Sequence[Row], snug: bool) -> Table:
+    """The means of one task; snug: columns stand closer, and an n that all rows share stands in the title."""
+    counts = {count(row) for row in rows}
+    n_in_title = snug and len(counts) == 1
+    table = bare(f"{task}, n = {', '.join(counts)}" if n_in_title else task, "bold cyan", snug)
+    if not n_in_title:
+        table.add_column("n", justify="right", no_wrap=True)
+    for metric in comparison.columns:
+        table.add_column(METRICS[metric].short, justify="right")
+    for heading in paper_headings(comparison):
+        table.add_column(Text(heading), justify="right", style="dim")
+    for row in rows:
+        line = [Text(row.strategy)]
+        if not n_in_title:
+            line.append(Text(count(row)))
+        for metric in comparison.columns:
+            cell = mean_cell(rows, row, metric)
+            line.append(Text(f"{BEST}{cell.text}", style="bold green") if cell.best else Text(cell.text))
+        table.add_row(*line, *map(Text, paper_cells(comparison, row)))
+    return table
+
+
+def differences(comparison: Comparison, rows: Sequence[Row], snug: bool) -> Table:
+    """The paired differences from the baseline, of one task; snug: columns stand closer."""
+    metrics = compared(comparison)
+    with_bootstrap = has_bootstrap(comparison)
+    table = bare(f"difference from {comparison.baseline}", "italic", snug)
+    for metric in metrics:
+        table.add_column(METRICS[metric].short, justify="right")
+        table.add_column("p", justify="right")
+    if with_bootstrap:
+        table.add_column("boot." if snug else "bootstrap", justify="right")
+    for row in rows:
+        if not has_difference([row], metrics):
+            continue
+        line = [row.strategy]
+        for metric in metrics:
+            estimate = row.estimates.get(metric)
+            line += [difference(estimate, metric), p_holm(estimate)]
+        if with_bootstrap:
+            line.append(bootstrapped(row))
+        table.add_row(*map(Text, line))
+    return table
+
+
+def claim_view(claim: ClaimEvidence) -> Iterator[Text]:
+    """A claim's verdict and sentence, and its evidence below."""
+    sentence, evidence = claim_lines(claim)
+    yield Text.assemble((f"{claim.verdict:>12}  ", VERDICT_STYLES[claim.verdict]), sentence)
+    yield Text(f"{'':14}{evidence}", style="dim")
+
+
+def bare(title: str, style: str, snug: bool) -> Table:
+    """A table without lines, its first column the strategy."""
+    table = Table(
+        title=Text(title), title_justify="left", title_style=style, box=None, pad_edge=False, collapse_padding=snug
+    )
+    table.add_column("strategy", no_wrap=True)
+    return table
+
+
+def svg(comparison: Comparison) -> str:
+    """A picture of the terminal that shows the table; it asks no other host for a font."""
+    console = Console(record=True, file=io.StringIO(), width=110, force_terminal=True, color_system="truecolor")
+    console.print(terminal(comparison), highlight=False)
+    picture = console.export_svg(title=visible(comparison.command), unique_id="ssrun")
+    styles, end, drawing = picture.partition("</style>")  # no text of the comparison stands before it
+    return re.sub(r"@font-face \{.*?\}", "", styles, flags=re.S) + end + drawing

@@ -1,0 +1,116 @@
+"""What people see of one run: readable at 80 columns, hostile tokens as themselves, signs that say what colours say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+
+from ssrun.analysis.error_recovery import Offset, Recovery
+from ssrun.analysis.explanation import Position, Sides, StepView
+from ssrun.views.terminal.run import excess_bar, print_result, recovery_view, shown, sides_view, step_view
+from tests.support.outcomes import diverged, result, run_name
+
+TOKENS = ("[/]", "[red]x", "\x1b[31mred", "<script>alert(1)</script>", "漢字漢字漢字漢字漢字", "a\u202eb", "|", "``")
+POSITIONS = [
+    Position(
+        position=index,
+        gold=token,
+        coin=("true", "model", "random", "-")[index % 4],
+        fed=token,
+        replaced=index % 4 == 1,
+        predicted=token,
+        wrong=index % 3 == 0,
+        repeated=index % 2 == 1,
+        p_gold=0.5,
+    )
+    for index, token in enumerate(TOKENS)
+]
+OFFSETS = [Offset(offset, 5, 10.0, 10.0 + offset, float(offset), 50.0) for offset in range(50)]
+TITLE, SOURCE = "corpus / uniform / seed 0", TOKENS * 9
+
+
+def step(plain: bool) -> RenderableType:
+    return step_view(TITLE, 3, StepView(20, 30, 0.5, 1.25, 8, SOURCE, POSITIONS), plain)
+
+
+def sides(plain: bool) -> RenderableType:
+    return sides_view(TITLE, 3, 30, SOURCE, Sides(POSITIONS, POSITIONS), plain)
+
+
+def recovery(plain: bool) -> RenderableType:
+    return recovery_view(TITLE, Recovery(None, 1234, 1, 600, 100, 2.5, 3, OFFSETS), plain)
+
+
+VIEWS = {"step": step, "sides": sides, "recovery": recovery}
+
+
+def printed(view: RenderableType) -> str:
+    console = Console(width=120, color_system=None, highlight=False)
+    with console.capture() as capture:
+        console.print(view)
+    return capture.get()
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["utf-8", "ascii"])
+@pytest.mark.parametrize("name", VIEWS)
+def test_no_line_is_longer_than_80_columns_and_ascii_is_ascii(name: str, plain: bool) -> None:
+    text = printed(VIEWS[name](plain))
+    assert max(map(cell_len, text.splitlines())) <= 80
+    assert text.isascii() or not plain
+    assert {sign for sign in text if not sign.isprintable()} == {"\n"}
+
+
+@pytest.mark.parametrize("name", ["step", "sides"])
+def test_hostile_tokens_show_as_themselves(name: str) -> None:
+    text = printed(VIEWS[name](False))
+    for token in ("[/]", "[red]x", r"\x1b[31mred", "<script>alert…", r"a\u202eb", "漢字漢字漢字 …", "``"):
+        assert token in text
+
+
+def test_signs_say_what_colours_say() -> None:
+    lines = printed(step(False)).splitlines()
+    heading = next(index for index, line in enumerate(lines) if line.split()[:2] == ["t", "coin"])
+    for position, row in zip(POSITIONS, lines[heading + 1 :], strict=False):
+        signs = ("*" * position.replaced, "x" * position.wrong + "r" * position.repeated)
+        token = shown(position.gold, False, 14)
+        words = [str(position.position), position.coin, token, signs[0], token, signs[1], token, "0.50"]
+        assert row.split() == " ".join(words).split()
+
+
+def test_what_is_counted_is_counted_in_words() -> None:
+    told = "4 of 7 coins did not say true, and 2 of them changed the token. 3 errors in 8 positions."
+    assert told in " ".join(printed(step(False)).split())
+    assert "Fed gold: 3 errors, the first at 0.  Fed its own: 3 errors, the first at 0." in printed(sides(False))
+    text = " ".join(printed(recovery(False)).split())
+    assert "600 of 1234 recover (100 of them never differ); 634 do not before the target ends." in text
+    assert "1 pair left out: too short" in text
+    assert "10 offsets more: see --json" in text
+
+
+def test_a_token_is_cut_by_cells_and_not_by_characters() -> None:
+    assert shown("漢字漢字", False, 7) == "漢字漢…"
+    assert shown("漢字漢字", False, 8) == "漢字漢字"
+    assert shown("abcdef", True, 5) == "ab..."
+    assert shown("é\x07", True, 20) == r"\xe9\x07"
+
+
+def test_bars_are_five_points_a_cell() -> None:
+    assert [excess_bar(points, False) for points in (100, 7.5, 0.7, 0, -3)] == ["█" * 20, "█▌", "▏", "", ""]
+    assert [excess_bar(points, True) for points in (100, 7.6, 0.7, -3)] == ["#" * 20, "##", "", ""]
+
+
+def test_a_result_is_printed_with_its_units_and_where_it_lies(capsys: pytest.CaptureFixture[str]) -> None:
+    complete = result(run_name(), bleu=12.345, exposure_gap=0.98765, schedule={"k": 3.14159}, facts={"pairs": 7})
+    print_result(complete, Path("results/[/]/x\x1b"))
+    text = capsys.readouterr().out
+    assert re.search(r"bleu +12\.3 +0-100: corpus BLEU", text)
+    assert re.search(r"exposure_gap +0\.988 +nats: free_running_loss - teacher_forced_loss", text)
+    assert re.search(r"^k +3\.142 ", text, re.MULTILINE)
+    assert re.search(r"pairs +7 +of the corpus", text)
+    assert text.endswith("run        results/[/]/x\\x1b\n")
+    print_result(diverged(run_name(), "loss is [/] nan"), Path("r"))
+    assert "diverged  loss is [/] nan" in capsys.readouterr().out
