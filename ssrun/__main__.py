@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ssrun.errors import SsrunError, StoreError
+from ssrun.system.threads import use_one_thread
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 def main() -> None:
     """Runs the command line and exits."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # closed by whoever started us: keep its number from the next file opened
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for good
+    use_one_thread()
+    open_streams()
     try:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:
@@ -23,30 +28,52 @@ def main() -> None:
     sys.exit(code)
 
 
+def open_streams() -> None:
+    """Opens what the starter of this process closed, and makes stderr one that fails no command."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # keep its number from the next file opened
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for good
+    raw = Dropping(sys.stderr.fileno(), "w", closefd=False)
+    sys.stderr = io.TextIOWrapper(io.BufferedWriter(raw), sys.stderr.encoding, line_buffering=True)
+
+
+class Dropping(io.FileIO):
+    """Drops what cannot be written: its reader is gone or its device full, and progress is not worth a training."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Writes, or pretends to; returns how many bytes."""
+        with suppress(OSError):
+            if written := super().write(data):
+                return written
+        return memoryview(data).nbytes
+
+
 def run(arguments: list[str]) -> int:
     """Runs a command and returns its exit code."""
     import typer
 
-    from ssrun.cli.commands import app
+    from ssrun.cli.app import app
 
+    if arguments[:1] in ([], ["help"]):
+        arguments = [*arguments[1:], "--help"]
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # a stream that tests put in place
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         code = typer.main.get_command(app).main(arguments, prog_name="ssrun", standalone_mode=False)
         sys.stdout.flush()
-    except (BrokenPipeError, SystemExit):  # nobody reads on; SystemExit is typer's word for it
+    except (BrokenPipeError, SystemExit):  # nobody reads stdout on; SystemExit is typer's word for it
         silence()
         return 0
     except Exception as error:
         if "--debug" in arguments:
             raise
-        return report(error)
+        return exit_code_of(error)
     return code if isinstance(code, int) else 0
 
 
-def report(error: Exception) -> int:
-    """Says what went wrong in one line, and returns the exit code."""
+def exit_code_of(error: Exception) -> int:
+    """Says in one line what went wrong, and returns the exit code."""
     import typer
 
     if isinstance(error, SsrunError):
@@ -70,10 +97,9 @@ def report(error: Exception) -> int:
 
 def say(message: str, more: str = "") -> None:
     """One line to stderr."""
-    from ssrun.views.tables.cells import visible
+    from ssrun.cli.output import tell
 
-    with suppress(OSError):
-        print(f"ssrun: {visible(' '.join(message.split()))}{more}", file=sys.stderr)
+    tell(f"ssrun: {' '.join(message.split())}{more}")
 
 
 def silence() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,16 @@ def complete_results(results: Path, runs: Sequence[RunName]) -> dict[RunName, Co
     folders = ((run, RunFolder.of(results, run)) for run in runs)
     found = {run: folder.result() for run, folder in folders if folder.complete}
     return {run: result for run, result in found.items() if isinstance(result, CompleteResult)}
+
+
+def faults_beside(results: Path) -> Iterator[str]:
+    """What is wrong with the files beside the runs that a comparison rests on; nothing where they are not there."""
+    for name, read in (("experiment.json", read_manifest), (bootstrap.FILE, bootstrap.kept)):
+        if (results / name).exists():
+            try:
+                read(results)
+            except StoreError as error:
+                yield str(error)
 
 
 def environments(results: Path, runs: Sequence[RunName]) -> list[Environment]:

@@ -4,19 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperCommand, TyperOption
+
+from ssrun.errors import UsageError
 
 if TYPE_CHECKING:
     from ssrun.runs.folder import RunFolder
 
 NAMED = 3  # runs that a message lists
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def example(command: str) -> str:
-    """An epilog with a command that can be copied: the backspace keeps its line whole."""
-    return f"\b\nExample:\n  {command}"
+class Command(TyperCommand):
+    """A command that refuses an option given twice, of which typer would drop the first."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parses as typer does, after a look at what is given how often."""
+        if not ctx.resilient_parsing:
+            _, _, given = self.make_parser(ctx).parse_args(list(args))
+            for option in given:
+                if isinstance(option, TyperOption) and not option.multiple and given.count(option) > 1:
+                    raise UsageError(f"{option.opts[0]} is given twice: give it once")
+        return super().parse_args(ctx, args)
+
+
+def command(app: typer.Typer, example: str, name: str | None = None) -> Callable[[Function], Function]:
+    """Registers a command, whose help ends with an example that can be copied: the backspace keeps its line whole."""
+    return app.command(name, cls=Command, epilog=f"\b\nExample:\n  {example}")
+
+
+def joined(lists: list[str] | None) -> str | None:
+    """Lists with commas, of an option that was given several times, as one."""
+    return ",".join(lists) if lists else None
 
 
 def completed(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
@@ -57,6 +79,11 @@ def metric_names() -> Iterable[str]:
     return METRICS
 
 
+def names_option(names: Callable[[], Iterable[str]], help: str, metavar: str = "NAMES") -> Any:
+    """An option that takes names, with their completion."""
+    return typer.Option(metavar=metavar, help=help, autocompletion=completed(names))
+
+
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Folder for the runs.", show_default="results/<name>")
 ]
@@ -91,7 +118,7 @@ CheckpointEvery = Annotated[
 ]
 
 
-def flags(
+def overrides_of(
     settings: list[str] | None,
     steps: int | None,
     beam: int | None,
@@ -101,10 +128,9 @@ def flags(
 ) -> dict[str, dict[str, Any]]:
     """The options that change the configuration, as fields by section."""
     from ssrun.config.overrides import parse_settings
-    from ssrun.errors import UsageError
     from ssrun.system.text import shown_value
 
-    layer = parse_settings(settings or [])
+    overrides = parse_settings(settings or [])
     short_forms = {
         ("training", "steps"): steps,
         ("scoring", "beam"): beam,
@@ -114,42 +140,38 @@ def flags(
     }
     for (section, field), value in short_forms.items():
         if value is not None:
-            told = layer.setdefault(section, {}).setdefault(field, value)
+            told = overrides.setdefault(section, {}).setdefault(field, value)
             if told != value:
-                raise UsageError(
-                    f"{section}.{field} is given twice, as {shown_value(value)} and as {shown_value(told)}: give one"
-                )
-    return layer
+                both = f"{shown_value(value)} and as {shown_value(told)}"
+                raise UsageError(f"{section}.{field} is given twice, as {both}: give one")
+    return overrides
 
 
-def corpus_is_used(layer: dict[str, dict[str, Any]], tasks: Iterable[str]) -> None:
-    """Refuses --corpus and the languages where no task is a corpus.
-
-    Raises:
-        UsageError: It is so.
-    """
-    from ssrun.errors import UsageError
-
-    if "corpus" not in tasks and not {"path", "source_language", "target_language"}.isdisjoint(layer.get("task", {})):
+def corpus_must_be_used(overrides: dict[str, dict[str, Any]], tasks: Iterable[str]) -> None:
+    """Raises UsageError where --corpus or a language is given and no task is a corpus."""
+    of_corpus = {"path", "source_language", "target_language"}
+    if "corpus" not in tasks and not of_corpus.isdisjoint(overrides.get("task", {})):
         raise UsageError("--corpus: no task here is a corpus: add --task corpus (train) or --tasks corpus (compare)")
 
 
-def the_run(path: Path) -> RunFolder:
+def run_folder_at(path: Path) -> RunFolder:
     """The run that a folder is, or the only one in it.
 
     Raises:
         StoreError: There is none.
         UsageError: There are several.
     """
-    from ssrun.errors import StoreError, UsageError
-    from ssrun.runs.folder import RunFolder, runs
+    from ssrun.errors import StoreError
+    from ssrun.runs.folder import RunFolder
+    from ssrun.runs.results import run_folders
 
-    found = runs(path) if path.is_dir() else []
+    folders = run_folders(path) if path.is_dir() else []
     for pattern in ("seed-*/run.json", "*/seed-*/run.json"):  # a strategy's folder, a task's
-        found = found or [RunFolder(file.parent) for file in sorted(path.glob(pattern))]
-    if not found:
+        folders = folders or [RunFolder(file.parent) for file in sorted(path.glob(pattern))]
+    if not folders:
         raise StoreError(f"{path}: no run here: give a run's folder such as results/train/reverse/linear/seed-0-...")
-    if len(found) > 1:
-        first = ", ".join(str(folder.path) for folder in found[:NAMED])
-        raise UsageError(f"{path}: holds {len(found)} runs: give one of them: {first}{' ...' * (len(found) > NAMED)}")
-    return found[0]
+    if len(folders) > 1:
+        shown = ", ".join(str(folder.path) for folder in folders[:NAMED])
+        more = " ..." if len(folders) > NAMED else ""
+        raise UsageError(f"{path}: holds {len(folders)} runs: give one of them: {shown}{more}")
+    return folders[0]

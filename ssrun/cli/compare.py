@@ -1,0 +1,158 @@
+"""The command that makes a table: compare. Heavy libraries are imported inside it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ssrun.cli import options
+from ssrun.cli.driving import concluded, follow, mirrored, print_comparison
+from ssrun.cli.output import emit, emit_json
+
+if TYPE_CHECKING:
+    from ssrun.config.plan import Plan
+    from ssrun.config.spec import RunSpec
+    from ssrun.engines import Options
+
+app = typer.Typer()
+
+ExperimentName = Annotated[
+    str,
+    typer.Argument(
+        metavar="EXPERIMENT",
+        help="A name of `ssrun list experiments`, or a TOML file.",
+        autocompletion=options.completed(options.experiment_names),
+    ),
+]
+Tasks = Annotated[list[str] | None, options.names_option(options.task_names, "These tasks, with commas.")]
+Strategies = Annotated[list[str] | None, options.names_option(options.strategy_names, "These strategies, with commas.")]
+Seeds = Annotated[
+    list[str] | None, typer.Option(metavar="SEEDS", help="Such as 0..4 or 0,1,2.", show_default="the experiment's")
+]
+Baseline = Annotated[
+    str | None,
+    options.names_option(options.strategy_names, "Strategy that the others are compared with.", "NAME"),
+]
+Metrics = Annotated[
+    list[str] | None,
+    options.names_option(options.metric_names, "Columns of the table, with commas; see `ssrun list metrics`."),
+]
+Jobs = Annotated[
+    int | None, typer.Option(metavar="N", help="Runs at once.", min=1, max=1024, show_default="one a core")
+]
+CellTimeout = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="Time after which a run counts as hung.", min=1)
+]
+RequireClaims = Annotated[bool, typer.Option("--require-claims", help="Exit 4 where a claim disagrees.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the runs and train nothing.")]
+Smoke = Annotated[bool, typer.Option("--smoke", help="A tiny version of the same, for CI.")]
+Shard = Annotated[
+    str | None, typer.Option(metavar="I/N", help="Only a part of the runs, such as 1/4; see `ssrun merge`.")
+]
+
+
+@options.command(app, "ssrun compare --tasks copy,reverse --strategies teacher-forcing,linear")
+def compare(
+    experiment: ExperimentName = "default",
+    tasks: Tasks = None,
+    strategies: Strategies = None,
+    seeds: Seeds = None,
+    baseline: Baseline = None,
+    metrics: Metrics = None,
+    steps: options.Steps = None,
+    beam: options.Beam = None,
+    settings: options.Settings = None,
+    corpus: options.CorpusFolder = None,
+    source_language: options.SourceLanguage = None,
+    target_language: options.TargetLanguage = None,
+    jobs: Jobs = None,
+    out: options.Out = None,
+    checkpoint_every: options.CheckpointEvery = None,
+    tensorboard: options.Tensorboard = False,
+    cell_timeout: CellTimeout = None,
+    require_claims: RequireClaims = False,
+    dry_run: DryRun = False,
+    smoke: Smoke = False,
+    shard: Shard = None,
+    as_json: options.Json = False,
+) -> None:
+    """Train what is missing of an experiment, and print its table. The same command again trains nothing."""
+    from ssrun.config.loading import load_plan, take_shard
+    from ssrun.engines import Options
+    from ssrun.errors import ClaimError
+    from ssrun.runs.manifest import write_manifest
+    from ssrun.runs.results import RESULTS, claim_results
+
+    choices: dict[str, Any] = {
+        "tasks": options.joined(tasks),
+        "strategies": options.joined(strategies),
+        "seeds": options.joined(seeds),
+        "baseline": baseline,
+        "metrics": options.joined(metrics),
+        "smoke": smoke,
+    }
+    overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language)
+    plan = load_plan(experiment, **choices, overrides=overrides)
+    options.corpus_must_be_used(overrides, [entry.get("base", name) for name, entry in plan.experiment.tasks.items()])
+    runs = plan.runs()
+    for task in dict.fromkeys(run.config.task for run in runs):
+        task.check()
+    chosen = take_shard(runs, shard)
+    results = out or RESULTS / (f"{plan.name}-smoke" if smoke else plan.name)
+    if dry_run:
+        paths = [str(results / run.name.path) for run in chosen]
+        if as_json:
+            emit_json(paths)
+        else:
+            emit("".join(f"{path}\n" for path in paths))
+        return
+
+    claim_results(results)
+    write_manifest(results, plan, [run.name for run in runs], command_of(experiment, choices, overrides))
+    engine_options = Options(jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout)
+    train_missing(results, plan, chosen, engine_options, tensorboard)
+    comparison = concluded(results)
+    print_comparison(comparison, "json" if as_json else "rich")
+    labels = {(run.name.task, run.name.strategy, run.name.seed) for run in chosen}
+    if not labels.isdisjoint((fault.task, fault.strategy, fault.seed) for fault in comparison.faults):
+        raise typer.Exit(3)
+    if require_claims and any(claim.verdict == "disagree" for claim in comparison.claims):
+        raise ClaimError("a claim that was asked for did not hold: see 'disagree' above")
+
+
+def train_missing(
+    results: Path, plan: Plan, runs: Sequence[RunSpec], engine_options: Options, tensorboard: bool
+) -> None:
+    """Trains those of the runs that have no result, and shows how it goes."""
+    from ssrun.analysis.comparison import complete_results
+    from ssrun.engines import load_engine
+    from ssrun.runs.results import incomplete
+    from ssrun.system import signals
+    from ssrun.views.terminal.progress import watch_comparison
+
+    signals.listen()  # not before the imports, which look at no flag
+    names = [run.name for run in runs]
+    with mirrored(tensorboard, results, names) as mirror:
+        if todo := incomplete(results, runs):
+            complete = complete_results(results, names)
+            with watch_comparison(plan.experiment, names, len(todo), complete, engine_options.jobs) as view:
+                follow(load_engine("local")(todo, results, engine_options), view, mirror)
+
+
+def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> str:
+    """The command that gives these numbers: without what cannot change them (jobs, folders, formats, shards)."""
+    words = ["ssrun", "compare"] if experiment == "default" else ["ssrun", "compare", experiment]
+    for name, value in choices.items():
+        if value is True:
+            words.append(f"--{name}")
+        elif value not in (None, False):
+            words += [f"--{name}", str(value)]
+    for section, fields in sorted(overrides.items()):
+        for field, value in sorted(fields.items()):
+            words += ["--set", f"{section}.{field}={str(value).lower() if isinstance(value, bool) else value}"]
+    return shlex.join(words)

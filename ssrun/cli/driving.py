@@ -1,0 +1,72 @@
+"""What drives a comparison, for the commands that do: views that follow it, and the table at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ssrun.analysis.document import Comparison
+    from ssrun.config.spec import RunName
+    from ssrun.runs.events import Update
+    from ssrun.views.tensorboard import Mirror
+    from ssrun.views.terminal.progress import View
+
+
+@contextmanager
+def mirrored(wanted: bool, results: Path, runs: Sequence[RunName]) -> Iterator[Mirror | None]:
+    """A mirror for TensorBoard beside the runs, where it is wanted; at the end it gets the runs that were there."""
+    if not wanted:
+        yield None
+        return
+    from ssrun.runs.folder import RunFolder
+    from ssrun.runs.results import must_be_no_link
+    from ssrun.views.tensorboard import Mirror
+
+    must_be_no_link(results / "tensorboard")
+    mirror = Mirror(results / "tensorboard")
+    try:
+        yield mirror
+        for run in runs:
+            mirror.fill(run, RunFolder.of(results, run))
+    finally:
+        mirror.close()
+
+
+def follow(updates: Iterable[Update], view: View, mirror: Mirror | None) -> None:
+    """Takes every update, and so drives what makes them; shows it."""
+    for update in updates:
+        view.update(update)
+        if mirror:
+            mirror.update(update)
+
+
+def concluded(results: Path) -> Comparison:
+    """The comparison in this folder, from its runs; its bootstraps and its tables are now beside them."""
+    from ssrun.analysis import bootstrap
+    from ssrun.analysis.comparison import compare_runs
+    from ssrun.runs.manifest import read_manifest
+    from ssrun.views.formats import write_tables
+    from ssrun.views.terminal.progress import tell_bootstrap
+
+    manifest = read_manifest(results)
+    tell_bootstrap(bootstrap.fill(results, manifest.runs, manifest.experiment.baseline))
+    comparison = compare_runs(results, manifest)
+    write_tables(results, comparison)
+    return comparison
+
+
+def print_comparison(comparison: Comparison, format: str) -> None:
+    """A comparison in one of the formats, to stdout."""
+    if format == "rich":
+        from ssrun.views.terminal.comparison import terminal
+        from ssrun.views.terminal.console import stdout_console
+
+        stdout_console().print(terminal(comparison))
+    else:
+        from ssrun.cli.output import emit
+        from ssrun.views.formats import text_of
+
+        emit(text_of(comparison, format))

@@ -1,0 +1,82 @@
+"""The commands that take care of results: verify, merge, clean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ssrun.cli import options
+from ssrun.cli.driving import concluded, print_comparison
+from ssrun.cli.output import emit, emit_json, tell
+from ssrun.system.text import visible
+
+app = typer.Typer()
+
+
+@options.command(app, "ssrun verify results/default")
+def verify(
+    results: Annotated[Path, typer.Argument(help="A folder of results, or one run's folder.")],
+    as_json: options.Json = False,
+) -> None:
+    """Check stored files and recompute the scores. BLEU and both errors must come out of the stored text again."""
+    from rich.progress import track
+
+    from ssrun.analysis.comparison import faults_beside
+    from ssrun.errors import StoreError
+    from ssrun.runs.verification import faults_of, missing, to_verify
+    from ssrun.system import signals
+    from ssrun.views.terminal.console import is_live, stderr_console
+
+    signals.listen()
+    folders = to_verify(results)
+    complete = [folder for folder in folders if folder.complete]
+    faults = list(faults_beside(results))
+    console = stderr_console()
+    for folder in track(complete, "verifying", console=console, transient=True, disable=not is_live(console)):
+        signals.check()
+        faults += faults_of(folder, results)
+    unfinished = missing(results, folders)
+    if as_json:
+        emit_json({"complete": len(complete), "unfinished": unfinished, "faults": faults})
+    else:
+        emit("".join(f"{visible(fault)}\n" for fault in faults))
+        emit(f"{len(complete)} complete runs checked, {unfinished} unfinished, {len(faults)} faults\n")
+    if faults:
+        raise StoreError(f"{len(faults)} faults: remove what they name and run the comparison again")
+
+
+@options.command(app, "ssrun merge shard-1 shard-2 --out results/default")
+def merge(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of results of one experiment, such as shards.")],
+    out: Annotated[Path, typer.Option("--out", help="Where the whole is to lie.")],
+    as_json: options.Json = False,
+) -> None:
+    """Bring shards together; the table equals the unsharded one."""
+    from ssrun.runs import maintenance
+    from ssrun.system import signals
+
+    signals.listen()
+    copied = maintenance.merge(folders, out)
+    comparison = concluded(out)
+    tell(f"{copied} runs copied to {out}")
+    print_comparison(comparison, "json" if as_json else "rich")
+    if comparison.faults:
+        raise typer.Exit(3)
+
+
+@options.command(app, "ssrun clean results/default-smoke")
+def clean(
+    results: Annotated[Path, typer.Argument(help="A folder of results.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove a folder of results, after asking. It shows what goes: what ssrun wrote there, and nothing else."""
+    from ssrun.runs.maintenance import ours, remove
+
+    paths = ours(results)
+    files = [path for path in paths if not path.is_dir() or path.is_symlink()]
+    for path in files:
+        emit(f"{visible(path)}\n")
+    if yes or typer.confirm(f"Remove these {len(files)} files?", err=True):
+        tell(f"{remove(paths)} files removed")

@@ -1,0 +1,27 @@
+"""What commands say: data to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from ssrun.system.text import CONTROL, visible
+
+
+def emit(text: str) -> None:
+    """Data, to stdout."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def emit_json(document: Any) -> None:
+    """One strict JSON document in one line, to stdout; what could steer a terminal is escaped."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    emit(CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", text) + "\n")
+
+
+def tell(line: str) -> None:
+    """One line to stderr."""
+    sys.stderr.write(f"{visible(line)}\n")
+    sys.stderr.flush()

@@ -1,0 +1,85 @@
+"""Formats: the same numbers in each of them, and nothing that steers who reads it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ssrun.analysis.document import Comparison, read_comparison
+from ssrun.system.documents import canonical
+from ssrun.system.files import digest
+from ssrun.views.formats import FORMATS, SUFFIXES, TEXTS, text_of, write_tables
+from ssrun.views.tables.cells import claim_lines, difference, mean, notes, p_holm
+from tests.support.outcomes import comparison, hostile
+
+
+def unescaped_markdown(text: str) -> str:
+    return re.sub(r"\\([\\`*_{}\[\]<>#|&$~])", r"\1", text)
+
+
+def unescaped_latex(text: str) -> str:
+    words = {
+        r"\textbackslash{}": "\\",
+        r"\textasciitilde{}": "~",
+        r"\textasciicircum{}": "^",
+        r"$\pm$": "±",
+        r"$\Delta$": "Δ",
+        r"$\varepsilon$": "ε",
+        r"\textless{}": "<",
+        r"\textgreater{}": ">",
+        r"\textbar{}": "|",
+        "{[}": "[",
+        "{]}": "]",
+    }
+    pattern = "|".join([*map(re.escape, words), r"\\[&%$#_{}]"])
+    return re.sub(pattern, lambda match: words.get(match.group(), match.group()[1:]), text)
+
+
+UNESCAPED: dict[str, Callable[[str], str]] = {"markdown": unescaped_markdown, "latex": unescaped_latex}
+
+
+@pytest.mark.parametrize("format", UNESCAPED)
+def test_markdown_and_latex_have_every_mean_difference_p_claim_note_and_published_number(format: str) -> None:
+    document = comparison()
+    text = UNESCAPED[format](text_of(document, format))
+    for row in document.rows:
+        for metric in document.metrics:
+            assert mean(row.estimates[metric], metric) in text
+        for metric in ("bleu", "free_running_loss"):
+            estimate = row.estimates[metric]
+            if row.strategy != document.baseline:
+                assert f"{difference(estimate, metric)} ({p_holm(estimate)})" in text
+    for claim in document.claims:
+        assert claim.verdict in text
+        assert all(line in text for line in claim_lines(claim))
+    assert all(line in text for line in notes(document, "bold:"))
+    assert all(value in text for value in ("1.25", "-4.5", "none", "F1", "MSE", "A 2015, Table 1", "4 of 6"))
+    assert "What to make of it, in two lines." in text
+
+
+@pytest.mark.parametrize("document", [comparison(), hostile()], ids=["plain", "hostile"])
+def test_json_is_the_document_itself_on_one_line(document: Comparison) -> None:
+    text = text_of(document, "json")
+    fields = json.loads(text)
+    assert fields.pop("digest") == digest(canonical(fields))
+    assert fields == document.model_dump(mode="json")
+    assert text.count("\n") == 1
+
+
+@pytest.mark.parametrize("format", TEXTS)
+def test_no_format_has_a_control_character_but_its_line_ends(format: str) -> None:
+    text = text_of(hostile(), format)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]", text)
+
+
+def test_every_format_but_the_terminals_is_written_beside_the_runs(tmp_path: Path) -> None:
+    assert set(SUFFIXES) == set(TEXTS) - {"svg"} == set(FORMATS) - {"rich", "svg"}
+    write_tables(tmp_path, comparison())
+    assert {path.name for path in tmp_path.iterdir()} == {"table.md", "table.csv", "table.json", "table.tex"}
+    for format, suffix in SUFFIXES.items():
+        assert (tmp_path / f"table.{suffix}").read_text(encoding="utf-8") == text_of(comparison(), format)
+    assert read_comparison(tmp_path / "table.json") == comparison()
