@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from ssrun.analysis.comparison import complete_results
 from ssrun.config.run import RunConfig
+from ssrun.config.spec import RunName
 from ssrun.runs.folder import RunFolder
-from ssrun.runs.folder import runs as run_folders
-from ssrun.runs.manifest import recall
+from ssrun.runs.manifest import read_manifest
+from ssrun.runs.result import CompleteResult, Evaluation
+from ssrun.runs.results import run_folders
 from ssrun.tasks import Example, Tokens
 
 if TYPE_CHECKING:  # torch: a folder of tables alone is shown without it
@@ -26,15 +29,13 @@ SCANNED = 2000  # test pairs among which examples are looked for
 
 
 class Run(NamedTuple):
-    """A complete run: its labels, its folder, and what it says of itself."""
+    """A complete run: its name, its folder, and what it says of itself."""
 
-    task: str
-    strategy: str
-    seed: int
+    name: RunName
     folder: RunFolder
     config: RunConfig
-    result: dict[str, Any]
-    evaluations: list[dict[str, Any]]
+    result: CompleteResult
+    evaluations: list[Evaluation]
 
 
 Runs = dict[tuple[str, str], list[Run]]  # by task and strategy, in the experiment's order
@@ -49,7 +50,7 @@ class Curve(NamedTuple):
     high: list[float]
 
 
-def complete(results: Path) -> Runs:
+def complete_runs(results: Path) -> Runs:
     """The complete runs of a comparison; none where only its tables are kept.
 
     Raises:
@@ -57,51 +58,47 @@ def complete(results: Path) -> Runs:
     """
     if not (results / "experiment.json").is_file() and not run_folders(results):
         return {}
-    found: Runs = {}
-    for place in recall(results)[1]:
-        folder = RunFolder(results / place.name)
-        if folder.complete and (result := folder.result())["status"] == "complete":
-            run = Run(*place[:3], folder, folder.cell().config, result, folder.metrics())
-            found.setdefault((place.task, place.strategy), []).append(run)
-    return found
+    runs: Runs = {}
+    for name, result in complete_results(results, read_manifest(results).runs).items():
+        folder = RunFolder.of(results, name)
+        run = Run(name, folder, folder.spec().config, result, folder.evaluations())
+        runs.setdefault((name.task, name.strategy), []).append(run)
+    return runs
 
 
 def curve(series: Sequence[Sequence[tuple[float, float]]]) -> Curve:
     """The curve of several runs' (x, value), at every x that all of them have; POINTS of them at most."""
-    values = [dict(one) for one in series]
-    shared = sorted(set.intersection(*(set(one) for one in values)))
+    values = [dict(points) for points in series]
+    shared = sorted(set.intersection(*(set(by_x) for by_x in values)))
     every = -(-len(shared) // POINTS)
     x = shared[::-1][:: max(every, 1)][::-1]  # the last one stays
-    columns = [[one[place] for one in values] for place in x]
+    columns = [[by_x[position] for by_x in values] for position in x]
     return Curve(x, [sum(c) / len(c) for c in columns], [min(c) for c in columns], [max(c) for c in columns])
 
 
 def over_training(runs: Sequence[Run], metric: str) -> Curve:
     """A metric of the evaluations against the step."""
-    return curve([[(line["step"], line[metric]) for line in run.evaluations] for run in runs])
+    return curve([[(line.step, line.value(metric)) for line in run.evaluations] for run in runs])
 
 
 def scheduled(run: Run) -> Curve:
     """The schedule's epsilon against the step."""
-    steps = run.config.training.steps
-    places = sorted({round(part * (steps - 1) / POINTS) for part in range(POINTS + 1)})
-    values = [run.config.strategy.schedule(step, steps) for step in places]
-    return Curve([float(step) for step in places], values, values, values)
+    last = run.config.training.steps - 1
+    steps = sorted({round(part * last / POINTS) for part in range(POINTS + 1)})
+    values = [run.config.strategy.schedule(step, last + 1) for step in steps]
+    return Curve([float(step) for step in steps], values, values, values)
 
 
-def by_position(runs: Sequence[Run], kind: str) -> Curve:
-    """Errors in % (`next_step` or `decoding`) against the target position, from 1, as far as enough pairs reach."""
-
-    def of(run: Run) -> list[tuple[float, float]]:
-        curves = run.result["curves"]
-        enough = REACHED * curves["positions"][0]
-        return [
-            (t, error)
-            for t, (error, pairs) in enumerate(zip(curves[kind], curves["positions"], strict=True), start=1)
-            if pairs >= enough
-        ]
-
-    return curve([of(run) for run in runs])
+def by_position(runs: Sequence[Run], errors: Literal["next_step", "decoding"]) -> Curve:
+    """Errors in % against the target position, from 1, as far as enough pairs reach."""
+    series = []
+    for run in runs:
+        curves = run.result.curves
+        values = curves.next_step if errors == "next_step" else curves.decoding
+        reaching = [pairs >= REACHED * curves.positions[0] for pairs in curves.positions]
+        positions = enumerate(zip(values, reaching, strict=True), start=1)
+        series.append([(float(position), value) for position, (value, enough) in positions if enough])
+    return curve(series)
 
 
 def recoveries(runs: Runs) -> dict[tuple[str, str], list[Recovery]]:
@@ -114,15 +111,19 @@ def recoveries(runs: Runs) -> dict[tuple[str, str], list[Recovery]]:
     from ssrun.analysis.error_recovery import recovery
     from ssrun.runs.trained import load_trained
 
-    return {key: [recovery(load_trained(run.folder), None, PAIRS) for run in of] for key, of in runs.items()}
+    return {key: [recovery(load_trained(run.folder), None, PAIRS) for run in group] for key, group in runs.items()}
 
 
-def after_error(found: Sequence[Recovery], field: str) -> Curve:
-    """A field of `injecting.Offset` against the offset from the wrong token, as far as enough pairs reach."""
+def after_error(recoveries: Sequence[Recovery], field: Literal["excess", "recovered"]) -> Curve:
+    """A field of `error_recovery.Offset` against the offset from the wrong token, as far as enough pairs reach."""
     return curve(
         [
-            [(offset.offset, getattr(offset, field)) for offset in one.offsets if offset.pairs >= REACHED * one.pairs]
-            for one in found
+            [
+                (float(offset.offset), offset.excess if field == "excess" else offset.recovered)
+                for offset in recovery.offsets
+                if offset.pairs >= REACHED * recovery.pairs
+            ]
+            for recovery in recoveries
         ]
     )
 
@@ -147,24 +148,24 @@ class Contrast(NamedTuple):
     """A test example and what each strategy makes of it.
 
     Attributes:
-        number: In the test set, from 0.
+        index: In the test set, from 0.
         seed: Of the runs.
         example: Source and references.
         outputs: By strategy, in the experiment's order.
     """
 
-    number: int
+    index: int
     seed: int
     example: Example
     outputs: list[Output]
 
 
-def of_one_seed(runs: Runs, task: str) -> list[Run]:
+def runs_of_one_seed(runs: Runs, task: str) -> list[Run]:
     """The runs of a task of the first seed that most strategies completed."""
-    all_ = [run for (of, _), group in runs.items() if of == task for run in group]
-    seeds = [run.seed for run in all_]
+    candidates = [run for group in runs.values() for run in group if run.name.task == task]
+    seeds = [run.name.seed for run in candidates]
     seed = max(sorted(set(seeds)), key=seeds.count, default=None)
-    return [run for run in all_ if run.seed == seed]
+    return [run for run in candidates if run.name.seed == seed]
 
 
 def tokens_of(line: str) -> Tokens:
@@ -186,43 +187,61 @@ def contrasts(runs: Sequence[Run], wanted: int) -> list[Contrast]:
     """
     if not runs:
         return []
-    outputs = [[tokens_of(line) for line in run.folder.lines("hypotheses.txt")[:SCANNED]] for run in runs]
-    telling = []
-    for number, example in enumerate(examples_of(runs[0])):
-        if number >= len(outputs[0]):
-            break
-        said = [of_run[number] for of_run in outputs]
-        right = sum(output in example.references for output in said)
+    said = zip(*(map(tokens_of, run.folder.lines("hypotheses.txt")) for run in runs), strict=True)
+    ranked = []
+    for index, (example, outputs) in enumerate(islice(zip(examples_of(runs[0]), said, strict=True), SCANNED)):
+        right = sum(output in example.references for output in outputs)
         length = max(len(example.source), len(example.target))
-        rank = (length > LONG, not 0 < right < len(said), -len(set(said)), length, number)
-        telling.append((rank, number, example, said))
-    telling.sort(key=lambda one: one[0])
+        rank = (length > LONG, not 0 < right < len(outputs), -len(set(outputs)), length, index)
+        ranked.append((rank, example, outputs))
+    ranked.sort(key=lambda candidate: candidate[0])
     return [
         Contrast(
-            number,
-            runs[0].seed,
+            index,
+            runs[0].name.seed,
             example,
-            [marked(run.strategy, output, example.references) for run, output in zip(runs, said, strict=True)],
+            [marked(run.name.strategy, output, example.references) for run, output in zip(runs, outputs, strict=True)],
         )
-        for _, number, example, said in telling[:wanted]
+        for (*_, index), example, outputs in ranked[:wanted]
     ]
 
 
 def marked(strategy: str, output: Tokens, references: Sequence[Tokens]) -> Output:
-    """An output with its wrong tokens marked, against the reference that it agrees with most."""
+    """An output with its wrong tokens marked, against the reference that it agrees with most.
+
+    Errors are what would have to be changed, added or taken out next to the longest alignment; of references with
+    equally few the first counts. Only the first NEAREST references are looked at, unless the output is a right answer.
+    """
     if output in references:
         return Output(strategy, [(token, False) for token in output], 0, right=True)
-    nearest: tuple[int, set[int]] | None = None
+    candidates = []
     for reference in references[:NEAREST]:
-        blocks = SequenceMatcher(None, reference, output, autojunk=False).get_matching_blocks()
-        kept = {block.b + place for block in blocks for place in range(block.size)}
-        errors = max(len(reference), len(output)) - len(kept)
-        if nearest is None or errors < nearest[0]:
-            nearest = (errors, kept)
-    assert nearest is not None  # noqa: S101 - an example has a reference
-    errors, kept = nearest
-    tokens = [(token, place not in kept) for place, token in enumerate(output)]
+        kept = aligned(output, reference)
+        candidates.append((max(len(reference), len(output)) - len(kept), kept))
+    errors, kept = min(candidates, key=lambda candidate: candidate[0])
+    tokens = [(token, index not in kept) for index, token in enumerate(output)]
     return Output(strategy, tokens, errors - (len(output) - len(kept)), right=False)
+
+
+def aligned(output: Tokens, reference: Tokens) -> set[int]:
+    """The indices of the output's tokens that are part of its longest common subsequence with the reference.
+
+    Of several longest ones it is the one whose tokens come first in the output.
+    """
+    height, width = len(output), len(reference)
+    longest = [[0] * (width + 1) for _ in range(height + 1)]  # [i][j]: of output[i:] and reference[j:]
+    for i in reversed(range(height)):
+        row, below = longest[i], longest[i + 1]
+        for j in reversed(range(width)):
+            row[j] = below[j + 1] + 1 if output[i] == reference[j] else max(below[j], row[j + 1])
+    kept, start = set(), 0
+    for i, token in enumerate(output):
+        if token in reference[start:]:
+            j = reference.index(token, start)
+            if longest[i + 1][j + 1] + 1 == longest[i][start]:
+                kept.add(i)
+                start = j + 1
+    return kept
 
 
 class Walk(NamedTuple):
@@ -231,14 +250,14 @@ class Walk(NamedTuple):
     Attributes:
         strategy: Whose.
         epsilon: The strategy's mean over its run.
-        trained: Its inputs chosen as in training, with that epsilon.
-        used: Its inputs its own argmax, as in use.
+        as_trained: Its inputs chosen as in training, with that epsilon.
+        free_running: Its inputs its own argmax, as in use.
     """
 
     strategy: str
     epsilon: float
-    trained: list[Position]
-    used: list[Position]
+    as_trained: list[Position]
+    free_running: list[Position]
 
 
 def walks(runs: Sequence[Run], example: Example) -> list[Walk]:
@@ -250,12 +269,12 @@ def walks(runs: Sequence[Run], example: Example) -> list[Walk]:
     from ssrun.analysis.explanation import explain_trained, walk_through
     from ssrun.runs.trained import load_trained
 
-    found = []
+    made = []
     for run in runs:
-        trained, epsilon = load_trained(run.folder), float(run.result["mean_epsilon"])
-        positions = walk_through(trained, example, epsilon, run.seed)
-        found.append(Walk(run.strategy, epsilon, positions, explain_trained(trained, example).free_running))
-    return found
+        trained, epsilon = load_trained(run.folder), run.result.mean_epsilon
+        positions = walk_through(trained, example, epsilon, run.name.seed)
+        made.append(Walk(run.name.strategy, epsilon, positions, explain_trained(trained, example).free_running))
+    return made
 
 
 def attention(run: Run, example: Example) -> AttentionMap | None:

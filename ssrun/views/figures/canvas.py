@@ -1,4 +1,4 @@
-"""The one style of all figures: looks of strategies, sheets of panels, captions. It knows no numbers.
+"""The one style of all figures: styles of strategies, grids of panels, titles and captions. It knows no numbers.
 
 Colours are those of Okabe and Ito (2008), which the colour-blind can tell apart; line styles and markers say the
 same in grey. Text is never read as mathematics: a token with a `$` shows as itself.
@@ -12,12 +12,14 @@ import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from ssrun.analysis.document import Comparison
 from ssrun.analysis.evidence import Curve
 from ssrun.errors import UsageError
 from ssrun.strategies import STRATEGIES
-from ssrun.views.tables.cells import Document, visible
+from ssrun.system.text import ellipsis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,8 +41,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 GREY, FAINT = "#555555", "#dddddd"
 WIDTH = 7.0  # inches: two columns of a page in print
 COMMAND = 300  # characters of a command that a caption shows
-STYLE: dict[Any, Any] = {
-    "font.family": ["DejaVu Sans"],
+SETTINGS: dict[Any, Any] = {
+    "font.sans-serif": ["DejaVu Sans"],
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -75,7 +77,7 @@ FALLBACKS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans Arabic", "Noto S
 _NOT_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 
-class Look(NamedTuple):
+class Style(NamedTuple):
     """How a strategy is drawn, everywhere."""
 
     colour: str
@@ -83,14 +85,14 @@ class Look(NamedTuple):
     marker: str
 
 
-class Drawn(NamedTuple):
+class Picture(NamedTuple):
     """A figure, and what is to be said of it.
 
     Attributes:
         name: Of its files.
         title: What it shows.
         about: How to read it.
-        figure: It.
+        figure: Laid out for good.
     """
 
     name: str
@@ -100,8 +102,8 @@ class Drawn(NamedTuple):
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """Everything that is drawn and saved within has the style, whatever the user's own settings are.
+def drawing() -> Iterator[None]:
+    """Everything that is drawn and saved within looks the same, whatever the user's own settings are.
 
     Raises:
         UsageError: There is no matplotlib.
@@ -112,162 +114,158 @@ def style() -> Iterator[None]:
     except ImportError:
         raise UsageError("figures need matplotlib: pip install 'ssrun[plot]'") from None
     installed = set(font_manager.fontManager.get_font_names())
-    fonts = [*STYLE["font.family"], *(name for name in FALLBACKS if name in installed)]
+    fonts = ["DejaVu Sans", *(name for name in FALLBACKS if name in installed), "sans-serif"]
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # then a box is drawn
         mpl.rcdefaults()
-        mpl.rcParams.update({**STYLE, "font.family": fonts})
+        mpl.rcParams.update({**SETTINGS, "font.family": fonts})
         yield
 
 
-def clean(text: object, longest: int = 10_000) -> str:
+def drawable(text: object, longest: int = 10_000) -> str:
     """A text as a figure can show it: escapes for what is no character of XML or of a line; cut where too long."""
-    text = _NOT_XML.sub(lambda match: ascii(match.group())[1:-1], visible(text))
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return ellipsis(_NOT_XML.sub(lambda match: ascii(match.group())[1:-1], str(text)), longest)
 
 
-def looks(strategies: Sequence[str]) -> dict[str, Look]:
-    """The look of each strategy: the same in every experiment for one that ssrun knows, the next free for others."""
-    known = list(STRATEGIES)
-    order = [*known, *(name for name in strategies if name not in known)]
+def styles(strategies: Sequence[str]) -> dict[str, Style]:
+    """The style of each strategy: the same in every experiment for one that ssrun knows, the next free for others."""
+    order = [*STRATEGIES, *(name for name in strategies if name not in STRATEGIES)]
     return {
-        name: Look(COLOURS[place % len(COLOURS)], DASHES[place % len(DASHES)], MARKERS[place % len(MARKERS)])
-        for place, name in enumerate(order)
+        name: Style(COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)], MARKERS[index % len(MARKERS)])
+        for index, name in enumerate(order)
         if name in strategies
     }
 
 
-def evidence(document: Document) -> str:
+def provenance(comparison: Comparison) -> str:
     """What every caption ends with: n, the command, the signature."""
-    counts = sorted({row["n"] for row in document["rows"]} - {0}) or [0]
+    counts = sorted({row.n for row in comparison.rows} - {0}) or [0]
     n = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    signatures = sorted({signature for of_task in document["signatures"].values() for signature in of_task})
-    command = clean(document["command"], COMMAND)
-    return f"n = {n} seeds per strategy and task. {command}. BLEU: {'; '.join(map(clean, signatures)) or 'none'}."
+    signatures = sorted({signature for of_task in comparison.signatures.values() for signature in of_task})
+    command = drawable(comparison.command, COMMAND)
+    return f"n = {n} seeds per strategy and task. {command}. BLEU: {'; '.join(map(drawable, signatures)) or 'none'}."
 
 
-class Easel:
+class Canvas:
     """What all figures of one comparison share.
 
     Args:
-        document: The comparison's.
+        comparison: Whose.
         framed: Title and caption stand in the figure itself; a page sets its own.
     """
 
-    def __init__(self, document: Document, framed: bool = True) -> None:
-        self.document, self.framed = document, framed
-        self.strategies = list(dict.fromkeys(row["strategy"] for row in document["rows"]))
-        self.looks = looks(self.strategies)
+    def __init__(self, comparison: Comparison, framed: bool = True) -> None:
+        self.comparison = comparison
+        self.framed = framed
+        self.styles = styles(comparison.strategies)
 
-    def sheet(
+    def panels(
         self,
-        name: str,
-        title: str,
-        about: str,
-        rows: Sequence[str],
-        headings: Sequence[str],
+        tasks: Sequence[str],
+        headings: Sequence[Sequence[str]],
         height: float,
-        left: float = 0.55,
-        across: float = 0.5,
-        below: float = 0.3,
-        above: float = 0.1,
-        legend: bool = True,
         width: float = WIDTH,
-    ) -> tuple[Drawn, list[list[Axes]]]:
-        """A figure of panels, a row for each of `rows` (tasks) and a column for each heading; sizes in inches.
+        share: Literal["row", "none"] = "row",
+    ) -> tuple[Figure, list[list[Axes]]]:
+        """A figure of panels: a row for each task, a column for each heading.
+
+        Args:
+            tasks: Titles of the rows.
+            headings: Titles of the panels, row by row; of the first row alone where they hold for all.
+            height: Of a row, with its labels, in inches.
+            width: Of the figure, in inches.
+            share: Whether the panels of a row have one vertical axis.
+        """
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(width, height * len(tasks) + 0.2))
+        figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
+        # within a figure of its own, or a legend outside the panels would lie upon the title
+        axes = figure.subfigures().subplots(len(tasks), len(headings[0]), squeeze=False, sharey=share)
+        for task, titles, panels in zip_longest(tasks, headings, axes, fillvalue=()):
+            for heading, axis in zip(titles, panels, strict=False):
+                axis.set_title(drawable(heading, 40), color="#222222")
+            above_titles = "\n" if any(titles) else ""
+            panels[0].set_title(f"{drawable(task, 60)}{above_titles}", loc="left", size=8.5, weight="bold")
+        return figure, axes.tolist()
+
+    def legend(self, figure: Figure) -> None:
+        """Tells the strategies over the panels."""
+        from matplotlib.lines import Line2D
+
+        handles = [
+            Line2D([], [], color=style.colour, linestyle=style.dash, marker=style.marker, label=drawable(name, 30))
+            for name, style in self.styles.items()
+        ]
+        longest = max(min(len(name), 30) for name in self.styles)
+        columns = min(len(handles), max(1, int((figure.get_figwidth() - 0.3) / (0.55 + 0.064 * longest))))
+        figure.subfigs[0].legend(
+            handles=handles, loc="outside upper left", ncols=columns, handlelength=3, columnspacing=1.3
+        )
+        figure.set_figheight(figure.get_figheight() + 0.1 + 0.16 * -(-len(handles) // columns))
+
+    def picture(self, name: str, title: str, about: str, figure: Figure) -> Picture:
+        """The finished figure: with its title and its caption, where it has them, and laid out.
 
         Args:
             name: Of its files.
             title: What it shows.
             about: How to read it.
-            rows: Titles of the rows.
-            headings: Titles of the columns.
-            height: Of a panel.
-            left: Room for the labels of the vertical axes.
-            across: Between panels of a row.
-            below: Under each row, for the labels of the horizontal axes' ticks.
-            above: Over each row, under its title.
-            legend: Whether strategies are told by a legend.
-            width: Of the figure.
+            figure: As `panels` made it.
         """
-        from matplotlib.figure import Figure
+        if self.framed:
+            width = figure.get_figwidth()
+            titles = textwrap.wrap(title, round(11.5 * width))
+            lines = textwrap.wrap(f"{about} {provenance(self.comparison)}", round(22 * width), break_on_hyphens=False)
+            figure.set_figheight(figure.get_figheight() + 0.2 * len(titles) + 0.13 * len(lines) + 0.25)
+            figure.suptitle("\n".join(titles), x=0.1 / width, ha="left", size=10, weight="bold", linespacing=1.25)
+            figure.supxlabel("\n".join(lines), x=0.1 / width, ha="left", size=6.3, color=GREY, linespacing=1.35)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # the same in every format
+        return Picture(name, title, about, figure)
 
-        caption = f"{about} {evidence(self.document)}"
-        titles = textwrap.wrap(title, round(11.5 * width)) if self.framed else []
-        lines = textwrap.wrap(caption, round(22 * width), break_on_hyphens=False) if self.framed else []
-        longest = max(map(len, self.strategies), default=1)
-        abreast = max(1, min(len(self.strategies), int((width - 0.3) / (0.55 + 0.064 * min(longest, 30)))))
-        keys = -(-len(self.strategies) // abreast) if legend else 0
-        top = 0.1 + 0.2 * len(titles) + 0.17 * keys + (0.08 if keys else 0) + 0.24
-        pitch = 0.1 + above + height + below
-        total = top + len(rows) * pitch + 0.2 + (0.13 * len(lines) + 0.1 if lines else 0)
-        figure = Figure(figsize=(width, total))
-
-        def place(x: float, y: float) -> tuple[float, float]:
-            """Inches from the left and from the top, as shares of the figure."""
-            return x / width, 1 - y / total
-
-        if titles:
-            figure.text(*place(0.12, 0.1), "\n".join(titles), size=10, weight="bold", va="top", linespacing=1.25)
-        if legend:
-            where = place(0.12, 0.12 + 0.2 * len(titles))
-            figure.legend(handles=self.keys(), loc="upper left", bbox_to_anchor=where, ncols=abreast, borderpad=0,
-                          handlelength=3, columnspacing=1.3, labelspacing=0.35, borderaxespad=0)  # fmt: skip
-        panel = (width - left - 0.12 - across * (len(headings) - 1)) / len(headings)
-        axes: list[list[Axes]] = []
-        for number, row in enumerate(rows):
-            start = top + number * pitch
-            figure.text(*place(0.12, start), clean(row, 60), size=8.5, weight="bold", va="bottom")
-            boxes = [(*place(left + k * (panel + across), start + above + height), panel / width, height / total)
-                     for k in range(len(headings))]  # fmt: skip
-            axes.append([figure.add_axes(box) for box in boxes])
-            for axis, heading in zip(axes[-1], headings, strict=True):
-                if heading and number == 0:
-                    axis.text(0.5, 1 + 0.13 / height, clean(heading, 40), transform=axis.transAxes,
-                              ha="center", va="bottom", color="#222222")  # fmt: skip
-        if lines:
-            figure.text(*place(0.12, total - 0.13 * len(lines) - 0.08), "\n".join(lines), size=6.3, color=GREY,
-                        va="top", linespacing=1.35)  # fmt: skip
-        return Drawn(name, title, about, figure), axes
-
-    def keys(self) -> list[Any]:
-        """The legend's entries."""
-        from matplotlib.lines import Line2D
-
-        return [
-            Line2D([], [], color=look.colour, linestyle=look.dash, marker=look.marker, label=clean(name, 30))
-            for name, look in self.looks.items()
-        ]
-
-    def line(self, axis: Axes, strategy: str, curve: Curve, band: bool = True) -> None:
+    def line(self, axis: Axes, strategy: str, curve: Curve) -> None:
         """A strategy's curve with the band of its seeds."""
-        look = self.looks[strategy]
+        style = self.styles[strategy]
         every = max(1, len(curve.x) // 6)
-        start = list(self.looks).index(strategy) % every
-        axis.plot(curve.x, curve.mean, color=look.colour, linestyle=look.dash, marker=look.marker,
-                  markevery=(start, every), clip_on=True)  # fmt: skip
-        if band and curve.low != curve.high:
-            axis.fill_between(curve.x, curve.low, curve.high, color=look.colour, alpha=0.12, linewidth=0)
+        start = list(self.styles).index(strategy) % every
+        axis.plot(
+            curve.x,
+            curve.mean,
+            color=style.colour,
+            linestyle=style.dash,
+            marker=style.marker,
+            markevery=(start, every),
+        )
+        if curve.low != curve.high:
+            axis.fill_between(curve.x, curve.low, curve.high, color=style.colour, alpha=0.12, linewidth=0)
 
-    def named(self, axis: Axes, strategies: Sequence[str], labels: bool) -> None:
+    def list_strategies(self, axis: Axes, strategies: Sequence[str]) -> None:
         """Makes the vertical axis a list of strategies, the first on top."""
         axis.set_ylim(len(strategies) - 0.4, -0.6)
-        axis.set_yticks(range(len(strategies)), [clean(name, 24) for name in strategies] if labels else [])
+        axis.set_yticks(range(len(strategies)), [drawable(name, 24) for name in strategies])
         axis.tick_params(axis="y", length=0)
         axis.grid(False, axis="y")
 
-    def dot(self, axis: Axes, place: float, strategy: str, value: float, low: float | None, high: float | None) -> None:
-        """A value with its interval, on the row `place`."""
-        look = self.looks[strategy]
+    def dot(self, axis: Axes, row: int, strategy: str, value: float, low: float | None, high: float | None) -> None:
+        """A value with its interval, on a row of a list of strategies."""
+        style = self.styles[strategy]
         if low is not None and high is not None:
-            axis.plot([low, high], [place, place], color=look.colour, linewidth=1.2, solid_capstyle="butt", alpha=0.7)
-        axis.plot([value], [place], color=look.colour, marker=look.marker, markersize=6, markeredgecolor="white",
-                  markeredgewidth=0.4)  # fmt: skip
+            axis.plot([low, high], [row, row], color=style.colour, linewidth=1.2, solid_capstyle="butt", alpha=0.7)
+        axis.plot(
+            [value],
+            [row],
+            color=style.colour,
+            marker=style.marker,
+            markersize=6,
+            markeredgecolor="white",
+            markeredgewidth=0.4,
+        )
 
 
-def saved(drawn: Drawn, kind: str) -> bytes:
+def rendered(picture: Picture, kind: str) -> bytes:
     """The figure as `svg`, `pdf` or `png`: the same bytes for the same numbers."""
     unsaid = {"svg": ("Date", "Creator"), "pdf": ("CreationDate", "Creator", "Producer"), "png": ("Software",)}[kind]
     file = io.BytesIO()
-    drawn.figure.savefig(file, format=kind, metadata={**dict.fromkeys(unsaid), "Title": clean(drawn.title)})
+    picture.figure.savefig(file, format=kind, metadata={**dict.fromkeys(unsaid), "Title": drawable(picture.title)})
     return file.getvalue()

@@ -1,81 +1,21 @@
-"""The figures of a comparison, written as SVG, PDF and PNG; those that look into the runs are drawn here."""
+"""The figures that look into the runs of a comparison: over training, by position, after an error, attention."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
-from ssrun.analysis import comparison as comparing
-from ssrun.analysis import evidence as inspecting
+from ssrun.analysis import evidence
 from ssrun.analysis.evidence import Run, Runs
-from ssrun.errors import StoreError, UsageError
-from ssrun.metrics import METRICS
-from ssrun.runs.folder import must_be_no_link
-from ssrun.system.files import sweep_temporaries, write, writing
-from ssrun.views.figures.canvas import FAINT, GREY, WIDTH, Drawn, Easel, clean, saved, style
-from ssrun.views.figures.comparison import finding, forest, gap, rows_with
+from ssrun.views.figures.canvas import FAINT, GREY, WIDTH, Canvas, Picture, drawable
 
-KINDS = ("svg", "pdf", "png")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ssrun.analysis.explanation import AttentionMap
+
 LONGEST = 24  # tokens of an attention map's side
 TOKEN = 9  # characters of a token on it
-
-Tell = Callable[[str], None]
-
-
-def write_figures(results: Path, out: Path | None = None, tell: Tell = lambda note: None) -> list[Path]:
-    """Writes every figure that the results allow, each as SVG, PDF and PNG; the same results give the same bytes.
-
-    Args:
-        results: A folder of a comparison, or of its tables alone.
-        out: Where to; `figures` in the results unless told.
-        tell: Takes a line on each figure that could not be drawn.
-
-    Raises:
-        UsageError: There is no matplotlib.
-        StoreError: The results are damaged, or there are none.
-    """
-    with style():
-        easel = Easel(comparing.document(results))
-        folder = out or results / "figures"
-        if out is None:
-            must_be_no_link(folder)
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        sweep_temporaries(folder)
-        paths = []
-        for drawn in figures(easel, inspecting.complete(results), tell):
-            for kind in KINDS:
-                paths.append(folder / f"{drawn.name}.{kind}")
-                write(paths[-1], saved(drawn, kind))
-    return paths
-
-
-def figures(easel: Easel, runs: Runs, tell: Tell) -> Iterator[Drawn]:
-    """The figures, within `style`, the finding first; those that need runs only where there are some."""
-    if not rows_with(easel.document, "exposure_gap", "free_running_loss", "teacher_forced_loss"):
-        tell("no run is complete: no figures")
-        return
-    yield finding(easel)
-    if any("difference" in row.get(metric, {}) for row in easel.document["rows"] for metric in METRICS):
-        yield forest(easel)
-    else:
-        tell(f"differences: nothing to compare with {easel.document['baseline']}")
-    yield gap(easel)
-    if not runs:
-        tell("learning, schedules, positions, recovery, attention: they need the runs, and only tables are here")
-        return
-    yield learning(easel, runs)
-    yield schedules(easel, runs)
-    yield positions(easel, runs)
-    try:
-        yield recovery(easel, runs)
-    except UsageError as error:
-        tell(f"recovery: {error}")
-    maps = attention(easel, runs)
-    if maps:
-        yield maps
-    else:
-        tell("attention: no run has dot attention")
 
 
 def tasks_of(runs: Runs) -> list[str]:
@@ -83,186 +23,173 @@ def tasks_of(runs: Runs) -> list[str]:
     return list(dict.fromkeys(task for task, _ in runs))
 
 
-def group(runs: Runs, task: str) -> dict[str, list[Run]]:
+def by_strategy(runs: Runs, task: str) -> dict[str, list[Run]]:
     """A task's runs by strategy."""
-    return {strategy: of for (name, strategy), of in runs.items() if name == task}
+    return {strategy: group for (name, strategy), group in runs.items() if name == task}
 
 
-def learning(easel: Easel, runs: Runs) -> Drawn:
+def learning(canvas: Canvas, runs: Runs) -> Picture:
     """Both losses over training."""
     losses = {"teacher_forced_loss": "fed the true tokens", "free_running_loss": "fed its own tokens"}
-    drawn, axes = easel.sheet(
+    figure, axes = canvas.panels(tasks_of(runs), [list(losses.values())], 2.0)
+    canvas.legend(figure)
+    for task, panels in zip(tasks_of(runs), axes, strict=True):
+        for metric, axis in zip(losses, panels, strict=True):
+            for strategy, group in by_strategy(runs, task).items():
+                canvas.line(axis, strategy, evidence.over_training(group, metric))
+            axis.locator_params(axis="x", integer=True)
+        low, high = panels[0].get_ylim()
+        panels[0].set_ylim(max(low, 0), high)
+        panels[0].set_ylabel("nats per position")
+    for axis in axes[-1]:
+        axis.set_xlabel("step")
+    return canvas.picture(
         "learning",
         "Both losses over training: the same model, fed true tokens and its own",
         "Validation loss in nats per position, one scale in a row: mean over seeds, band from the lowest seed to the "
         "highest.",
-        rows=tasks_of(runs),
-        headings=list(losses.values()),
-        height=1.5,
-        across=0.2,
+        figure,
     )
-    for task, line in zip(tasks_of(runs), axes, strict=True):
-        for metric, axis in zip(losses, line, strict=True):
-            for strategy, of in group(runs, task).items():
-                easel.line(axis, strategy, inspecting.over_training(of, metric))
-            axis.locator_params(axis="x", integer=True)
-            if line is axes[-1]:
-                axis.set_xlabel("step")
-        low, high = (choose(limit for axis in line for limit in axis.get_ylim()) for choose in (min, max))
-        for axis in line:
-            axis.set_ylim(max(low, 0), high)
-        line[0].set_ylabel("nats per position")
-        line[1].tick_params(axis="y", labelleft=False)
-    return drawn
 
 
-def schedules(easel: Easel, runs: Runs) -> Drawn:
+def schedules(canvas: Canvas, runs: Runs) -> Picture:
     """What was really fed over training."""
-    drawn, axes = easel.sheet(
+    figure, axes = canvas.panels(tasks_of(runs), [["ε of the schedule", "ε realised", "replaced"]], 1.6)
+    canvas.legend(figure)
+    for task, panels in zip(tasks_of(runs), axes, strict=True):
+        for strategy, group in by_strategy(runs, task).items():
+            canvas.line(panels[0], strategy, evidence.scheduled(group[0]))
+            for metric, axis in zip(("realised_epsilon", "replaced"), panels[1:], strict=True):
+                canvas.line(axis, strategy, evidence.over_training(group, metric))
+        panels[0].set_ylim(-0.04, 1.04)
+        for axis in panels:
+            axis.locator_params(axis="x", nbins=5, integer=True)
+    for axis in axes[-1]:
+        axis.set_xlabel("step")
+    return canvas.picture(
         "schedules",
         "What the decoder was fed: the plan, the coins, and what really differed",
         "ε is the probability of feeding the true token; realised, the share of coins that said true; replaced, the "
         "share of fed tokens unlike the true ones: where the model is right, sampling is teacher forcing again.",
-        rows=tasks_of(runs),
-        headings=["ε of the schedule", "ε realised", "replaced"],
-        height=1.15,
-        across=0.2,
+        figure,
     )
-    for task, line in zip(tasks_of(runs), axes, strict=True):
-        for strategy, of in group(runs, task).items():
-            easel.line(line[0], strategy, inspecting.scheduled(of[0]))
-            for metric, axis in zip(("realised_epsilon", "replaced"), line[1:], strict=True):
-                easel.line(axis, strategy, inspecting.over_training(of, metric))
-        for axis in line:
-            axis.set_ylim(-0.04, 1.04)
-            if line is axes[-1]:
-                axis.set_xlabel("step")
-            axis.tick_params(axis="y", labelleft=axis is line[0])
-            axis.locator_params(axis="x", nbins=5, integer=True)
-    return drawn
 
 
-def positions(easel: Easel, runs: Runs) -> Drawn:
+def positions(canvas: Canvas, runs: Runs) -> Picture:
     """Errors by target position under either feed: the fan."""
     strategies = list(dict.fromkeys(strategy for _, strategy in runs))
-    drawn, axes = easel.sheet(
+    figure, axes = canvas.panels(tasks_of(runs), [strategies], 1.6, width=max(WIDTH, 0.7 + 1.15 * len(strategies)))
+    for task, panels in zip(tasks_of(runs), axes, strict=True):
+        highest = 1.0
+        for strategy, axis in zip(strategies, panels, strict=True):
+            if group := by_strategy(runs, task).get(strategy):
+                colour = canvas.styles[strategy].colour
+                teacher_forced = evidence.by_position(group, "next_step")
+                free_running = evidence.by_position(group, "decoding")
+                x = teacher_forced.x
+                axis.fill_between(x, teacher_forced.mean, free_running.mean, color=colour, alpha=0.22, linewidth=0)
+                axis.plot(x, teacher_forced.mean, color=colour, linestyle=(0, (1, 1)), linewidth=1.1)
+                axis.plot(x, free_running.mean, color=colour)
+                axis.locator_params(axis="x", nbins=4, integer=True)
+                highest = max(highest, *teacher_forced.mean, *free_running.mean)
+        panels[0].set_ylim(0, 1.05 * highest)
+        panels[0].set_ylabel("% wrong")
+    for axis in axes[-1]:
+        axis.set_xlabel("position")
+    return canvas.picture(
         "positions",
         "Errors by position: the fan opens where errors accumulate",
         "% of wrong tokens at each target position, fed the true tokens (dotted) and its own (solid); the shade "
         "between is what the model's own errors cost. Mean over seeds; positions that few targets reach are left out.",
-        rows=tasks_of(runs),
-        headings=strategies,
-        height=1.1,
-        across=0.1,
-        legend=False,
-        width=max(WIDTH, 0.7 + 1.15 * len(strategies)),
+        figure,
     )
-    for task, line in zip(tasks_of(runs), axes, strict=True):
-        top = 1.0
-        for strategy, axis in zip(strategies, line, strict=True):
-            axis.tick_params(axis="y", labelleft=axis is line[0])
-            if of := group(runs, task).get(strategy):
-                colour = easel.looks[strategy].colour
-                forced = inspecting.by_position(of, "next_step")
-                free = inspecting.by_position(of, "decoding")
-                axis.fill_between(free.x, forced.mean, free.mean, color=colour, alpha=0.22, linewidth=0)
-                axis.plot(forced.x, forced.mean, color=colour, linestyle=(0, (1, 1)), linewidth=1.1)
-                axis.plot(free.x, free.mean, color=colour)
-                axis.locator_params(axis="x", nbins=4, integer=True)
-                top = max(top, *forced.mean, *free.mean)
-        for axis in line:
-            axis.set_ylim(0, 1.05 * top)
-            if line is axes[-1]:
-                axis.set_xlabel("position")
-        line[0].set_ylabel("% wrong")
-    return drawn
 
 
-def recovery(easel: Easel, runs: Runs) -> Drawn:
+def recovery(canvas: Canvas, runs: Runs) -> Picture:
     """What one injected error does to what comes after.
 
     Raises:
         UsageError: A task's test set is not at hand.
     """
-    found = inspecting.recoveries(runs)
-    drawn, axes = easel.sheet(
+    recoveries = evidence.recoveries(runs)
+    fields: dict[Literal["excess", "recovered"], str] = {
+        "excess": "errors added (percentage points)",
+        "recovered": "pairs back on track (%)",
+    }
+    figure, axes = canvas.panels(tasks_of(runs), [list(fields.values())], 1.8, share="none")
+    canvas.legend(figure)
+    for task, panels in zip(tasks_of(runs), axes, strict=True):
+        for field, axis in zip(fields, panels, strict=True):
+            for strategy in by_strategy(runs, task):
+                canvas.line(axis, strategy, evidence.after_error(recoveries[task, strategy], field))
+            axis.locator_params(axis="x", integer=True)
+        panels[0].axhline(0, color=GREY, linewidth=0.8)
+        panels[1].set_ylim(-4, 104)
+    for axis in axes[-1]:
+        axis.set_xlabel("positions after the error")
+    return canvas.picture(
         "recovery",
         "After one injected error: how far it spreads, and how soon it is over",
-        f"A wrong token in the middle of the true prefix, then the model's own tokens; first {inspecting.PAIRS} test "
+        f"A wrong token in the middle of the true prefix, then the model's own tokens; first {evidence.PAIRS} test "
         "pairs. Mean over seeds, band from the lowest seed to the highest.",
-        rows=tasks_of(runs),
-        headings=["errors added (percentage points)", "pairs back on track (%)"],
-        height=1.3,
-        across=0.45,
+        figure,
     )
-    for task, line in zip(tasks_of(runs), axes, strict=True):
-        for field, axis in zip(("excess", "recovered"), line, strict=True):
-            for strategy in group(runs, task):
-                easel.line(axis, strategy, inspecting.after_error(found[task, strategy], field))
-            if line is axes[-1]:
-                axis.set_xlabel("positions after the error")
-            axis.locator_params(axis="x", integer=True)
-        line[0].axhline(0, color=GREY, linewidth=0.8)
-        line[1].set_ylim(-4, 104)
-    return drawn
 
 
-def attention(easel: Easel, runs: Runs) -> Drawn | None:
+def attention(canvas: Canvas, runs: Runs) -> Picture | None:
     """Where two strategies' models look on one example of each task; None where no model has dot attention."""
-    found = []
+    rows: dict[str, list[tuple[str, AttentionMap]]] = {}  # strategies and their maps, by the row's title
     for task in tasks_of(runs):
-        of_task = inspecting.of_one_seed({key: of for key, of in runs.items() if key[0] == task}, task)
-        ends = [run for run in of_task if run.strategy == easel.document["baseline"]] or of_task[:1]
-        ends += [run for run in of_task if run.strategy != ends[0].strategy][-1:]
-        for contrast in inspecting.contrasts(of_task, 1):
-            maps = [inspecting.attention(run, contrast.example) for run in ends]
-            if all(maps):
-                found.append((f"{task}, test example {contrast.number}, seed {contrast.seed}", ends, maps))
-    if not found:
+        candidates = evidence.runs_of_one_seed(runs, task)
+        for contrast in evidence.contrasts(candidates, 1):
+            maps = [
+                (run.name.strategy, seen)
+                for run in two_ends(candidates, canvas.comparison.baseline)
+                if (seen := evidence.attention(run, contrast.example))
+            ]
+            if maps:
+                rows[f"{task}, test example {contrast.index}, seed {contrast.seed}"] = maps
+    if not rows:
         return None
-    drawn, axes = easel.sheet(
+    width = max(map(len, rows.values()))
+    headings = [[strategy for strategy, _ in maps] + [""] * (width - len(maps)) for maps in rows.values()]
+    figure, axes = canvas.panels(list(rows), headings, 3.1, share="none")
+    for maps, panels in zip(rows.values(), axes, strict=True):
+        for (strategy, seen), axis in zip(maps, panels, strict=False):
+            draw_attention(axis, seen, canvas.styles[strategy].colour)
+        for axis in panels[len(maps) :]:
+            axis.set_visible(False)
+    return canvas.picture(
         "attention",
         "Where the decoder looks while it says its own output",
         "One run each. One column a source token, one line an output token; a square's area is its attention weight.",
-        rows=[task for task, _, _ in found],
-        headings=["", ""][: max(len(ends) for _, ends, _ in found)],
-        height=2.2,
-        left=0.75,
-        across=0.85,
-        below=0.65,
-        above=0.28,
-        legend=False,
+        figure,
     )
-    for (_, ends, maps), line in zip(found, axes, strict=True):
-        for run, seen, axis in zip(ends, maps, line, strict=False):
-            assert seen is not None  # noqa: S101 - asked above
-            source, output = seen.source[:LONGEST], seen.output[:LONGEST]
-            box = axis.get_position()
-            figure = drawn.figure
-            cell = 72 * min(box.width * figure.get_figwidth() / len(source),
-                            box.height * figure.get_figheight() / len(output))  # fmt: skip
-            squares = [(x, y, seen.weights[y][x]) for y in range(len(output)) for x in range(len(source))
-                       if seen.weights[y][x] >= 0.01]  # fmt: skip
-            axis.scatter([x for x, _, _ in squares], [y for _, y, _ in squares], marker="s", linewidths=0,
-                         s=[max(round(20 * weight), 1) / 20 * (0.9 * cell) ** 2 for _, _, weight in squares],
-                         color=easel.looks[run.strategy].colour)  # fmt: skip
-            axis.set_xlim(-0.6, len(source) - 0.4)
-            axis.set_ylim(len(output) - 0.4, -0.6)
-            axis.set_xticks(range(len(source)), [clean(token, TOKEN) for token in source], rotation=90)
-            axis.set_yticks(range(len(output)), [clean(token, TOKEN) for token in output])
-            axis.set_title(clean(run.strategy, 30), pad=4)
-            axis.tick_params(length=0)
-            axis.grid(color=FAINT, linewidth=0.4)
-        for axis in line[len(ends) :]:
-            axis.remove()
-    return drawn
 
 
-def check(results: Path) -> None:
-    """Refuses what is no folder.
+def two_ends(runs: Sequence[Run], baseline: str) -> list[Run]:
+    """Of the runs of one task and seed the baseline's, or else the first, and the last of another strategy."""
+    first = next((run for run in runs if run.name.strategy == baseline), runs[0])
+    return [first, *[run for run in runs if run.name.strategy != first.name.strategy][-1:]]
 
-    Raises:
-        StoreError: It is not there.
-    """
-    if not results.is_dir():
-        raise StoreError(f"{results}: no such folder: give one that `ssrun compare` wrote, such as results/default")
+
+def draw_attention(axis: Axes, seen: AttentionMap, colour: str) -> None:
+    """Draws an attention map as squares whose areas are the weights."""
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Rectangle
+
+    source, output = seen.source[:LONGEST], seen.output[:LONGEST]
+    squares = []
+    for y, weights in enumerate(seen.weights[:LONGEST]):
+        for x, weight in enumerate(weights[:LONGEST]):
+            if weight >= 0.01:  # too small to be seen
+                side = 0.9 * weight**0.5
+                squares.append(Rectangle((x - side / 2, y - side / 2), side, side))
+    axis.add_collection(PatchCollection(squares, facecolor=colour, linewidth=0))
+    axis.set_xlim(-0.6, len(source) - 0.4)
+    axis.set_ylim(len(output) - 0.4, -0.6)
+    axis.set_xticks(range(len(source)), [drawable(token, TOKEN) for token in source], rotation=90)
+    axis.set_yticks(range(len(output)), [drawable(token, TOKEN) for token in output])
+    axis.set_aspect("equal")
+    axis.tick_params(length=0)
+    axis.grid(color=FAINT, linewidth=0.4)

@@ -8,45 +8,52 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ssrun import __version__
-from ssrun.analysis import comparison as comparing
-from ssrun.analysis import evidence as inspecting
-from ssrun.analysis.evidence import Contrast, Runs
+from ssrun.analysis.comparison import comparison_in
+from ssrun.analysis.document import Comparison, Row
+from ssrun.analysis.evidence import Run, Runs, complete_runs, contrasts, runs_of_one_seed, walks
+from ssrun.errors import UsageError
 from ssrun.metrics import METRICS
 from ssrun.system.files import sweep_temporaries, write, writing
-from ssrun.views.report.inline_svg import inline_figures
+from ssrun.system.text import ellipsis, plural, visible
+from ssrun.views.figures.canvas import Canvas, Picture, drawing, provenance, rendered
+from ssrun.views.figures.gallery import pictures
 from ssrun.views.tables.cells import (
-    Document,
-    Row,
-    best,
-    by_task,
     claim_lines,
-    columns,
     compared,
     count,
     difference,
-    mean,
+    has_difference,
+    mean_cell,
     notes,
-    p_value,
-    visible,
+    p_holm,
 )
 
 EXAMPLES = 3  # a task
 WORDS, LETTERS = 100, 60  # of a text, and of a token, that the page shows
 SIGNS = {"agree": "✓", "disagree": "✗", "inconclusive": "?"}
+UNSEEN = (  # of a picture: what takes room and shows nothing
+    re.compile(r"^.*?(?=<svg)|<metadata>.*?</metadata>", re.DOTALL),
+    re.compile(r' transform="rotate\(-0 [^"]*"'),
+    re.compile(r"(?<=\.\d\d)\d+(?=[^<>]*>)"),  # within tags: less than a hundredth of a point
+    re.compile(r"\s+(?=\s|<)"),
+)
 
-Part = dict[str, Any]
+Tell = Callable[[str], None]
 
 
-def write_report(results: Path, out: Path | None = None, tell: Callable[[str], None] = lambda note: None) -> Path:
+def write_report(results: Path, out: Path | None = None, tell: Tell = lambda note: None) -> Path:
     """Writes the page and returns where; the same results give the same bytes.
 
     Args:
@@ -57,57 +64,56 @@ def write_report(results: Path, out: Path | None = None, tell: Callable[[str], N
     Raises:
         StoreError: The results are damaged, or there are none.
     """
-    document = comparing.document(results)
-    runs = inspecting.complete(results)
+    comparison = comparison_in(results)
+    runs = complete_runs(results)
     path = out or results / "report.html"
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     sweep_temporaries(path.parent)
-    write(path, page(document, runs, str(results), tell).encode("utf-8", "backslashreplace"))
+    write(path, page(comparison, runs, str(results), tell).encode("utf-8", "backslashreplace"))
     return path
 
 
-def page(document: Document, runs: Runs, folder: str, tell: Callable[[str], None]) -> str:
+def page(comparison: Comparison, runs: Runs, folder: str, tell: Tell) -> str:
     """The page as text."""
-    missing: list[str] = []
-    drawn, rules = inline_figures(document, runs, missing.append)
-    for line in missing:
+    left_out: list[str] = []
+    illustrations = illustrate(comparison, runs, left_out.append)
+    for line in left_out:
         tell(line)
-    telling = {task: inspecting.contrasts(inspecting.of_one_seed(runs, task), EXAMPLES) for task in tasks_of(document)}
-    sheet, program = resource("page.css") + rules, resource("page.js")
+    candidates = {task: runs_of_one_seed(runs, task) for task in comparison.tasks}
+    examples = {task: found for task, group in candidates.items() if (found := contrasts(group, EXAMPLES))}
+    sheet, program = resource("page.css"), resource("page.js")
     environment = Environment(
         loader=PackageLoader("ssrun.views.report", ""),
         autoescape=True,
-        finalize=shown,
+        finalize=harmless,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["cut"] = cut
+    environment.filters["cut"] = partial(ellipsis, longest=LETTERS)
     return environment.get_template("page.html.jinja").render(
         version=__version__,
-        policy=f"default-src 'none'; img-src data:; style-src {digest(sheet)}; script-src {digest(program)}; "
+        policy=f"default-src 'none'; img-src data:; style-src {allowed(sheet)}; script-src {allowed(program)}; "
         "base-uri 'none'; form-action 'none'",
         style=Markup(sheet),  # noqa: S704 - ours
         script=Markup(program),  # noqa: S704 - ours
-        document=document,
+        words=WORDS,
+        signs=SIGNS,
+        comparison=comparison,
         folder=folder,
-        summary=summary(document),
-        claims=[
-            {"verdict": claim["verdict"], "sign": SIGNS[claim["verdict"]], "text": text, "evidence": found}
-            for claim in document["claims"]
-            for text, found in [claim_lines(claim)]
-        ],
-        tables=[table(document, task, rows) for task, rows in by_task(document)],
-        notes=[note.replace("* best", "★ best") for note in notes(document)],
-        reading=[" ".join(part.split()) for part in document["reading"].split("\n\n") if part.strip()],
-        figures=drawn,
-        missing=missing,
-        contrasts=[shortened(task, one) for task, of_task in telling.items() for one in of_task],
-        explorers=[explorer(runs, task, of_task[0]) for task, of_task in telling.items() if of_task],
+        summary=summary(comparison),
+        claims=[(claim.verdict, *claim_lines(claim)) for claim in comparison.claims],
+        tables=[table(comparison, task, rows) for task, rows in comparison.by_task()],
+        notes=notes(comparison, best_mark="★"),
+        reading=[" ".join(part.split()) for part in comparison.reading.split("\n\n") if part.strip()],
+        illustrations=illustrations,
+        left_out=left_out,
+        examples=examples,
+        explorers=[(task, found[0], walks(candidates[task], found[0].example)) for task, found in examples.items()],
         settings=settings(runs),
-        environments=[flat(one) for one in document["environments"]],
-        runs=[run for of in runs.values() for run in of],
+        environments=[flattened(environment.model_dump()) for environment in comparison.environments],
+        runs=[run for group in runs.values() for run in group],
     )
 
 
@@ -116,168 +122,188 @@ def resource(name: str) -> str:
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
-def digest(text: str) -> str:
+def allowed(text: str) -> str:
     """How a content policy names an inline style or script."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def shown(value: Any) -> Any:
+def harmless(value: Any) -> Any:
     """Every value that the template prints: text without control characters; markup of our own as it is."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def cut(text: object) -> str:
-    """A text that is not longer than the page shows."""
-    text = str(text)
-    return text if len(text) <= LETTERS else f"{text[: LETTERS - 1]}…"
-
-
-def tasks_of(document: Document) -> list[str]:
-    """The tasks, in order."""
-    return [task for task, _ in by_task(document)]
-
-
-def summary(document: Document) -> str:
+def summary(comparison: Comparison) -> str:
     """The size of the comparison, and how its claims fared, in a sentence or two."""
-
-    def some(number: int, noun: str, nouns: str) -> str:
-        return f"{number} {noun if number == 1 else nouns}"
-
-    strategies = len({row["strategy"] for row in document["rows"]})
     text = (
-        f"{some(strategies, 'strategy', 'strategies')} on {some(len(tasks_of(document)), 'task', 'tasks')}, "
-        f"{some(len(document['seeds']), 'seed', 'seeds')} each: "
-        f"{some(sum(row['n'] for row in document['rows']), 'complete run', 'complete runs')}."
+        f"{plural(len(comparison.strategies), 'strategy', 'strategies')} on {plural(len(comparison.tasks), 'task')}, "
+        f"{plural(len(comparison.seeds), 'seed')} each: "
+        f"{plural(sum(row.n for row in comparison.rows), 'complete run')}."
     )
-    verdicts = Counter(claim["verdict"] for claim in document["claims"])
-    told = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in SIGNS if verdicts[verdict])
-    return f"{text} {some(len(document['claims']), 'claim', 'claims')}: {told}." if told else text
+    verdicts = Counter(claim.verdict for claim in comparison.claims)
+    fared = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in SIGNS if verdicts[verdict])
+    return f"{text} {plural(len(comparison.claims), 'claim')}: {fared}." if fared else text
 
 
-def table(document: Document, task: str, rows: Sequence[Row]) -> Part:
-    """One task's table: its columns, and rows of cells with their intervals' places on the column's scale."""
-    metrics, differences = columns(document), compared(document)
-    if not any(row.get(metric, {}).get("difference") is not None for row in rows for metric in differences):
+class Illustration(NamedTuple):
+    """A picture as the page shows it: its address is the picture itself; sizes in CSS pixels."""
+
+    picture: Picture
+    provenance: str
+    address: str
+    width: int
+    height: int
+
+
+def illustrate(comparison: Comparison, runs: Runs, tell: Tell) -> list[Illustration]:
+    """The figures as images of the page; none where there is no matplotlib."""
+    illustrations = []
+    try:
+        with drawing():
+            for picture in pictures(Canvas(comparison, framed=False), runs, tell):
+                svg = rendered(picture, "svg").decode()
+                for pattern in UNSEEN:
+                    svg = pattern.sub("", svg)
+                address = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+                width, height = (round(96 * inches) for inches in picture.figure.get_size_inches())
+                illustrations.append(Illustration(picture, provenance(comparison), address, width, height))
+    except UsageError as error:
+        tell(f"no figures: {error}")
+    return illustrations
+
+
+class NumberCell(NamedTuple):
+    """A number of a table, and its interval on a scale of 0 to 100 that its column shares.
+
+    Attributes:
+        text: For people.
+        value: To sort by.
+        best: Of its column.
+        p: Of a difference with an interval.
+        middle: Of the number, on the scale.
+        left: Of the interval's lower end; None where there is no interval.
+        right: Of its upper end.
+        zero: Of no difference.
+    """
+
+    text: str
+    value: float
+    best: bool = False
+    p: str | None = None
+    middle: float | None = None
+    left: float | None = None
+    right: float | None = None
+    zero: float | None = None
+
+
+class Table(NamedTuple):
+    """One task's table: its columns, each a heading and what is to be said of it, and its rows with their cells."""
+
+    task: str
+    columns: list[tuple[str, str]]
+    rows: list[tuple[Row, str, tuple[NumberCell | None, ...]]]
+
+
+def table(comparison: Comparison, task: str, rows: Sequence[Row]) -> Table:
+    """The means of all metrics, then the differences from the baseline where there are any."""
+    metrics, differences = comparison.columns, compared(comparison)
+    if not has_difference(rows, differences):
         differences = []
-    headings = [{"heading": METRICS[metric].short, "about": direction(metric)} for metric in metrics]
-    headings += [
-        {"heading": f"Δ {METRICS[metric].short}", "about": f"from {document['baseline']}"} for metric in differences
-    ]
-    means = [interval_cells(rows, metric, ("mean", "low", "high")) for metric in metrics]
-    means += [
-        interval_cells(rows, metric, ("difference", "difference_low", "difference_high")) for metric in differences
-    ]
-    return {
-        "task": task,
-        "caption": f"{task}: mean ± half a 95 % interval over seeds, drawn below each number.",
-        "columns": headings,
-        "rows": [
-            {"strategy": row["strategy"], "n": row["n"], "count": count(row), "cells": cells}
-            for row, cells in zip(rows, zip(*means, strict=True) if means else [()] * len(rows), strict=True)
-        ],
-    }
+    directions = {"higher": "more is better", "lower": "less is better", "neither": ""}
+    columns = [(METRICS[metric].short, directions[METRICS[metric].better]) for metric in metrics]
+    columns += [(f"Δ {METRICS[metric].short}", f"from {comparison.baseline}") for metric in differences]
+    cells = [mean_cells(rows, metric) for metric in metrics]
+    cells += [difference_cells(rows, metric) for metric in differences]
+    by_row = zip(*cells, strict=True) if cells else [()] * len(rows)
+    return Table(task, columns, [(row, count(row), line) for row, line in zip(rows, by_row, strict=True)])
 
 
-def direction(metric: str) -> str:
-    """Which way is better."""
-    return {"higher": "more is better", "lower": "less is better", "neither": ""}[METRICS[metric].better]
-
-
-def interval_cells(rows: Sequence[Row], metric: str, keys: tuple[str, str, str]) -> list[Part | None]:
-    """A column's cells: text, value to sort by, and places 0-100 on a scale that the column shares."""
-    found = [[row.get(metric, {}).get(key) for key in keys] for row in rows]
-    values = [value for one in found for value in one if value is not None]
-    if not values:
-        return [None] * len(rows)
-    is_difference = keys[0] == "difference"
-    low, high = min(values), max(values)
-    if is_difference:
-        low, high = min(low, 0), max(high, 0)
-
-    def place(value: float | None) -> float | None:
-        return None if value is None else round(4 + 92 * (value - low) / (high - low), 1) if high > low else 50.0
-
-    cells: list[Part | None] = []
-    for row, (value, left, right) in zip(rows, found, strict=True):
-        if value is None:
+def mean_cells(rows: Sequence[Row], metric: str) -> list[NumberCell | None]:
+    """A column of means."""
+    estimates = [row.estimates.get(metric) for row in rows]
+    at = scale([value for found in estimates if found for value in (found.mean, found.low, found.high)])
+    cells: list[NumberCell | None] = []
+    for row, found in zip(rows, estimates, strict=True):
+        if found is None:
             cells.append(None)
             continue
-        text = difference(row, metric) if is_difference else mean(row, metric)
-        p = p_value(row[metric]["p_holm"]) if is_difference and left is not None else None
-        is_best = not is_difference and value == best(rows, metric)
-        places = {"place": place(value), "left": place(left), "right": place(right)}
+        text, is_best = mean_cell(rows, row, metric)
         cells.append(
-            {"text": text, "p": p, "value": value, "best": is_best, "zero": place(0) if is_difference else None}
-            | places
+            NumberCell(text, found.mean, best=is_best, middle=at(found.mean), left=at(found.low), right=at(found.high))
         )
     return cells
 
 
-def shortened(task: str, contrast: Contrast) -> Part:
-    """A contrast as the page shows it."""
-    return {
-        "task": task,
-        "number": contrast.number,
-        "seed": contrast.seed,
-        "source": contrast.example.source[:WORDS],
-        "reference": contrast.example.target[:WORDS],
-        "others": len(contrast.example.others),
-        "outputs": [output._replace(tokens=output.tokens[:WORDS]) for output in contrast.outputs],
-    }
-
-
-def explorer(runs: Runs, task: str, contrast: Contrast) -> Part:
-    """One example under each strategy, position by position."""
-    walks = inspecting.walks(inspecting.of_one_seed(runs, task), contrast.example)
-    return {
-        "task": task,
-        "number": contrast.number,
-        "seed": contrast.seed,
-        "source": contrast.example.source[:WORDS],
-        "gold": [position.gold for position in walks[0].trained[:WORDS]],
-        "walks": [
-            {
-                "strategy": walk.strategy,
-                "epsilon": walk.epsilon,
-                "positions": list(zip(walk.trained, walk.used, strict=True))[:WORDS],
-            }
-            for walk in walks
-        ],
-    }
-
-
-def flat(document: Any, path: str = "") -> list[tuple[str, str]]:
-    """The fields of nested objects as (dotted path, text)."""
-    if not isinstance(document, dict):
-        return [(path, document if isinstance(document, str) else json.dumps(document))]
-    return [pair for key in document for pair in flat(document[key], f"{path}.{key}" if path else str(key))]
-
-
-def settings(runs: Runs) -> list[Part]:
-    """The resolved configuration: what all runs share, then what goes by task, by strategy, or by both; no seed."""
-    configs: dict[tuple[str, str], dict[str, str]] = {}
-    for key, (run, *_) in runs.items():
-        fields = dict(flat(run.config.model_dump(mode="json", exclude={"seed": True, "task": {"path"}})))
-        resolved = {f"strategy.schedule.{name} (resolved)": f"{k:.6g}" for name, k in run.result["schedule"].items()}
-        configs[key] = fields | resolved
-    names = list(dict.fromkeys(name for fields in configs.values() for name in fields))
-    parts: list[tuple[str, Callable[[tuple[str, str]], str]]] = [
-        ("All runs", lambda key: "value"),
-        ("By task", lambda key: key[0]),
-        ("By strategy", lambda key: key[1]),
-        ("By task and strategy", lambda key: f"{key[0]}, {key[1]}"),
+def difference_cells(rows: Sequence[Row], metric: str) -> list[NumberCell | None]:
+    """A column of differences from the baseline."""
+    estimates = [row.estimates.get(metric) for row in rows]
+    ends = [(found.difference, found.difference_low, found.difference_high) for found in estimates if found]
+    at = scale([0.0, *(value for values in ends for value in values)])
+    return [
+        NumberCell(
+            difference(found, metric),
+            found.difference,
+            p=None if found.difference_low is None else p_holm(found),
+            middle=at(found.difference),
+            left=at(found.difference_low),
+            right=at(found.difference_high),
+            zero=at(0.0),
+        )
+        if found and found.difference is not None
+        else None
+        for found in estimates
     ]
-    shown_parts = []
-    for title, of in parts:
-        groups = list(dict.fromkeys(map(of, configs)))
-        same: list[tuple[str, list[str]]] = []
-        for name in list(names):
-            values: dict[str, set[str]] = {group: set() for group in groups}
-            for key, config in configs.items():
-                values[of(key)].add(config.get(name, "-"))
-            if all(len(of_group) == 1 for of_group in values.values()):
-                same.append((name, [next(iter(values[group])) for group in groups]))
-                names.remove(name)
-        if same:
-            shown_parts.append({"title": title, "names": groups, "fields": same})
-    return shown_parts
+
+
+def scale(values: Sequence[float | None]) -> Callable[[float | None], float | None]:
+    """Where a value lies between the least and the most of these, from 4 to 96: a mark at an end is not cut off."""
+    known = [value for value in values if value is not None]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+
+    def at(value: float | None) -> float | None:
+        if value is None:
+            return None
+        return round(4 + 92 * (value - low) / (high - low), 1) if high > low else 50.0
+
+    return at
+
+
+class Settings(NamedTuple):
+    """A part of the configuration: its fields, each with its value in every group of runs."""
+
+    title: str
+    groups: list[str]
+    fields: dict[str, list[str]]
+
+
+def settings(runs: Runs) -> list[Settings]:
+    """The resolved configuration: what all runs share, then what goes by task, by strategy, or by both; no seed."""
+    if not runs:
+        return []
+    names = ["All runs", "By task", "By strategy", "By task and strategy"]
+    labels = [("value", task, strategy, f"{task}, {strategy}") for task, strategy in runs]
+    configs = [resolved(group[0]) for group in runs.values()]
+    frame = pd.DataFrame(configs, index=pd.MultiIndex.from_tuples(labels, names=names)).fillna("-")
+    parts = []
+    for title in names:
+        groups = frame.groupby(level=title, sort=False)
+        shared = frame.columns[groups.nunique().eq(1).all()]
+        values = groups.first()
+        if len(shared):
+            parts.append(Settings(title, values.index.tolist(), {field: values[field].tolist() for field in shared}))
+        frame = frame.drop(columns=shared)
+    return parts
+
+
+def resolved(run: Run) -> dict[str, str]:
+    """A run's configuration as text by dotted path, without its seed and the place of its corpus."""
+    fields = flattened(run.config.model_dump(mode="json", exclude={"seed": True, "task": {"path"}}))
+    schedule = {f"strategy.schedule.{name} (resolved)": f"{value:.6g}" for name, value in run.result.schedule.items()}
+    return fields | schedule
+
+
+def flattened(fields: Any, path: str = "") -> dict[str, str]:
+    """The fields of nested objects as text by dotted path."""
+    if not isinstance(fields, dict):
+        return {path: fields if isinstance(fields, str) else json.dumps(fields)}
+    parts = (flattened(value, f"{path}.{name}" if path else name) for name, value in fields.items())
+    return {name: text for part in parts for name, text in part.items()}
