@@ -9,10 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from ssrun.errors import SsrunError, StoreError
+from ssrun.system.threads import use_one_thread
 
 
 def main() -> None:
     """Runs the command line and exits."""
+    use_one_thread()
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by whoever started us: keep its number from the next file opened
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for good

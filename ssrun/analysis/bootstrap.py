@@ -14,6 +14,7 @@ from typing import Any
 from ssrun.config.run import canonical
 from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder
+from ssrun.runs.manifest import read_manifest
 from ssrun.system.files import digest, read_json, write
 
 RESAMPLES = 1000
@@ -109,3 +110,13 @@ def attach(document: dict[str, Any], results: Path, places: Sequence[Any]) -> No
     for row in document["rows"]:
         if "bleu" in row and (row["task"], row["strategy"]) in found:
             row["bleu"]["bootstrap"] = sorted(found[row["task"], row["strategy"]], key=lambda one: one["seed"])
+
+
+def faults_beside(results: Path) -> Iterator[str]:
+    """What is wrong with the files beside the runs that a table rests on; nothing where they are whole or not there."""
+    for name, read in (("experiment.json", read_manifest), (FILE, known)):
+        if (results / name).exists():
+            try:
+                read(results)
+            except StoreError as error:
+                yield str(error)

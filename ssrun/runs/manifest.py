@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from ssrun.config.experiment import Experiment
 from ssrun.config.run import canonical, validated
-from ssrun.config.spec import VERSION, Cell, label
+from ssrun.config.spec import VERSION, Cell, RunName, label
 from ssrun.errors import StoreError, UsageError
-from ssrun.runs.folder import mark, runs
+from ssrun.runs.results import mark, run_folders
 from ssrun.system.files import digest, read_json, write
 
 
@@ -78,7 +78,7 @@ def gathered(results: Path) -> tuple[Experiment, list[Place], str]:
         raise StoreError(
             f"{results}: one run's folder: give the folder of results that holds it, or `ssrun explain` it"
         )
-    places = [Place.of(folder.cell()) for folder in runs(results)]
+    places = [Place(*(name := folder.spec().name)[:3], name.path) for folder in run_folders(results)]
     if not places:
         raise StoreError(f"{results}: no results here: give a folder that `ssrun compare` or `train` wrote")
     experiment = Experiment(
@@ -89,3 +89,23 @@ def gathered(results: Path) -> tuple[Experiment, list[Place], str]:
         seeds=tuple(sorted({place.seed for place in places})),
     )
     return experiment, places, f"ssrun show {results}"
+
+
+class Manifest(NamedTuple):
+    """An experiment, its runs, and the command that asked for them."""
+
+    experiment: Experiment
+    runs: list[RunName]
+    command: str
+
+
+def read_manifest(results: Path) -> Manifest:
+    """What `recall` reads."""
+    experiment, places, command = recall(results)
+    return Manifest(experiment, [RunName(*place[:3], place.name[-10:]) for place in places], command)
+
+
+def write_manifest(results: Path, manifest: Manifest) -> None:
+    """Writes it as `remember` does."""
+    places = [Place(*run[:3], run.path) for run in manifest.runs]
+    remember(results, manifest.experiment, places, manifest.command)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
-
-from ssrun.config.spec import Cell
+from ssrun.config.spec import RunSpec
 from ssrun.errors import StoreError
 from ssrun.runs import checkpoints
 from ssrun.runs.folder import RunFolder
+from ssrun.runs.result import CompleteResult
 from ssrun.seq2seq.batches import collate
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.search import decode
@@ -21,7 +20,7 @@ from ssrun.tasks import Tokens
 class Trained(NamedTuple):
     """A complete run's model, ready to decode."""
 
-    cell: Cell
+    run: RunSpec
     model: Seq2Seq
     source: Vocabulary
     target: Vocabulary
@@ -33,32 +32,31 @@ def load_trained(folder: RunFolder) -> Trained:
     Raises:
         StoreError: The run is not complete, or a file is damaged.
     """
-    torch.set_num_threads(1)
     if not folder.complete:
         raise StoreError(f"{folder.path}: the run is not complete: run the command that made it again")
     result = folder.result()
-    if result["status"] != "complete":
-        raise StoreError(f"{folder.path}: the run {result['status']} ({result['reason']}): no model was kept")
+    if not isinstance(result, CompleteResult):
+        raise StoreError(f"{folder.path}: the run {result.status} ({result.reason}): no model was kept")
     for fault in folder.damage(result, ("run.json", "vocabulary.json")):
         raise StoreError(fault)
-    cell, words = folder.cell(), folder.path / "vocabulary.json"
+    run, words = folder.spec(), folder.path / "vocabulary.json"
     try:
         tokens = read_json(words)
         source, target = Vocabulary(tokens["source"]), Vocabulary(tokens["target"])
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{words}: not a vocabulary ({error}): remove the run's folder and run again") from None
     path = folder.path / "model.safetensors"
-    size = checkpoints.weight_bytes(cell.config.model, len(source), len(target))
+    size = checkpoints.weight_bytes(run.config.model, len(source), len(target))
     if not path.is_file() or not size <= path.stat().st_size <= size + checkpoints.HEADER_LIMIT:  # before it is built
         raise StoreError(f"{path}: damaged: not the size of this model's weights; remove the run's folder")
-    model = Seq2Seq(cell.config.model, len(source), len(target))
-    model.load_state_dict(checkpoints.read_tensors(path, model.state_dict(), result["files"].get(path.name)))
-    return Trained(cell, model, source, target)
+    model = Seq2Seq(run.config.model, len(source), len(target))
+    model.load_state_dict(checkpoints.read_tensors(path, model.state_dict(), result.files.get(path.name)))
+    return Trained(run, model, source, target)
 
 
 def translate(trained: Trained, source: Tokens, beam: int | None = None) -> Tokens:
     """The model's output for one source."""
-    config = trained.cell.config.scoring
+    config = trained.run.config.scoring
     batch = collate([(trained.source.encode(source), [])])
     memory = trained.model.encode(batch.source)
     limit = 4 * len(source) + 10
