@@ -22,7 +22,7 @@ from pydantic import (
 
 from ssrun.errors import StoreError
 from ssrun.system.files import digest, parse_json, read_bytes, write
-from ssrun.system.text import shown_value
+from ssrun.system.text import ellipsis, shown_value
 
 VERSION: Literal[1] = 1  # of everything that ssrun keeps
 Count = Annotated[int, Field(ge=0, le=2**53)]
@@ -99,7 +99,7 @@ def read_as(path: Path, fields: dict[str, Any], kind: type[Kind] | TypeAdapter[K
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
     field = ".".join(map(str, fault["loc"]))
-    raise StoreError(f"{path}: damaged: {shown_value(field, 80)}: {fault['msg']}; {remedy}")
+    raise StoreError(f"{path}: damaged: {shown_value(field, 80)}: {ellipsis(fault['msg'], 100)}; {remedy}")
 
 
 def must_not_be_newer(path: Path, fields: dict[str, Any]) -> None:
