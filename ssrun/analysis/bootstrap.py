@@ -15,6 +15,7 @@ from ssrun.analysis.document import BootstrapPair
 from ssrun.config.spec import RunName
 from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder
+from ssrun.runs.manifest import read_manifest
 from ssrun.system import signals
 from ssrun.system.documents import Count, Document, Number, read_sealed, write_sealed
 
@@ -111,3 +112,13 @@ def by_strategy(results: Path, runs: Sequence[RunName], baseline: str) -> dict[t
             bootstrapped = BootstrapPair(seed=pair.run.seed, difference=difference, p=p)
             found.setdefault((pair.run.task, pair.run.strategy), []).append(bootstrapped)
     return {labels: sorted(pairs, key=lambda pair: pair.seed) for labels, pairs in found.items()}
+
+
+def faults_beside(results: Path) -> Iterator[str]:
+    """What is wrong with the files beside the runs that a table rests on; nothing where they are whole or not there."""
+    for name, read in (("experiment.json", read_manifest), (FILE, kept)):
+        if (results / name).exists():
+            try:
+                read(results)
+            except StoreError as error:
+                yield str(error)

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from ssrun.config.experiment import MOST_RUNS, Experiment
 from ssrun.config.overrides import RUN_SECTIONS, SECTIONS, Overrides
 from ssrun.config.run import RunConfig, Section, resolve, validated
-from ssrun.config.spec import Cell, RunSpec
+from ssrun.config.spec import RunSpec
 from ssrun.errors import UsageError, unknown
 from ssrun.strategies import SCHEDULES, STRATEGIES, Strategy, parameters, variant
 from ssrun.strategies.schedules import Decay
@@ -73,10 +73,6 @@ class Plan(Section):
             for seed in experiment.seeds
             for (task, strategy), config in configs.items()
         ]
-
-    def cells(self) -> list[Cell]:  # TEMPORARY
-        """The runs as they were called."""
-        return [Cell(run.name.task, run.name.strategy, run.config) for run in self.runs()]
 
     def _config(self, task: str, strategy: str) -> RunConfig:
         """The configuration of the first seed's run of a task and a strategy of the grid."""

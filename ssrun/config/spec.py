@@ -103,42 +103,6 @@ def read_run(fields: dict[str, Any], where: Path) -> RunSpec:
     return read_as(where, fields, RunDocument, "remove the run's folder").spec
 
 
-class Named(Protocol):  # TEMPORARY, until the rooms above use RunName and RunSpec; so is Cell
-    """What has a folder within a folder of results."""
-
-    @property
-    def name(self) -> str:
-        """The folder's path there."""
-
-
-class Cell(NamedTuple):  # TEMPORARY
-    """A RunSpec, as it was."""
-
-    task: str
-    strategy: str
-    config: RunConfig
-
-    @property
-    def seed(self) -> int:
-        """The run's seed."""
-        return self.config.seed
-
-    @property
-    def name(self) -> str:
-        """The run's path."""
-        return RunSpec.of(self.task, self.strategy, self.config).name.path
-
-    def document(self) -> dict[str, Any]:
-        """The cell as strict JSON."""
-        return RunDocument.of(RunSpec.of(self.task, self.strategy, self.config)).model_dump(mode="json")
-
-    @classmethod
-    def read(cls, document: Mapping[str, Any], where: Path | str) -> Cell:
-        """The cell of a document; StoreError where it is none."""
-        spec = read_run(dict(document), Path(where))
-        return cls(spec.name.task, spec.name.strategy, spec.config)
-
-
 def label(name: object) -> str:
     """A name that is safe as a folder's.
 

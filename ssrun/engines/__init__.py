@@ -1,1 +1,56 @@
-"""Where runs go: local processes first."""
+"""Where runs go. Every engine does the same: takes runs, brings them to their ends, and tells what happens to each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from ssrun.config.spec import RunSpec
+from ssrun.errors import UsageError, unknown
+from ssrun.runs.events import Update
+
+ENGINES = {"local": "ssrun.engines.local"}  # modules with a function `run`, which is an Engine
+
+
+class Options(NamedTuple):
+    """What an engine is told besides the runs.
+
+    Attributes:
+        jobs: Runs at once.
+        checkpoint_every: Steps between checkpoints; None for a few a run, 0 for none.
+        cell_timeout: Seconds after which a run counts as hung; None for no limit.
+    """
+
+    jobs: int
+    checkpoint_every: int | None = None
+    cell_timeout: float | None = None
+
+
+class Engine(Protocol):
+    """Brings runs to their ends; no run's end takes another along."""
+
+    def __call__(self, runs: Sequence[RunSpec], results: Path, options: Options) -> Iterator[Update]:
+        """Tells what happens, and of every run at last `Finished` or `Failed`, noted in its folder as well.
+
+        Args:
+            runs: What to do.
+            results: The folder of results that is to hold them.
+            options: How.
+
+        Raises:
+            Interrupted: A signal came; every run has stopped, its checkpoint written.
+        """
+
+
+def load_engine(name: str) -> Engine:
+    """The engine of this name; what it needs is imported only now.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if name not in ENGINES:
+        raise UsageError(unknown("engine", name, ENGINES))
+    engine: Engine = import_module(ENGINES[name]).run
+    return engine

@@ -1,4 +1,4 @@
-"""Local worker processes, one thread each: hands out cells, passes on what they tell, survives their deaths."""
+"""Local worker processes, one thread each: hands out runs, passes on what they tell, survives their deaths."""
 
 from __future__ import annotations
 
@@ -10,39 +10,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, cast
 
-from ssrun.config.spec import Cell
+from ssrun.config.spec import RunName, RunSpec
+from ssrun.engines import Options
 from ssrun.errors import StoreError
-from ssrun.runs.folder import RunFolder
-from ssrun.system import signals as interruption
+from ssrun.runs.events import EVENT, Event, Failed, Finished, Postponed, Retried, Started, Update
+from ssrun.runs.folder import RunFolder, document_of
+from ssrun.system import signals
 
-TRIES = 3  # of a cell whose worker dies under it
-BUSY_PAUSE = 0.5  # seconds before a cell that another process holds is asked for again
+TRIES = 3  # of a run whose worker dies under it
+BUSY_PAUSE = 0.5  # seconds before a run that another process has is asked for again
 PATIENCE = 7.0  # seconds that workers have to stop when asked
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-
-
-class Update(NamedTuple):
-    """Something that happened to a cell.
-
-    Attributes:
-        cell: Which.
-        kind: `start`, `step`, `evaluation`, `warning`, `busy`, `retry`, `end` or `failed`.
-        values: What is told of it.
-    """
-
-    cell: Cell
-    kind: str
-    values: dict[str, Any]
 
 
 class _Worker:
-    """One process, and the cell that it has."""
+    """One process, and the run that it has."""
 
     def __init__(self) -> None:
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
@@ -51,28 +38,24 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
-            env={**os.environ, **ONE_THREAD, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
             start_new_session=True,  # Ctrl-C is the parent's
         )
         self.stdin, self.stdout = cast("IO[bytes]", self.process.stdin), cast("IO[bytes]", self.process.stdout)
         os.set_blocking(self.stdout.fileno(), False)
-        self.cell: Cell | None = None
+        self.run: RunSpec | None = None
         self.since = 0.0
         self._unread = b""
 
-    def give(self, cell: Cell, results: Path, checkpoint_every: int | None) -> None:
-        """Hands over a cell."""
-        self.cell, self.since = cell, time.monotonic()
-        job = {
-            "cell": cell.document(),
-            "results": str(results),
-            "checkpoint_every": checkpoint_every,
-        }
+    def give(self, run: RunSpec, results: Path, checkpoint_every: int | None) -> None:
+        """Hands over a run."""
+        self.run, self.since = run, time.monotonic()
+        job = {"run": document_of(run), "results": str(results), "checkpoint_every": checkpoint_every}
         with suppress(BrokenPipeError):  # then it is dead, and `read` will say so
             self.stdin.write(json.dumps(job).encode() + b"\n")
             self.stdin.flush()
 
-    def read(self) -> tuple[list[dict[str, Any]], bool]:
+    def read(self) -> tuple[list[Event], bool]:
         """The events since the last call, and whether the worker lives."""
         alive = True
         try:
@@ -85,7 +68,7 @@ class _Worker:
         except BlockingIOError:
             pass
         *lines, self._unread = self._unread.split(b"\n")
-        return [json.loads(line) for line in lines], alive
+        return [EVENT.validate_json(line) for line in lines], alive
 
     def last_words(self) -> str:
         """How it ended, and the last line it wrote to stderr."""
@@ -107,93 +90,75 @@ class _Worker:
                 stream.close()
 
 
-def run(
-    cells: Sequence[Cell],
-    results: Path,
-    jobs: int,
-    checkpoint_every: int | None = None,
-    cell_timeout: float | None = None,
-) -> Iterator[Update]:
-    """Runs the cells, `jobs` at once, and tells what happens to each; no cell's end takes another along.
-
-    Args:
-        cells: What to run.
-        results: The folder that holds them.
-        jobs: Worker processes.
-        checkpoint_every: Steps between checkpoints; None for a few a run.
-        cell_timeout: Seconds after which a cell counts as hung; None for no limit.
-
-    Raises:
-        Interrupted: A signal came; every worker has stopped, its checkpoint written.
-    """
-    pool = _Pool(cells, results, checkpoint_every, cell_timeout)
+def run(runs: Sequence[RunSpec], results: Path, options: Options) -> Iterator[Update]:
+    """Brings the runs to their ends, `options.jobs` at once, each in a process of its own: an `Engine`."""
+    pool = _Pool(runs, results, options)
     try:
-        pool.workers = [_Worker() for _ in range(min(jobs, len(cells)))]
-        while pool.waiting or any(worker.cell for worker in pool.workers):
-            interruption.check()
+        pool.workers = [_Worker() for _ in range(min(options.jobs, len(runs)))]
+        while pool.waiting or any(worker.run for worker in pool.workers):
+            signals.check()
             yield from pool.hand_out()
             wait_for(pool.workers)
-            for number, worker in enumerate(pool.workers):
+            for index, worker in enumerate(pool.workers):
                 alive = yield from pool.listen(worker)
                 if not alive:
-                    pool.workers[number] = _Worker()
+                    pool.workers[index] = _Worker()
     finally:
         stop(pool.workers)
 
 
 class _Pool:
-    """The workers, and the cells that wait for one."""
+    """The workers, and the runs that wait for one."""
 
-    def __init__(
-        self, cells: Sequence[Cell], results: Path, checkpoint_every: int | None, cell_timeout: float | None
-    ) -> None:
-        self.results, self.checkpoint_every, self.cell_timeout = results, checkpoint_every, cell_timeout
-        self.waiting = deque((0.0, cell) for cell in cells)
+    def __init__(self, runs: Sequence[RunSpec], results: Path, options: Options) -> None:
+        self.results, self.options = results, options
+        self.waiting = deque((0.0, run) for run in runs)  # each from a moment on
         self.workers: list[_Worker] = []
-        self.deaths: dict[str, int] = {}
+        self.deaths: Counter[RunName] = Counter()
 
     def hand_out(self) -> Iterator[Update]:
-        """Gives each idle worker a cell."""
-        for number, worker in enumerate(self.workers):
-            if worker.cell is None and self.waiting and self.waiting[0][0] <= time.monotonic():
-                _, cell = self.waiting.popleft()
-                worker.give(cell, self.results, self.checkpoint_every)
-                yield Update(cell, "start", {"worker": number})
+        """Gives each idle worker a run."""
+        for worker in self.workers:
+            if worker.run is None and self.waiting and self.waiting[0][0] <= time.monotonic():
+                _, run = self.waiting.popleft()
+                worker.give(run, self.results, self.options.checkpoint_every)
+                yield Update(run.name, Started())
 
     def listen(self, worker: _Worker) -> Generator[Update, None, bool]:
         """Passes on what a worker tells; returns whether it lives."""
         events, alive = worker.read()
         for event in events:
-            if (cell := worker.cell) is None:
+            if (run := worker.run) is None:
                 break
-            if event["kind"] == "busy":
-                self.waiting.append((time.monotonic() + BUSY_PAUSE, cell))
-            if event["kind"] in ("end", "failed", "busy"):
-                worker.cell = None
-            yield Update(cell, event["kind"], event["values"])
-        hung = bool(self.cell_timeout and worker.cell and time.monotonic() - worker.since > self.cell_timeout)
+            if isinstance(event, Postponed):
+                self.waiting.append((time.monotonic() + BUSY_PAUSE, run))
+            if isinstance(event, Finished | Failed | Postponed):
+                worker.run = None
+            yield Update(run.name, event)
+        timeout = self.options.cell_timeout
+        hung = bool(timeout and worker.run and time.monotonic() - worker.since > timeout)
         if hung and alive:
             worker.kill()
         if hung or not alive:
-            reason = f"hung: no end within {self.cell_timeout:g} s" if hung else worker.last_words()
-            yield from self.bury(worker.cell, reason, last=hung)
+            reason = f"hung: no end within {timeout:g} s" if hung else worker.last_words()
+            yield from self.bury(worker.run, reason, last=hung)
             worker.close()
         return alive and not hung
 
-    def bury(self, cell: Cell | None, reason: str, last: bool) -> Iterator[Update]:
-        """Lets the cell of a dead worker be tried again, from its checkpoint; or gives it up."""
-        if cell is None:
+    def bury(self, run: RunSpec | None, reason: str, last: bool) -> Iterator[Update]:
+        """Lets the run of a dead worker be tried again, from its checkpoint; or gives it up."""
+        if run is None:
             return
-        self.deaths[cell.name] = self.deaths.get(cell.name, 0) + 1
-        if last or self.deaths[cell.name] >= TRIES:
+        self.deaths[run.name] += 1
+        if last or self.deaths[run.name] >= TRIES:
             try:
-                RunFolder.of(self.results, cell).fail(reason)
+                RunFolder.of(self.results, run.name).fail(reason)
             except StoreError as error:
                 reason = f"{reason} (and {error})"
-            yield Update(cell, "failed", {"reason": reason})
+            yield Update(run.name, Failed(reason=reason))
         else:
-            self.waiting.append((0.0, cell))
-            yield Update(cell, "retry", {"reason": reason})
+            self.waiting.append((0.0, run))
+            yield Update(run.name, Retried(reason=reason))
 
 
 def wait_for(workers: Sequence[_Worker], seconds: float = 0.1) -> None:

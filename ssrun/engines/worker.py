@@ -15,12 +15,11 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from filelock import Timeout
-
-from ssrun.config.spec import Cell
 from ssrun.errors import Interrupted, SsrunError
-from ssrun.runs.folder import RunFolder
-from ssrun.system import signals as interruption
+from ssrun.runs.events import Event, Failed, Postponed
+from ssrun.runs.folder import Busy, RunFolder, spec_of
+from ssrun.system import signals
+from ssrun.system.threads import use_one_thread
 
 GRACE = 3.0  # seconds from the parent's end to the worker's
 
@@ -30,19 +29,17 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)  # whatever a library prints goes to stderr
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    use_one_thread()
     jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     threading.Thread(target=watch, args=(sys.stdin, jobs), daemon=True).start()
-    from ssrun.runs import execution as running  # noqa: F401 - torch loads while the parent prepares the first job
+    from ssrun.runs import execution  # noqa: F401 - torch loads while the parent prepares the first job
 
-    interruption.listen()  # not before the imports, which look at no flag
+    signals.listen()  # not before the imports, which look at no flag
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while (job := jobs.get()) is not None:
         try:
             work(json.loads(job), out)
-        except Interrupted:
-            tell(out, "interrupted", {})
-            return
-        except BrokenPipeError:
+        except (Interrupted, BrokenPipeError):
             return
 
 
@@ -51,48 +48,49 @@ def watch(stdin: TextIO, jobs: queue.SimpleQueue[str | None]) -> None:
     for line in stdin:
         jobs.put(line)
     jobs.put(None)
-    interruption.request()
+    signals.request()
     time.sleep(GRACE)
     os._exit(1)
 
 
-def tell(out: TextIO, kind: str, values: dict[str, Any]) -> None:
+def tell(out: TextIO, event: Event) -> None:
     """One event to the parent."""
-    out.write(json.dumps({"kind": kind, "values": values}, allow_nan=False) + "\n")
+    out.write(event.model_dump_json() + "\n")
     out.flush()
 
 
 def work(job: dict[str, Any], out: TextIO) -> None:
-    """One job: the cell's lock, the run, its end. A failure is told and noted, and never raised.
+    """One job, to its end. A failure is told and noted, and never raised.
 
     Raises:
         Interrupted: A signal came, or the parent is gone.
     """
-    try:
-        cell = Cell.read(job["cell"], "job")
-        folder = RunFolder.of(Path(job["results"]), cell)
-    except SsrunError as error:
-        tell(out, "failed", {"reason": str(error)})
-        return
-    try:
-        folder.make()
-        with folder.lock():
-            from ssrun.runs.execution import execute
+    from ssrun.runs.execution import execute
 
-            for event in execute(cell, folder, job["checkpoint_every"]):
-                tell(out, event.kind, event.values)
-    except Timeout:
-        tell(out, "busy", {})
+    folder = None
+    try:
+        run = spec_of(job["run"], "job")
+        folder = RunFolder.of(Path(job["results"]), run.name)
+        for event in execute(run, folder, job["checkpoint_every"]):
+            tell(out, event)
+    except Busy:
+        tell(out, Postponed())
     except (Interrupted, BrokenPipeError):
         raise
     except Exception as error:
-        reason = str(error) if isinstance(error, SsrunError) else f"{type(error).__name__}: {error}"
-        reason = " ".join(reason.split())[:500]
-        try:
+        tell(out, Failed(reason=noted(folder, error)))
+
+
+def noted(folder: RunFolder | None, error: Exception) -> str:
+    """Why a run failed, in one line, noted in its folder as well."""
+    reason = str(error) if isinstance(error, SsrunError) else f"{type(error).__name__}: {error}"
+    reason = " ".join(reason.split())[:500].encode(errors="backslashreplace").decode()
+    try:
+        if folder:
             folder.fail(reason)
-        except SsrunError as disk:
-            reason = f"{reason} (and {disk})"
-        tell(out, "failed", {"reason": reason})
+    except SsrunError as disk:
+        reason = f"{reason} (and {disk})"
+    return reason
 
 
 if __name__ == "__main__":

@@ -10,22 +10,133 @@ import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, Self
 
 import torch
+from pydantic import ConfigDict, Field
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 from ssrun.config.run import ModelConfig
 from ssrun.errors import StoreError
+from ssrun.runs.folder import RunFolder
 from ssrun.seq2seq.model import Seq2Seq
-from ssrun.system.documents import canonical
-from ssrun.system.files import digest, read_bytes, read_json, write
+from ssrun.seq2seq.training import Step
+from ssrun.system.documents import Count, Document, Number, read_sealed, write_sealed
+from ssrun.system.files import digest, read_bytes, write
 
 KEPT = 2
 HEADER_LIMIT = 2**20  # bytes of a safetensors header: ours are a few thousand
 MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class Counts(NamedTuple):
+    """Of decoder inputs.
+
+    Attributes:
+        tossed: Coins.
+        true: Coins that said true.
+        replaced: Inputs unlike the true tokens.
+    """
+
+    tossed: Count
+    true: Count
+    replaced: Count
+
+    def after(self, step: Step) -> Counts:
+        """With one step more."""
+        fed = step.fed
+        return Counts(
+            self.tossed + int(fed.tossed.sum()),
+            self.true + int(fed.true.sum()),
+            self.replaced + int(fed.replaced.sum()),
+        )
+
+    @property
+    def realised_epsilon(self) -> float:
+        """Share of coins that said true."""
+        return self.true / max(self.tossed, 1)
+
+    @property
+    def share_replaced(self) -> float:
+        """Share of inputs, of those with a coin, unlike the true tokens."""
+        return self.replaced / max(self.tossed, 1)
+
+
+NO_COUNTS = Counts(0, 0, 0)
+
+
+class Totals(Document):
+    """What a run counts as it goes. Its window is the steps since the last evaluation.
+
+    Attributes:
+        step: Optimiser steps done, and so the number of the next.
+        run_counts: Of the whole run.
+        window_counts: Of the window.
+        window_loss: Sum over the window's steps, nats per position.
+        window_steps: Steps in the window.
+        seconds: Of work on this run.
+        metrics_bytes: Length of the file of evaluations.
+    """
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+    step: Count
+    run_counts: Counts
+    window_counts: Counts
+    window_loss: Number = Field(alias="loss")
+    window_steps: Count = Field(alias="steps")
+    seconds: Number
+    metrics_bytes: Count
+
+    def after(self, step: Step) -> Self:
+        """With one step more."""
+        return self.model_copy(
+            update={
+                "step": step.step + 1,
+                "run_counts": self.run_counts.after(step),
+                "window_counts": self.window_counts.after(step),
+                "window_loss": self.window_loss + step.loss,
+                "window_steps": self.window_steps + 1,
+            }
+        )
+
+    def with_new_window(self, metrics_bytes: int) -> Self:
+        """After an evaluation, which made the file of evaluations this long."""
+        return self.model_copy(
+            update={
+                "window_counts": NO_COUNTS,
+                "window_loss": 0.0,
+                "window_steps": 0,
+                "metrics_bytes": metrics_bytes,
+            }
+        )
+
+
+AT_THE_START = Totals(
+    step=0,
+    run_counts=NO_COUNTS,
+    window_counts=NO_COUNTS,
+    window_loss=0.0,
+    window_steps=0,
+    seconds=0.0,
+    metrics_bytes=0,
+)
+
+
+class Sidecar(Totals):
+    """What lies beside a checkpoint's tensors.
+
+    Attributes:
+        run: The run's id.
+        payload: Digest of the tensors' file.
+        metrics: Digest of the evaluations up to here.
+    """
+
+    run: str
+    payload: str
+    metrics: str
 
 
 def state(model: Seq2Seq, optimiser: torch.optim.Adam) -> dict[str, Tensor]:
@@ -54,11 +165,10 @@ def kept_tensors(model: Seq2Seq) -> dict[str, Tensor]:
 
 
 def weight_bytes(config: ModelConfig, source_size: int, target_size: int) -> int:
-    """How large a model's weights are, without building it."""
-    embedding, hidden = config.embedding, config.hidden
-    lstm = sum(4 * hidden * (size + hidden + 2) for size in [embedding] + [hidden] * (config.layers - 1))
-    combine = 0 if config.attention == "none" else hidden * (2 * hidden + 1)
-    return 4 * (2 * lstm + combine + (source_size + target_size) * embedding + target_size * (hidden + 1))
+    """How large a model's weights are: it is built without memory for them."""
+    with torch.device("meta"):
+        weights = Seq2Seq(config, source_size, target_size).state_dict().values()
+    return sum(weight.numel() * weight.element_size() for weight in weights)
 
 
 def read_tensors(path: Path, expected: Mapping[str, Tensor], known: object) -> dict[str, Tensor]:
@@ -92,9 +202,7 @@ def form_of(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.
     return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
 
 
-def save_checkpoint(
-    folder: Path, run: str, model: Seq2Seq, optimiser: torch.optim.Adam, totals: dict[str, Any]
-) -> None:
+def save_checkpoint(folder: RunFolder, run: str, model: Seq2Seq, optimiser: torch.optim.Adam, totals: Totals) -> None:
     """Writes a checkpoint, payload first, and removes all but the last KEPT up to it; later ones were refused.
 
     Args:
@@ -102,42 +210,26 @@ def save_checkpoint(
         run: The run's id.
         model: The weights.
         optimiser: The moments.
-        totals: What else goes on, with `step`, the next step, and `metrics_bytes`, the metrics' length.
+        totals: What else goes on.
     """
     payload = save(state(model, optimiser))
-    path = folder / f"checkpoint-{totals['step']:010d}.safetensors"
+    path = folder.path / f"checkpoint-{totals.step:010d}.safetensors"
     write(path, payload)
-    metrics = digest(read_metrics(folder, totals["metrics_bytes"]))
-    document = {**totals, "run": run, "payload": digest(payload), "metrics": metrics}
-    write(path.with_suffix(".json"), canonical({**document, "digest": digest(canonical(document))}))
-    kept = sorted(each.stem for each in folder.glob("checkpoint-*.json") if each.stem <= path.stem)[-KEPT:]
-    for left in folder.glob("checkpoint-*"):
+    metrics = folder.digest_of_evaluations(totals.metrics_bytes)
+    fields = {**dict(totals), "run": run, "payload": digest(payload), "metrics": metrics}
+    write_sealed(path.with_suffix(".json"), Sidecar.model_validate(fields))
+    sidecars = folder.path.glob("checkpoint-*.json")
+    kept = sorted(sidecar.stem for sidecar in sidecars if sidecar.stem <= path.stem)[-KEPT:]
+    for left in folder.path.glob("checkpoint-*"):
         if left.stem not in kept:
             with suppress(OSError):  # gone already, or something else of that name
                 left.unlink()
 
 
-def must_be_totals(path: Path, document: Mapping[str, Any], steps: int) -> None:
-    """Raises StoreError where a checkpoint's totals, though their digest is right, are none of a run of `steps`."""
-    counts = [document[name] for name in ("step", "steps", "metrics_bytes")]
-    for name in ("run_counts", "window_counts"):
-        counts += document[name] if isinstance(document[name], list) and len(document[name]) == 3 else [None]
-    whole = all(type(count) is int and count >= 0 for count in counts)
-    numbers = all(isinstance(document[name], int | float) for name in ("loss", "seconds"))
-    if not whole or not numbers or document["step"] > steps:
-        raise StoreError(f"{path}: not the totals of this run")
-
-
-def read_metrics(folder: Path, size: int) -> bytes:
-    """The first `size` bytes of a run's metrics."""
-    path = folder / "metrics.jsonl"
-    return read_bytes(path, 2**33)[:size] if size else b""
-
-
 def last_checkpoint(
-    folder: Path, run: str, model: Seq2Seq, steps: int
-) -> tuple[dict[str, Any] | None, dict[str, Tensor], list[str]]:
-    """The newest good checkpoint of this run: its own files are whole, and the metrics up to it.
+    folder: RunFolder, run: str, model: Seq2Seq, steps: int
+) -> tuple[Totals, dict[str, Tensor], list[str]]:
+    """The newest good checkpoint of this run: its own files are whole, and the evaluations up to it.
 
     Args:
         folder: The run's.
@@ -146,23 +238,17 @@ def last_checkpoint(
         steps: Of the whole run.
 
     Returns:
-        Its totals (None where there is none), its tensors, and what is wrong with each newer one.
+        Its totals (those of the start where there is none), its tensors, and what is wrong with each newer one.
     """
     faults: list[str] = []
-    for path in sorted(folder.glob("checkpoint-*.json"), reverse=True):
+    for path in sorted(folder.path.glob("checkpoint-*.json"), reverse=True):
         try:
-            document = read_json(path)
-            own = document.pop("digest", None)
-            if own != digest(canonical(document)):
-                raise StoreError(f"{path}: damaged: its digest does not match")
-            must_be_totals(path, document, steps)
-            metrics = digest(read_metrics(folder, document["metrics_bytes"]))
-            if document["run"] != run or document["metrics"] != metrics:
-                raise StoreError(f"{folder / 'metrics.jsonl'}: damaged: not the metrics of {path.name}")
-            tensors = read_tensors(path.with_suffix(".safetensors"), kept_tensors(model), document["payload"])
-            return document, tensors, faults
+            sidecar = read_sealed(path, Sidecar, "not used")
+            if sidecar.step > steps:
+                raise StoreError(f"{path}: not the totals of this run")
+            if sidecar.run != run or sidecar.metrics != folder.digest_of_evaluations(sidecar.metrics_bytes):
+                raise StoreError(f"{folder.path / 'metrics.jsonl'}: damaged: not the metrics of {path.name}")
+            return sidecar, read_tensors(path.with_suffix(".safetensors"), kept_tensors(model), sidecar.payload), faults
         except StoreError as error:
             faults.append(str(error))
-        except (KeyError, TypeError) as error:
-            faults.append(f"{path}: not a checkpoint of this ssrun ({error})")
-    return None, {}, faults
+    return AT_THE_START, {}, faults

@@ -1,4 +1,4 @@
-"""A run's folder: written atomically, read back, verified. The result comes last and makes the run complete.
+"""A run's folder: written atomically, read back, locked. The result comes last and makes the run complete.
 
     run.json            labels and resolved configuration; the sha256 of the configuration is the run's id
     environment.json    versions, processor, threads: an allow-list
@@ -13,36 +13,58 @@ Strict JSON and safetensors only: nothing that is read can run code.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, ClassVar
 
-from filelock import FileLock, Timeout
+from pydantic import TypeAdapter, ValidationError
 
-from ssrun.config.spec import Cell, Named
-from ssrun.errors import StoreError, UsageError
-from ssrun.metrics import METRICS
-from ssrun.system.documents import VERSION, canonical
-from ssrun.system.environment import environment
-from ssrun.system.files import TEMPORARY, digest, digest_of, read_bytes, read_json, sweep_temporaries, write, writing
+from ssrun.config.spec import RunDocument, RunName, RunSpec, read_run
+from ssrun.errors import StoreError
+from ssrun.runs.result import RESULT, Evaluation, Failure, Result
+from ssrun.system.documents import canonical, read_as, read_sealed, write_sealed
+from ssrun.system.environment import Environment, environment
+from ssrun.system.files import (
+    TEMPORARY,
+    digest,
+    digest_of,
+    lock,
+    must_be_no_link,
+    read_bytes,
+    read_json,
+    sweep_temporaries,
+    write,
+    writing,
+)
 
-RESULTS = Path("results")
-MARK = ".ssrun"  # in a folder of results: this folder is ours
 LOCK = "lock"
 TRANSIENT = (LOCK, "failure.json", "checkpoint-*", TEMPORARY)  # of a run's files, those it loses when complete
+TEXT_LIMIT = 2**32  # bytes of a file of lines
+REMEDY = "remove the run's folder and run again"
+VOCABULARIES = TypeAdapter(dict[str, list[str]])
 
 
+class Busy(StoreError):
+    """Another process has what is asked for."""
+
+
+@dataclass(frozen=True)
 class RunFolder:
     """The folder of one run.
 
-    Args:
+    `RunFolder.of` is the way to a run within a folder of results; a folder that a person names is taken as it is.
+
+    Attributes:
         path: Where it lies; need not exist.
+        FILES: What a complete run holds besides its result.
+        ALL_FILES: With its result.
     """
 
-    FILES = (
+    FILES: ClassVar = (
         "run.json",
         "environment.json",
         "metrics.jsonl",
@@ -54,34 +76,45 @@ class RunFolder:
         "model.safetensors",
         "vocabulary.json",
     )
+    ALL_FILES: ClassVar = (*FILES, "result.json")
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    path: Path
 
     @classmethod
-    def of(cls, results: Path, cell: Named) -> RunFolder:
-        """The folder of a cell of a comparison.
+    def of(cls, results: Path, name: RunName) -> RunFolder:
+        """The folder of a run within a folder of results.
 
         Raises:
             StoreError: A link on the way leads elsewhere.
         """
-        return cls.within(results, cell.name)
+        return cls.at(results / name.path)
 
     @classmethod
-    def within(cls, results: Path, name: str) -> RunFolder:
-        """The folder of this name within a folder of results.
+    def at(cls, path: Path) -> RunFolder:
+        """The folder of this path, `.../<task>/<strategy>/<run>`.
 
         Raises:
-            StoreError: A link on the way leads elsewhere.
+            StoreError: One of the three is a link.
         """
-        path = results / name
         for step in (path.parents[1], path.parent, path):
             must_be_no_link(step)
         return cls(path)
 
-    def lock(self) -> FileLock:
-        """The right to write here; to enter it raises `filelock.Timeout` at once where another process has it."""
-        return FileLock(self.path / LOCK, timeout=0)
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Makes the folder, and keeps other processes from writing to it.
+
+        Raises:
+            Busy: Another process does.
+            StoreError: There can be no such folder.
+        """
+        self.make()
+        with writing(self.path):
+            held = lock(self.path / LOCK)
+        if held is None:
+            raise Busy(f"{self.path}: another process is training this run: wait for it")
+        with held:
+            yield
 
     @property
     def in_use(self) -> bool:
@@ -89,9 +122,9 @@ class RunFolder:
         if not (self.path / LOCK).exists():
             return False
         try:
-            with self.lock():
+            with self.locked():
                 return False
-        except Timeout:
+        except Busy:
             return True
 
     @property
@@ -99,25 +132,36 @@ class RunFolder:
         """Whether there is a result."""
         return (self.path / "result.json").is_file()
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is a run, complete or not."""
+        return self.complete or (self.path / "run.json").is_file()
+
     def make(self) -> None:
         """Makes the folder."""
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
 
-    def start(self, cell: Cell) -> None:
-        """Makes the folder and writes what is known before training."""
-        self.make()
+    def start(self, run: RunSpec, threads: int) -> None:
+        """Writes what is known before training; in a locked folder, of which it sweeps what dead writers left."""
         sweep_temporaries(self.path)
-        write(self.path / "run.json", canonical(cell.document()))
-        write(self.path / "environment.json", canonical(environment().model_dump(mode="json")))
+        write(self.path / "run.json", canonical(RunDocument.of(run).model_dump(mode="json")))
+        write(self.path / "environment.json", canonical(environment(threads).model_dump(mode="json")))
 
-    def cell(self) -> Cell:
+    def spec(self) -> RunSpec:
         """The labels and the configuration."""
-        return Cell.read(read_json(self.path / "run.json"), self.path / "run.json")
+        path = self.path / "run.json"
+        return spec_of(read_json(path), path)
+
+    def environment(self) -> Environment | None:
+        """Where the run was made; None where that is not known."""
+        path = self.path / "environment.json"
+        return read_as(path, read_json(path), Environment, REMEDY) if path.is_file() else None
 
     def vocabularies(self) -> dict[str, list[str]]:
         """The real tokens of `source` and `target`."""
-        return read_json(self.path / "vocabulary.json")
+        path = self.path / "vocabulary.json"
+        return read_as(path, read_json(path), VOCABULARIES, REMEDY)
 
     def lines(self, name: str) -> list[str]:
         """The lines of a text file of a complete run, split on line feeds alone.
@@ -128,158 +172,116 @@ class RunFolder:
         for fault in self.damage(self.result(), (name,)):
             raise StoreError(fault)
         try:
-            return read_bytes(self.path / name, 2**32).decode().removesuffix("\n").split("\n")
+            return read_bytes(self.path / name, TEXT_LIMIT).decode().removesuffix("\n").split("\n")
         except UnicodeDecodeError:
-            raise StoreError(f"{self.path / name}: not UTF-8: remove the run's folder and run again") from None
+            raise StoreError(f"{self.path / name}: not UTF-8: {REMEDY}") from None
 
     def write_lines(self, name: str, lines: Sequence[str]) -> None:
         """Writes a text file, one line each."""
         write(self.path / name, "".join(f"{line}\n" for line in lines).encode())
 
-    def metrics(self) -> list[dict[str, Any]]:
-        """The evaluations, to the last whole line."""
-        lines = read_bytes(self.path / "metrics.jsonl", 2**32).split(b"\n")[:-1]
+    def evaluations(self) -> list[Evaluation]:
+        """The evaluations, to the last whole line.
+
+        Raises:
+            StoreError: A whole line is no evaluation.
+        """
+        path = self.path / "metrics.jsonl"
         evaluations = []
-        for line in lines:
+        for line in read_bytes(path, TEXT_LIMIT).split(b"\n")[:-1]:
             try:
-                evaluations.append(json.loads(line))
-            except ValueError:
-                break
+                evaluations.append(Evaluation.model_validate_json(line))
+            except ValidationError as error:
+                if error.errors()[0]["type"] == "json_invalid":  # torn, and so the last
+                    break
+                raise StoreError(f"{path}: damaged: a line is no evaluation; {REMEDY}") from None
         return evaluations
 
-    def finish(self, result: Mapping[str, Any]) -> None:
-        """Writes the result, with the digests of all files and its own, and removes what only training needs."""
-        files = {name: digest_of(self.path / name) for name in self.FILES if (self.path / name).is_file()}
-        document = {**result, "store": VERSION, "files": files}
-        write(self.path / "result.json", canonical({**document, "digest": digest(canonical(document))}))
-        self.sweep()
+    def digest_of_evaluations(self, size: int) -> str:
+        """The digest of the first `size` bytes of the file of evaluations."""
+        return digest(read_bytes(self.path / "metrics.jsonl", TEXT_LIMIT)[:size] if size else b"")
 
-    def sweep(self) -> None:
-        """Removes what only training needs, once the run is complete; again where that was cut short."""
-        for path in list(self.path.iterdir()):
-            if is_transient(path.name):
-                with suppress(
-                    OSError
-                ):  # in a folder that is read-only it may stay, and a folder of that name is not ours
-                    path.unlink()
+    def append(self, evaluation: Evaluation) -> int:
+        """Adds an evaluation; returns how many bytes the file of evaluations then has."""
+        with self._opened_evaluations() as file:
+            file.write(canonical(evaluation.model_dump(mode="json")) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+            return file.tell()
 
-    def damage(self, result: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:
-        """What is wrong with these files of a complete run, by its result's digests; nothing where they are whole."""
-        for name in names:
-            path = self.path / name
-            try:
-                if digest_of(path) != result["files"].get(name):
-                    yield f"{path}: damaged: its digest does not match; remove the run's folder and run again"
-            except StoreError as error:
-                yield str(error)
+    def cut_evaluations(self, size: int) -> None:
+        """Cuts the file of evaluations back to its first `size` bytes."""
+        with self._opened_evaluations() as file:
+            file.truncate(size)
 
-    def result(self) -> dict[str, Any]:
+    @contextmanager
+    def _opened_evaluations(self) -> Iterator[IO[bytes]]:
+        """The file of evaluations, to append to, and no link to another, nor a pipe that nobody reads."""
+        path = self.path / "metrics.jsonl"
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        with writing(path), os.fdopen(os.open(path, flags, 0o666), "ab") as file:
+            yield file
+
+    def result(self) -> Result:
         """The result, checked against its own digest.
 
         Raises:
             StoreError: It is damaged or too new.
         """
-        path = self.path / "result.json"
-        content = read_bytes(path)
-        document = read_json(path)
-        if isinstance(document.get("store"), int) and document["store"] > VERSION:
-            raise StoreError(f"{path}: written by a newer ssrun (store {document['store']}): update ssrun")
-        own = document.pop("digest", None)
-        if own != digest(canonical(document)) or content != canonical({**document, "digest": own}):
-            raise StoreError(f"{path}: damaged: its digest does not match; remove the run's folder and run again")
-        if not is_result(document):
-            raise StoreError(f"{path}: not a run's result: remove the run's folder and run again")
-        return document
+        return read_sealed(self.path / "result.json", RESULT, REMEDY, exact=True)
 
-    def failure(self) -> dict[str, Any] | None:
+    def finish(self, result: Result) -> Result:
+        """Writes the result, with the digests of all files and its own, and removes what only training needs.
+
+        Returns:
+            The result as it was written.
+        """
+        files = {name: digest_of(self.path / name) for name in self.FILES if (self.path / name).is_file()}
+        result = result.model_copy(update={"files": files})
+        write_sealed(self.path / "result.json", result)
+        self.sweep()
+        return result
+
+    def sweep(self) -> None:
+        """Removes what only training needs, once the run is complete; again where that was cut short."""
+        for path in list(self.path.iterdir()):
+            if is_transient(path.name):
+                with suppress(OSError):  # a folder that is read-only keeps it, and a folder of that name is not ours
+                    path.unlink()
+
+    def damage(self, result: Result, names: Iterable[str]) -> Iterator[str]:
+        """What is wrong with these files of a complete run, by its result's digests; nothing where they are whole."""
+        for name in names:
+            path = self.path / name
+            try:
+                if digest_of(path) != result.files.get(name):
+                    yield f"{path}: damaged: its digest does not match; {REMEDY}"
+            except StoreError as error:
+                yield str(error)
+
+    def failure(self) -> Failure | None:
         """Why the run last failed, or None.
 
         Raises:
             StoreError: The note is damaged.
         """
         path = self.path / "failure.json"
-        if not path.is_file():
-            return None
-        document = read_json(path)
-        if not isinstance(document.get("reason"), str) or not isinstance(document.get("attempts"), int):
-            raise StoreError(f"{path}: damaged: not a failure's note; remove it and run again")
-        return document
+        return read_as(path, read_json(path), Failure, "remove it and run again") if path.is_file() else None
 
     def fail(self, reason: str) -> None:
         """Notes that an attempt failed, and why."""
         attempts = 1
         with suppress(StoreError):  # a damaged note is written anew
-            attempts += (self.failure() or {"attempts": 0})["attempts"]
+            if failure := self.failure():
+                attempts += failure.attempts
+        self.note(Failure(reason=reason, attempts=attempts))
+
+    def note(self, failure: Failure) -> None:
+        """Writes the note of why the run last failed."""
         self.make()
-        write(self.path / "failure.json", canonical({"reason": reason, "attempts": attempts}))
-
-
-def must_be_no_link(path: Path) -> None:
-    """Raises StoreError where something within a folder of results is a link."""
-    if path.is_symlink():
-        raise StoreError(f"{path}: a link: ssrun follows none within a folder of results; remove it")
-
-
-def claim(results: Path) -> None:
-    """Makes a folder of results ours: new, empty, or ours already.
-
-    Raises:
-        UsageError: It is a file, or holds something else.
-        StoreError: There can be none of this name.
-    """
-    with writing(results):
-        if results.is_dir():
-            ours = (results / MARK).is_file()
-            if not ours and not is_reference(results):
-                raise UsageError(f"{results}: holds files that are not ssrun's: give another --out DIR")
-        elif results.exists():
-            raise UsageError(f"{results}: not a folder: give another --out DIR")
-
-
-def is_result(document: Mapping[str, Any]) -> bool:
-    """Whether a document has what every reader of a result asks for."""
-    kinds = {"run": str, "task": str, "strategy": str, "seed": int, "files": dict}
-    if document.get("store") != VERSION or any(not isinstance(document.get(name), kinds[name]) for name in kinds):
-        return False
-    if document.get("status") == "diverged":
-        return isinstance(document.get("reason"), str)
-    numbers = [document.get(name, 0) for name in METRICS]
-    return (
-        document.get("status") == "complete"
-        and {"bleu", "free_running_loss", "teacher_forced_loss", "steps", "seconds"} <= document.keys()
-        and isinstance(document.get("bleu_signature"), str)
-        and all(isinstance(number, int | float) for number in numbers)
-    )
+        write(self.path / "failure.json", canonical(failure.model_dump(mode="json")))
 
 
 def is_transient(name: str) -> bool:
     """Whether a file of this name is one that a run loses when it is complete."""
     return any(fnmatch(name, pattern) for pattern in TRANSIENT)
-
-
-def is_reference(results: Path) -> bool:
-    """Whether a folder holds only the committed tables of a comparison, or nothing but what a dead writer left."""
-    names = [path.name for path in results.iterdir()]
-    return all(name.startswith(("table.", "report.")) or fnmatch(name, TEMPORARY) for name in names)
-
-
-def mark(results: Path) -> None:
-    """Writes the mark that says a folder of results is ours, and sweeps what dead writers left in it."""
-    with writing(results):
-        results.mkdir(parents=True, exist_ok=True)
-    sweep_temporaries(results)
-    if not (results / MARK).is_file():
-        write(results / MARK, b"A folder of results of ssrun.\n")
-
-
-def runs(results: Path) -> list[RunFolder]:
-    """The run folders within a folder of results (or the one that it is itself), in order of their names.
-
-    Raises:
-        StoreError: One of them is a link.
-    """
-    if any((results / name).is_file() for name in ("run.json", "result.json")):
-        return [RunFolder(results)]
-    names = sorted(path.relative_to(results).as_posix() for path in results.glob("*/*/seed-*"))
-    folders = (RunFolder.within(results, name) for name in names)
-    return [folder for folder in folders if folder.complete or (folder.path / "run.json").is_file()]

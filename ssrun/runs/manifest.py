@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
-
 from ssrun.config.experiment import Experiment
 from ssrun.config.plan import Plan
-from ssrun.config.spec import Cell, RunName, RunSpec
+from ssrun.config.spec import RunName
 from ssrun.errors import StoreError
-from ssrun.runs.folder import mark, runs
+from ssrun.runs.results import mark, run_folders
 from ssrun.system.documents import VERSION, Document, read_sealed, write_sealed
 
 FILE = "experiment.json"
@@ -60,8 +58,7 @@ def gathered(results: Path) -> Manifest:
         raise StoreError(
             f"{results}: one run's folder: give the folder of results that holds it, or `ssrun explain` it"
         )
-    cells = [folder.cell() for folder in runs(results)]
-    names = tuple(RunSpec.of(cell.task, cell.strategy, cell.config).name for cell in cells)
+    names = tuple(folder.spec().name for folder in run_folders(results))
     if not names:
         raise StoreError(f"{results}: no results here: give a folder that `ssrun compare` or `train` wrote")
     experiment = Experiment(
@@ -72,28 +69,3 @@ def gathered(results: Path) -> Manifest:
         seeds=tuple(sorted({name.seed for name in names})),
     )
     return Manifest(plan=Plan(experiment=experiment), runs=names, command=f"ssrun show {results}")
-
-
-class Place(NamedTuple):  # TEMPORARY, until the rooms above use RunName; so are remember and recall
-    """A RunName, as it was."""
-
-    task: str
-    strategy: str
-    seed: int
-    name: str
-
-    @classmethod
-    def of(cls, cell: Cell) -> Place:
-        """The place of a cell."""
-        return cls(cell.task, cell.strategy, cell.seed, cell.name)
-
-
-def remember(results: Path, plan: Plan, places: Sequence[Place], command: str) -> None:  # TEMPORARY
-    """As `write_manifest`."""
-    write_manifest(results, plan, [RunName(*place[:3], place.name[-10:]) for place in places], command)
-
-
-def recall(results: Path) -> tuple[Experiment, list[Place], str]:  # TEMPORARY
-    """As `read_manifest`."""
-    manifest = read_manifest(results)
-    return manifest.experiment, [Place(*name[:3], name.path) for name in manifest.runs], manifest.command

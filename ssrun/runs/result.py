@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from ssrun.metrics import METRICS
-from ssrun.system.documents import Count, Document, Number
+from ssrun.system.documents import VERSION, Count, Document, Number
 
 
 class Evaluation(Document):
@@ -71,13 +71,13 @@ class Outcome(Document):
         files: sha256 of every file of the run, by name.
     """
 
-    store: Count
+    store: Literal[1] = VERSION
     run: str
     task: str
     strategy: str
     seed: Count
     steps: Count
-    schedule: dict[str, Number]
+    schedule: dict[str, float]
     mean_epsilon: Number
     realised_epsilon: Number
     replaced: Number

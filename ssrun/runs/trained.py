@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ssrun.config.run import RunConfig
+from ssrun.config.spec import RunSpec
 from ssrun.errors import StoreError
 from ssrun.runs import checkpoints
 from ssrun.runs.folder import RunFolder
+from ssrun.runs.result import CompleteResult
 from ssrun.seq2seq.batches import collate
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.search import decode, length_limit
-from ssrun.seq2seq.threads import use_one_thread
 from ssrun.seq2seq.vocabulary import Vocabularies, Vocabulary
 from ssrun.system.files import read_json
 from ssrun.tasks import Tokens
@@ -20,7 +20,7 @@ from ssrun.tasks import Tokens
 class Trained(NamedTuple):
     """A complete run's model, ready to decode."""
 
-    config: RunConfig
+    run: RunSpec
     model: Seq2Seq
     vocabularies: Vocabularies
 
@@ -31,16 +31,14 @@ def load_trained(folder: RunFolder) -> Trained:
     Raises:
         StoreError: The run is not complete, or a file is damaged.
     """
-    use_one_thread()
     if not folder.complete:
         raise StoreError(f"{folder.path}: the run is not complete: run the command that made it again")
     result = folder.result()
-    if result["status"] != "complete":
-        raise StoreError(f"{folder.path}: the run {result['status']} ({result['reason']}): no model was kept")
+    if not isinstance(result, CompleteResult):
+        raise StoreError(f"{folder.path}: the run {result.status} ({result.reason}): no model was kept")
     for fault in folder.damage(result, ("run.json", "vocabulary.json")):
         raise StoreError(fault)
-    config = folder.cell().config
-    path = folder.path / "vocabulary.json"
+    run, path = folder.spec(), folder.path / "vocabulary.json"
     try:
         tokens = read_json(path)
         vocabularies = Vocabularies(Vocabulary(tokens["source"]), Vocabulary(tokens["target"]))
@@ -48,17 +46,17 @@ def load_trained(folder: RunFolder) -> Trained:
         raise StoreError(f"{path}: not a vocabulary ({error}): remove the run's folder and run again") from None
     path = folder.path / "model.safetensors"
     sizes = (len(vocabularies.source), len(vocabularies.target))
-    size = checkpoints.weight_bytes(config.model, *sizes)
+    size = checkpoints.weight_bytes(run.config.model, *sizes)
     if not path.is_file() or not size <= path.stat().st_size <= size + checkpoints.HEADER_LIMIT:  # before it is built
         raise StoreError(f"{path}: damaged: not the size of this model's weights; remove the run's folder")
-    model = Seq2Seq(config.model, *sizes)
-    model.load_state_dict(checkpoints.read_tensors(path, model.state_dict(), result["files"].get(path.name)))
-    return Trained(config, model, vocabularies)
+    model = Seq2Seq(run.config.model, *sizes)
+    model.load_state_dict(checkpoints.read_tensors(path, model.state_dict(), result.files.get(path.name)))
+    return Trained(run, model, vocabularies)
 
 
 def translate(trained: Trained, source: Tokens, beam: int | None = None) -> Tokens:
     """The model's output for one source."""
-    config = trained.config.scoring
+    config = trained.run.config.scoring
     batch = collate([(trained.vocabularies.source.encode(source), [])])
     memory = trained.model.encode(batch.source)
     (ids,) = decode(trained.model, memory, length_limit(source), beam or config.beam, config.length_penalty)

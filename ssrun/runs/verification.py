@@ -1,17 +1,17 @@
-"""Damage found: every file that a table rests on against its digest, and the scores against the stored text."""
+"""Damage found in runs: every file against its digest, and the scores against the stored text."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from ssrun.analysis import bootstrap
 from ssrun.errors import StoreError
-from ssrun.runs.folder import RunFolder, is_transient, runs
-from ssrun.runs.manifest import recall
+from ssrun.runs.folder import RunFolder, is_transient
+from ssrun.runs.manifest import read_manifest
+from ssrun.runs.result import CompleteResult
+from ssrun.runs.results import run_folders
 
 
 def to_verify(results: Path) -> list[RunFolder]:
@@ -20,29 +20,19 @@ def to_verify(results: Path) -> list[RunFolder]:
     Raises:
         StoreError: There are none.
     """
-    found = runs(results)
-    if not found:
+    folders = run_folders(results)
+    if not folders:
         raise StoreError(f"{results}: no runs here: give a folder that `ssrun compare` wrote, with its runs")
-    return found
+    return folders
 
 
 def missing(results: Path, folders: Sequence[RunFolder]) -> int:
     """How many runs of the comparison, or of those that were begun, are not complete."""
-    paths = {folder.path for folder in folders}
+    known = set(folders)
     with suppress(StoreError):  # then it is among the faults
         if (results / "experiment.json").is_file():
-            paths |= {results / place.name for place in recall(results)[1]}
-    return sum(not RunFolder(path).complete for path in paths)
-
-
-def faults_beside(results: Path) -> Iterator[str]:
-    """What is wrong with the files beside the runs that a table rests on; nothing where they are whole or not there."""
-    for name, read in (("experiment.json", recall), (bootstrap.FILE, bootstrap.known)):
-        if (results / name).exists():
-            try:
-                read(results)
-            except StoreError as error:
-                yield str(error)
+            known |= {RunFolder.of(results, run) for run in read_manifest(results).runs}
+    return sum(not folder.complete for folder in known)
 
 
 def faults_of(folder: RunFolder, results: Path | None = None) -> list[str]:
@@ -50,41 +40,43 @@ def faults_of(folder: RunFolder, results: Path | None = None) -> list[str]:
 
     Args:
         folder: The run's.
-        results: The folder of results that it lies in, where it should lie at the place of its labels.
+        results: The folder of results that it lies in, where it should lie at the path of its labels.
     """
+    path = folder.path
     try:
         result = folder.result()
-        cell = folder.cell()
+        run = folder.spec()
     except StoreError as error:
         return [str(error)]
     faults = []
-    if cell.config.id != result["run"] or folder.path.name != cell.name.rpartition("/")[2]:
-        faults.append(f"{folder.path / 'run.json'}: not the configuration of this result")
-    elif results not in (None, folder.path) and folder.path != results / cell.name:
-        faults.append(f"{folder.path / 'run.json'}: this run belongs at {results / cell.name}")
-    strange = sorted(result["files"].keys() - set(RunFolder.FILES))
-    faults += [f"{folder.path / 'result.json'}: names a file that no run has: {name!r}" for name in strange]
-    named = [name for name in RunFolder.FILES if name in result["files"] or result["status"] == "complete"]
+    if run.config.id != result.run or path.name != Path(run.name.path).name:
+        faults.append(f"{path / 'run.json'}: not the configuration of this result")
+    elif results not in (None, path) and path != results / run.name.path:
+        faults.append(f"{path / 'run.json'}: this run belongs at {results / run.name.path}")
+    strange = sorted(result.files.keys() - set(RunFolder.FILES))
+    faults += [f"{path / 'result.json'}: names a file that no run has: {name!r}" for name in strange]
+    complete = isinstance(result, CompleteResult)
+    named = [name for name in RunFolder.FILES if complete or name in result.files]
     faults += folder.damage(result, named)
-    known = {*named, "result.json"}
     faults += [
-        f"{path}: not a file of this run"
-        for path in sorted(folder.path.iterdir())
-        if path.name not in known and not is_transient(path.name)
+        f"{entry}: not a file of this run"
+        for entry in sorted(path.iterdir())
+        if entry.name not in (*named, "result.json") and not is_transient(entry.name)
     ]
-    if not faults and result["status"] == "complete":
+    if not faults and isinstance(result, CompleteResult):
         faults += mistakes(folder, result)
     return faults
 
 
-def mistakes(folder: RunFolder, result: Mapping[str, Any]) -> Iterator[str]:
+def mistakes(folder: RunFolder, result: CompleteResult) -> Iterator[str]:
     """The scores of a result that the run's stored text does not give."""
     path = folder.path / "result.json"
     try:
         for name, value in recomputed(folder).items():
-            if not math.isclose(result[name], value, rel_tol=1e-9, abs_tol=1e-9):
-                yield f"{path}: {name} is {result[name]}, but the stored text gives {value}"
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+            stored = result.metrics[name]
+            if not math.isclose(stored, value, rel_tol=1e-9, abs_tol=1e-9):
+                yield f"{path}: {name} is {stored}, but the stored text gives {value}"
+    except (KeyError, ValueError, ZeroDivisionError) as error:
         yield f"{path}: its scores cannot be recomputed from the stored text ({type(error).__name__}: {error})"
 
 
@@ -97,9 +89,9 @@ def recomputed(folder: RunFolder) -> dict[str, float]:
         tuple(tuple(reference.split(" ")) for reference in line.split("\t")) for line in folder.lines("references.txt")
     ]
     known = set(folder.vocabularies()["target"])
-    targets = [[*(word if word in known else "<unk>" for word in of_one[0]), "<eos>"] for of_one in references]
+    targets = [[*(word if word in known else "<unk>" for word in first), "<eos>"] for first, *_ in references]
     bleu, _ = corpus_bleu(outputs, references)
-    exact = sum(output in of_one for output, of_one in zip(outputs, references, strict=True))
+    exact = sum(output in accepted for output, accepted in zip(outputs, references, strict=True))
     scores = {"bleu": bleu, "exact_match": 100 * exact / len(outputs)}
     for name in ("next_step", "decoding"):
         predicted = [line.split(" ") for line in folder.lines(f"{name}.txt")]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -21,10 +21,10 @@ from pydantic import (
 )
 
 from ssrun.errors import StoreError
-from ssrun.system.files import digest, read_bytes, read_json, write
-from ssrun.system.text import shown_value
+from ssrun.system.files import digest, parse_json, read_bytes, write
+from ssrun.system.text import ellipsis, shown_value
 
-VERSION = 1  # of everything that ssrun keeps
+VERSION: Literal[1] = 1  # of everything that ssrun keeps
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Number = Annotated[float, Field(ge=-1e150, le=1e150)]  # nothing measured is larger, and squares stay finite
 Kind = TypeVar("Kind")
@@ -77,9 +77,10 @@ def read_sealed(path: Path, kind: type[Kind] | TypeAdapter[Kind], remedy: str, e
     Raises:
         StoreError: It is missing, damaged, too new, or of another kind.
     """
-    fields = read_json(path)
+    content = read_bytes(path)
+    fields = parse_json(path, content)
     known = fields.pop("digest", None)
-    if known != digest(canonical(fields)) or (exact and read_bytes(path) != canonical({**fields, "digest": known})):
+    if known != digest(canonical(fields)) or (exact and content != canonical({**fields, "digest": known})):
         must_not_be_newer(path, fields)
         raise StoreError(f"{path}: damaged: its digest does not match; {remedy}")
     return read_as(path, fields, kind, remedy)
@@ -97,8 +98,8 @@ def read_as(path: Path, fields: dict[str, Any], kind: type[Kind] | TypeAdapter[K
         return adapter.validate_json(canonical(fields))
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-    place = ".".join(map(str, fault["loc"]))
-    raise StoreError(f"{path}: {shown_value(place, 80)}: {fault['msg']}: {remedy}")
+    field = ".".join(map(str, fault["loc"]))
+    raise StoreError(f"{path}: damaged: {shown_value(field, 80)}: {ellipsis(fault['msg'], 100)}; {remedy}")
 
 
 def must_not_be_newer(path: Path, fields: dict[str, Any]) -> None:

@@ -20,14 +20,14 @@ class Environment(Document):
     packages: dict[str, str]
 
 
-def environment() -> Environment:
-    """This process' environment."""
+def environment(threads: int) -> Environment:
+    """This process' environment; `threads` are those that torch computes with."""
     return Environment(
         python=platform.python_version(),
         machine=platform.machine(),
         system=platform.system(),
         processor=_processor(),
-        threads=1,
+        threads=threads,
         packages={name: version(name) for name in ("ssrun", "torch", "numpy", "sacrebleu")},
     )
 

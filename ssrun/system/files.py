@@ -1,4 +1,7 @@
-"""Files written whole or not at all, and read with a limit: what the store, checkpoints and tables rest on."""
+"""Files written whole or not at all, read with a limit, and locked: what the store, checkpoints and tables rest on.
+
+A lock is the kernel's (`flock`): it ends with its holder, however the holder ends, and never by what a file says.
+"""
 
 from __future__ import annotations
 
@@ -63,6 +66,24 @@ def create(temporary: Path) -> IO[bytes]:
         file.close()  # swept before it was locked
 
 
+def lock(path: Path) -> IO[bytes] | None:
+    """A lock, held as long as the file that it returns is open; None where another process has it.
+
+    Raises:
+        OSError: There can be no such file, or no lock on this disk.
+    """
+    while True:
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666), "wb")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return None
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # removed by the process that held it before
+
+
 def sweep_temporaries(folder: Path) -> None:
     """Removes the temporary files that dead writers left."""
     for left in folder.glob(TEMPORARY):
@@ -110,6 +131,12 @@ def must_be_regular(path: Path) -> None:
         raise StoreError(f"{path}: not a regular file: ssrun reads none but its own")
 
 
+def must_be_no_link(path: Path) -> None:
+    """Raises StoreError where something within a folder of results is a link."""
+    if path.is_symlink():
+        raise StoreError(f"{path}: a link: ssrun follows none within a folder of results; remove it")
+
+
 def read_bytes(path: Path, limit: int = JSON_LIMIT) -> bytes:
     """A regular file's content.
 
@@ -131,8 +158,17 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         StoreError: It is not there, or not that.
     """
+    return parse_json(path, read_bytes(path))
+
+
+def parse_json(path: Path, content: bytes) -> dict[str, Any]:
+    """The strict JSON object that a file's content is.
+
+    Raises:
+        StoreError: It is not that.
+    """
     try:
-        document = json.loads(read_bytes(path))
+        document = json.loads(content)
         json.dumps(document, ensure_ascii=False, allow_nan=False).encode()  # no NaN, no 1e999, no half of a character
     except (ValueError, RecursionError):
         raise StoreError(f"{path}: damaged: not strict JSON; remove the run's folder and run again") from None

@@ -28,11 +28,6 @@ def request(number: int = signal.SIGTERM) -> None:
     _received.append(number)
 
 
-def received() -> int | None:
-    """The number of the first signal, or None."""
-    return _received[0] if _received else None
-
-
 def check() -> None:
     """Raises Interrupted where a signal has come; every loop calls it once a turn."""
     if _received:

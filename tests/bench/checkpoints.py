@@ -22,11 +22,12 @@ from scipy.stats import binom
 
 from ssrun.config.loading import load_plan
 from ssrun.config.plan import Plan
-from ssrun.config.spec import Cell
-from ssrun.runs import execution as running
+from ssrun.config.spec import RunDocument, RunSpec
+from ssrun.runs import checkpoints as saved
+from ssrun.runs.events import Stepped
 from ssrun.runs.execution import execute
 from ssrun.runs.folder import RunFolder
-from ssrun.runs.manifest import Place, remember
+from ssrun.runs.manifest import write_manifest
 from ssrun.system.documents import canonical
 
 PAIRS = 40
@@ -35,11 +36,11 @@ TASKS, STRATEGIES, SEEDS = 10, 10, 10
 AIMS = {"checkpoints": 1.03, "megabytes": 2.0, "table": 3.0}
 
 
-def seconds(cell: Cell, folder: Path, checkpoint_every: int | None) -> float:
+def seconds(run: RunSpec, folder: Path, checkpoint_every: int | None) -> float:
     """Processor and waiting seconds of a run's training, its scoring left out."""
     start, end = time.perf_counter(), 0.0
-    for event in execute(cell, RunFolder(folder), checkpoint_every):
-        if event.kind == "step" and event.values["step"] == event.values["steps"]:
+    for event in execute(run, RunFolder(folder), checkpoint_every):
+        if isinstance(event, Stepped) and event.step == event.steps:
             end = time.perf_counter()
     shutil.rmtree(folder)
     return end - start
@@ -47,25 +48,25 @@ def seconds(cell: Cell, folder: Path, checkpoint_every: int | None) -> float:
 
 def checkpoints(scratch: Path) -> Iterator[str]:
     """Default checkpoints against none, on the default experiment's first run, shortened."""
-    (cell, *_) = load_plan("default", overrides={"training": {"steps": STEPS, "evaluate_every": 200}}).cells()
-    seconds(cell, scratch / "warm-up", 0)
+    (run, *_) = load_plan("default", overrides={"training": {"steps": STEPS, "evaluate_every": 200}}).runs()
+    seconds(run, scratch / "warm-up", 0)
     saving: list[float] = []
-    real = running.checkpoints.save_checkpoint
+    real = saved.save_checkpoint
 
     def timed(*arguments: Any) -> None:
         start = time.perf_counter()
         real(*arguments)
         saving.append(time.perf_counter() - start)
 
-    running.checkpoints.save_checkpoint = timed
+    saved.save_checkpoint = timed
     ratios, without = [], []
-    for number in range(PAIRS):
+    for pair in range(PAIRS):
         taken = {}
-        for every in (EVERY, 0) if number % 2 else (0, EVERY):
-            taken[every] = seconds(cell, scratch / "run", every)
+        for every in (EVERY, 0) if pair % 2 else (0, EVERY):
+            taken[every] = seconds(run, scratch / "run", every)
         without.append(taken[0])
         ratios.append(taken[EVERY] / taken[0])
-    running.checkpoints.save_checkpoint = real
+    saved.save_checkpoint = real
     low, high = interval_of_median(ratios)
     aim = AIMS["checkpoints"]
     verdict = "met" if high <= aim else "MISSED" if low > aim else "undecided: the interval holds the aim"
@@ -89,10 +90,10 @@ def interval_of_median(values: list[float]) -> tuple[float, float]:
 
 def sizes(scratch: Path) -> Iterator[str]:
     """The folder of a complete run of the default experiment, the largest of its tasks."""
-    cells = {cell.task: cell for cell in load_plan("default", overrides={"training": {"steps": 2}}).cells()}
-    for task, cell in cells.items():
+    runs = {run.name.task: run for run in load_plan("default", overrides={"training": {"steps": 2}}).runs()}
+    for task, run in runs.items():
         folder = RunFolder(scratch / task)
-        for _ in execute(cell, folder):
+        for _ in execute(run, folder):
             pass
         size = sum(path.stat().st_size for path in folder.path.iterdir()) / 2**20
         yield f"a run of {task:16} {size:.2f} MB (aim < {AIMS['megabytes']}, {met(size < AIMS['megabytes'])})"
@@ -115,25 +116,25 @@ def thousand(results: Path, like: RunFolder) -> None:
     pattern = {name: (like.path / name).read_bytes() for name in RunFolder.FILES}
     result = like.result()
     plan = Plan(experiment=experiment)
-    cells = plan.cells()
-    for cell in cells:
-        folder = RunFolder.of(results, cell)
+    runs = plan.runs()
+    for run in runs:
+        folder = RunFolder.of(results, run.name)
         folder.make()
         for name, content in pattern.items():
             (folder.path / name).write_bytes(content)
-        (folder.path / "run.json").write_bytes(canonical(cell.document()))
-        own = {"run": cell.config.id, "task": cell.task, "strategy": cell.strategy, "seed": cell.seed}
-        folder.finish({**result, **own, "bleu": draw.uniform(20, 80), "free_running_loss": draw.uniform(1, 2)})
-    remember(results, plan, [Place.of(cell) for cell in cells], "ssrun compare")
+        (folder.path / "run.json").write_bytes(canonical(RunDocument.of(run).model_dump(mode="json")))
+        labels = {"run": run.config.id, "task": run.name.task, "strategy": run.name.strategy, "seed": run.name.seed}
+        scores = {"bleu": draw.uniform(20, 80), "free_running_loss": draw.uniform(1, 2)}
+        folder.finish(result.model_copy(update={**labels, **scores}))
+    write_manifest(results, plan, [run.name for run in runs], "ssrun compare")
 
 
 def table(scratch: Path) -> Iterator[str]:
     """`ssrun show` of 1,000 runs, a process each time."""
-    cell = load_plan(
-        "default", tasks="copy", strategies="teacher-forcing", overrides={"training": {"steps": 2}}
-    ).cells()[0]
+    overrides = {"training": {"steps": 2}}
+    run = load_plan("default", tasks="copy", strategies="teacher-forcing", overrides=overrides).runs()[0]
     like = RunFolder(scratch / "like")
-    for _ in execute(cell, like):
+    for _ in execute(run, like):
         pass
     results = scratch / "thousand"
     thousand(results, like)

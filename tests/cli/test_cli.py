@@ -56,7 +56,7 @@ def ssrun(*arguments: str | Path, typed: str = "") -> Ran:
         sys.stdin = given
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        assert interruption.received() is None
+        assert not interruption._received
     return Ran(code, out.getvalue(), err.getvalue())
 
 

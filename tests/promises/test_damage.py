@@ -16,24 +16,16 @@ from typing import Any
 import pytest
 
 from ssrun.errors import StoreError
-from ssrun.runs.folder import RunFolder
+from ssrun.runs import verification
+from ssrun.runs.folder import RunFolder, document_of
 from ssrun.system.documents import canonical
-from ssrun.system.files import digest
-from tests.promises.test_resume import EVERYTHING_ON, STOP_AFTER
-from tests.support.runner import (
-    FILES,
-    GRID,
-    experiment,
-    fingerprint,
-    flip,
-    run_folder,
-    run_folders,
-    say,
-    snapshot,
-    ssrun,
-    train,
-)
+from tests.support.commands import say, ssrun
+from tests.support.damage import flip, reseal, reseal_run
+from tests.support.faults import fault, stop_after
+from tests.support.runs import EVERYTHING_ON, GRID, experiment, train
+from tests.support.snapshots import fingerprint, run_folder, run_folders, snapshot
 
+FILES = RunFolder.ALL_FILES
 OPTIONS = ("--strategy=linear", *EVERYTHING_ON, "--checkpoint-every=5")
 
 
@@ -51,7 +43,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def unfinished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was stopped at step 17, its checkpoints of 15 and 17; and beside it the same, finished."""
     folder = tmp_path_factory.mktemp("unfinished")
-    train(folder, *OPTIONS, faults={"ssrun.runs.execution": STOP_AFTER.format(step=17)}).must(143)
+    train(folder, *OPTIONS, faults=[fault(stop_after, step=17)]).must(143)
     (folder / "whole").mkdir()
     train(folder / "whole", *OPTIONS).must(0)
     return folder
@@ -123,9 +115,7 @@ def names_the_file_after_a_flip(folder: Path, path: Path) -> None:
 
 def faults_of(run: Path) -> list[str]:
     """What `verify` finds wrong with a run."""
-    from ssrun.runs import verification as verifying
-
-    return verifying.faults_of(RunFolder(run))
+    return verification.faults_of(RunFolder(run))
 
 
 @pytest.mark.parametrize("name", ["run.json", "environment.json", "metrics.jsonl", "result.json"])
@@ -166,15 +156,6 @@ def test_a_run_in_the_place_of_another_is_refused(copied: Path) -> None:
     ssrun("verify", "runs", folder=copied.parent).must(5)
 
 
-def sealed(run: Path) -> None:
-    """Puts a result's digests right again, as one who knows how would."""
-    path = run / "result.json"
-    document = json.loads(path.read_bytes())
-    del document["digest"]
-    document["files"] = {name: digest((run / name).read_bytes()) for name in document["files"]}
-    path.write_bytes(canonical({**document, "digest": digest(canonical(document))}))
-
-
 def test_scores_are_recomputed_from_the_stored_text(copied: Path) -> None:
     """R21: scores and texts that were edited, digests and all."""
     run = run_folders(copied)[0]
@@ -182,17 +163,17 @@ def test_scores_are_recomputed_from_the_stored_text(copied: Path) -> None:
     result = json.loads(whole["result.json"])
     for metric in ("bleu", "exact_match", "next_step_error", "decoding_error"):
         (run / "result.json").write_bytes(canonical({**result, metric: result[metric] + 0.001}))
-        sealed(run)
+        reseal_run(run)
         done = ssrun("verify", "runs", folder=copied.parent).must(5)
         assert f"{metric} is" in done.out
         assert "the stored text gives" in done.out
     (run / "result.json").write_bytes(whole["result.json"])
     (run / "hypotheses.txt").write_bytes((run / "references.txt").read_bytes())
     names_the_file(copied.parent, run / "hypotheses.txt")
-    sealed(run)
+    reseal_run(run)
     names_the_file(copied.parent, run / "result.json")
     (run / "hypotheses.txt").write_bytes(whole["hypotheses.txt"] + b"a b\n")
-    sealed(run)
+    reseal_run(run)
     names_the_file(copied.parent, run / "result.json")
     (run / "hypotheses.txt").write_bytes(whole["hypotheses.txt"])
     (run / "result.json").write_bytes(whole["result.json"])
@@ -291,8 +272,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_begins_again(unfinished: Path, 
     run = run_folder(tmp_path / "runs")
     for path in run.glob("checkpoint-*.safetensors"):
         flip(path, 500)
-    stop = {"ssrun.runs.execution": STOP_AFTER.format(step=7)}
-    done = train(tmp_path, *OPTIONS, faults=stop).must(143)
+    done = train(tmp_path, *OPTIONS, faults=[fault(stop_after, step=7)]).must(143)
     assert done.err.count("warning") == 2
     assert sorted(path.stem[-2:] for path in run.glob("checkpoint-*.json")) == ["05", "07"]
     train(tmp_path, *OPTIONS).must(0)
@@ -392,7 +372,7 @@ def test_hostile_weights_are_refused_soon_and_cheaply(copied: Path, name: str, m
             file.truncate(len(whole) + 2**30)
     else:
         (run / "model.safetensors").write_bytes(HOSTILE[name](whole))
-        sealed(run)
+        reseal_run(run)
     started = time.monotonic()
     with pytest.raises(StoreError, match="safetensors"):
         load_trained(RunFolder(run))
@@ -400,34 +380,16 @@ def test_hostile_weights_are_refused_soon_and_cheaply(copied: Path, name: str, m
     assert memory() < 200 * 2**20
 
 
-@pytest.mark.parametrize("attention", ["none", "dot", "aligned"])
-@pytest.mark.parametrize(("embedding", "hidden", "layers"), [(8, 8, 1), (5, 7, 1), (3, 4, 3)])
-def test_the_size_of_weights_is_known_without_building_the_model(
-    embedding: int, hidden: int, layers: int, attention: str
-) -> None:
-    """R26."""
-    from ssrun.config.run import ModelConfig
-    from ssrun.runs.checkpoints import weight_bytes
-    from ssrun.seq2seq.model import Seq2Seq
-
-    sizes = {"embedding": embedding, "hidden": hidden, "layers": layers, "attention": attention}
-    config = ModelConfig.model_validate(sizes)
-    weights = Seq2Seq(config, 11, 13).state_dict().values()
-    assert weight_bytes(config, 11, 13) == sum(weight.numel() * weight.element_size() for weight in weights)
-
-
 def test_the_weights_of_a_giant_are_refused_before_it_is_built(copied: Path, memory: Callable[[], int]) -> None:
     """R26: a configuration of 8 layers of 8,192 units, all digests right."""
-    from ssrun.config.spec import Cell
     from ssrun.runs.trained import load_trained
 
     run = run_folders(copied)[0]
-    cell = RunFolder(run).cell()
-    giant = cell.config.model.model_copy(update={"hidden": 8192, "layers": 8})
-    cell = cell._replace(config=cell.config.model_copy(update={"model": giant}))
-    assert isinstance(cell, Cell)
-    (run / "run.json").write_bytes(canonical(cell.document()))
-    sealed(run)
+    spec = RunFolder(run).spec()
+    giant = spec.config.model.model_copy(update={"hidden": 8192, "layers": 8})
+    spec = spec._replace(config=spec.config.model_copy(update={"model": giant}))
+    (run / "run.json").write_bytes(canonical(document_of(spec)))
+    reseal_run(run)
     started = time.monotonic()
     with pytest.raises(StoreError, match="not the size of this model's"):
         load_trained(RunFolder(run))
@@ -452,10 +414,7 @@ FORGED: dict[str, Any] = {
 def test_a_forged_result_with_the_right_digest_is_refused_in_one_line(copied: Path, name: str) -> None:
     """R25."""
     path = run_folders(copied)[0] / "result.json"
-    document = json.loads(path.read_bytes())
-    del document["digest"]
-    FORGED[name](document)
-    path.write_bytes(canonical({**document, "digest": digest(canonical(document))}))
+    reseal(path, FORGED[name])
     done = ssrun("verify", "runs", folder=copied.parent).must(5)
     assert path.parent.name in done.out
     done = ssrun("show", "runs", folder=copied.parent)

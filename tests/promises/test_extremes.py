@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ssrun.strategies import STRATEGIES
 from ssrun.tasks import TASKS
 from tests.promises.test_hostile import ALIKE, run_here
-from tests.support.runner import say
+from tests.support.commands import say
 
 TINY, HUGE = 5e-324, 1e308
 FIELDS: dict[str, list[Any]] = {

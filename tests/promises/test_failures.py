@@ -7,22 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.promises.test_resume import STOP_AFTER
-from tests.promises.test_signals import noting, trained
-from tests.support.runner import GRID, STEPS, experiment, fingerprint, run_folder, run_folders, ssrun, strays, train
+from tests.support.commands import ssrun
+from tests.support.faults import at_step, fault, fill_disk, note_training, refuse_writes, stop_after, trained
+from tests.support.runs import GRID, STEPS, experiment, train
+from tests.support.snapshots import fingerprint, run_folder, run_folders, strays
 
 FIVE_SEEDS = GRID.replace('"0..1"', '"0..4"')
 COMPARE = ("compare", "grid.toml", "--jobs=2", "--out=runs", "--checkpoint-every=5")
-OF_SEED = """
-def _is_it(config):
-    return config.seed == {seed} and config.strategy.schedule.name == "linear"
-_whole_train = train
-def train(model, optimiser, batches, config, first=0):
-    for step in _whole_train(model, optimiser, batches, config, first):
-        if _is_it(config) and step.step == {step}:
-            {action}
-        yield step
-"""
 
 
 def rows(folder: Path) -> dict[str, dict[str, object]]:
@@ -35,9 +26,8 @@ def rows(folder: Path) -> dict[str, dict[str, object]]:
 def test_a_loss_that_is_no_number_stops_its_run_alone_and_is_counted(tmp_path: Path) -> None:
     """R14: n = 4 of 5."""
     experiment(tmp_path, FIVE_SEEDS)
-    poison = "model.output.bias.data.fill_(float('nan'))"
-    fault = {"ssrun.runs.execution": OF_SEED.format(seed=3, step=12, action=poison)}
-    done = ssrun(*COMPARE, folder=tmp_path, faults=fault).must(3)
+    poison = fault(at_step, action="loses its weights", seed=3, step=12)
+    done = ssrun(*COMPARE, folder=tmp_path, faults=[poison]).must(3)
     assert "diverged" in done.out
     (run,) = (tmp_path / "runs").glob("copy/linear/seed-3-*")
     result = json.loads((run / "result.json").read_bytes(), parse_constant=pytest.fail)
@@ -51,8 +41,7 @@ def test_a_loss_that_is_no_number_stops_its_run_alone_and_is_counted(tmp_path: P
     assert rows(tmp_path)["teacher-forcing"]["n"] == 5
     ssrun("verify", "runs", folder=tmp_path).must(0)
     assert not strays(tmp_path / "runs")
-    again = {"ssrun.runs.execution": noting()}
-    ssrun(*COMPARE, folder=tmp_path, faults=again).must(3)  # it would diverge again: it is complete
+    ssrun(*COMPARE, folder=tmp_path, faults=[fault(note_training)]).must(3)  # the diverged run is complete
     assert trained(tmp_path) == []
 
 
@@ -68,21 +57,12 @@ def test_a_learning_rate_out_of_all_bounds_ends_in_a_number_or_in_diverged(tmp_p
     ssrun("show", "runs", folder=tmp_path).must(0)
 
 
-DEATHS = {
-    "exits by itself": "os._exit(7)",
-    "is killed": "os.kill(os.getpid(), 9)",
-    "crashes": "import ctypes; ctypes.string_at(0)",
-    "is asked to stop": "os.kill(os.getpid(), 15)",
-}
-
-
-@pytest.mark.parametrize("death", DEATHS)
-def test_a_cell_that_dies_is_tried_again_from_its_checkpoint_and_no_other_is(tmp_path: Path, death: str) -> None:
+@pytest.mark.parametrize("death", ["exits by itself", "is killed", "crashes", "is asked to stop"])
+def test_a_run_that_dies_is_tried_again_from_its_checkpoint_and_no_other_is(tmp_path: Path, death: str) -> None:
     """R15."""
     experiment(tmp_path, GRID)
-    action = f'if not os.path.exists("once"):\n                os.mkdir("once")\n                {DEATHS[death]}'
-    code = noting() + OF_SEED.format(seed=1, step=12, action=action)
-    done = ssrun(*COMPARE, folder=tmp_path, faults={"ssrun.runs.execution": code}).must(0)
+    dies = fault(at_step, action=death, seed=1, step=12, once=True)
+    done = ssrun(*COMPARE, folder=tmp_path, faults=[fault(note_training), dies]).must(0)
     assert done.err.count("retry") == 1
     starts = sorted(first for _, first in trained(tmp_path))
     assert starts[:4] == [0, 0, 0, 0]
@@ -90,11 +70,11 @@ def test_a_cell_that_dies_is_tried_again_from_its_checkpoint_and_no_other_is(tmp
     assert not strays(tmp_path / "runs")
 
 
-def test_a_cell_that_dies_every_time_is_given_up_and_said(tmp_path: Path) -> None:
+def test_a_run_that_dies_every_time_is_given_up_and_said(tmp_path: Path) -> None:
     """R15, R16."""
     experiment(tmp_path, GRID)
-    fault = {"ssrun.runs.execution": OF_SEED.format(seed=1, step=12, action="os.kill(os.getpid(), 9)")}
-    done = ssrun(*COMPARE, folder=tmp_path, faults=fault).must(3)
+    dies = fault(at_step, action="is killed", seed=1, step=12)
+    done = ssrun(*COMPARE, folder=tmp_path, faults=[dies]).must(3)
     assert done.err.count("retry") == 2
     assert "killed by SIGKILL" in done.out.replace("\n", " ")
     assert (rows(tmp_path)["linear"]["n"], rows(tmp_path)["linear"]["failed"]) == (1, 1)
@@ -102,13 +82,12 @@ def test_a_cell_that_dies_every_time_is_given_up_and_said(tmp_path: Path) -> Non
     assert not strays(tmp_path / "runs")
 
 
-def test_a_cell_that_raises_and_one_that_hangs_are_marked_and_the_rest_completes(tmp_path: Path) -> None:
+def test_a_run_that_raises_and_one_that_hangs_are_marked_and_the_rest_completes(tmp_path: Path) -> None:
     """R16."""
     experiment(tmp_path, GRID.replace('"0..1"', '"0..2"'))
-    raises = OF_SEED.format(seed=1, step=3, action="raise RuntimeError('no luck\\n\\x1b[2J today')")
-    hangs = OF_SEED.format(seed=2, step=3, action="import time; time.sleep(600)").replace("_whole", "_hung")
-    code = (raises + hangs.replace("_is_it", "_is_other")).replace("\n            \n", "\n")
-    done = ssrun(*COMPARE, "--cell-timeout=6", folder=tmp_path, faults={"ssrun.runs.execution": code}).must(3)
+    raises = fault(at_step, action="raises", seed=1, step=3)
+    hangs = fault(at_step, action="hangs", seed=2, step=3)
+    done = ssrun(*COMPARE, "--cell-timeout=6", folder=tmp_path, faults=[raises, hangs]).must(3)
     assert "hung: no end within 6 s" in done.err
     assert "RuntimeError: no luck" in done.err
     assert "\x1b" not in done.err + done.out
@@ -136,7 +115,7 @@ strategies = {small = {base = "linear"}, large = {base = "linear", model = {hidd
 def test_a_full_disk_leaves_the_last_checkpoint_whole_and_fails_that_cell_alone(tmp_path: Path) -> None:
     """R12."""
     options = ("--set=model.hidden=96", "--strategy=linear", "--checkpoint-every=5")
-    train(tmp_path, *options, faults={"ssrun.runs.execution": STOP_AFTER.format(step=10)}).must(143)
+    train(tmp_path, *options, faults=[fault(stop_after, step=10)]).must(143)
     run = run_folder(tmp_path / "runs")
     before = {path.name: path.read_bytes() for path in run.glob("checkpoint-*")}
     assert len(before) == 4
@@ -163,24 +142,11 @@ def test_a_full_disk_fails_the_cells_that_do_not_fit_and_no_others(tmp_path: Pat
     assert not strays(tmp_path / "runs")
 
 
-FULL_AT = """
-_fsyncs = {number}
-_fsync = os.fsync
-def full(descriptor):
-    global _fsyncs
-    _fsyncs -= 1
-    if _fsyncs < 0:
-        raise OSError(28, "No space left on device")
-    _fsync(descriptor)
-os.fsync = full
-"""
-
-
 @pytest.mark.parametrize("number", [0, 3, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 40) if n != 3)])
 def test_a_disk_that_fills_at_any_write_is_said_in_one_line_and_loses_nothing(tmp_path: Path, number: int) -> None:
     """R12, promise 3."""
     options = ("--strategy=linear", "--checkpoint-every=5")
-    done = train(tmp_path, *options, faults={"ssrun.system.files": FULL_AT.format(number=number)}).must(0, 5)
+    done = train(tmp_path, *options, faults=[fault(fill_disk, writes=number)]).must(0, 5)
     if done.code:
         assert "cannot be written (No space left on device)" in done.err.splitlines()[-1]
         for run in run_folders(tmp_path / "runs"):
@@ -190,35 +156,23 @@ def test_a_disk_that_fills_at_any_write_is_said_in_one_line_and_loses_nothing(tm
     assert not strays(tmp_path / "runs")
 
 
-NOTHING_IS_WRITTEN = """
-import sys as _sys
-def _refuse(event, arguments):
-    writes = event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.link", "os.symlink")
-    if event == "open" and isinstance(arguments[2], int):
-        writes = bool(arguments[2] & 0o1103) and str(arguments[0]).find("moved") >= 0
-    if writes and "moved" in str(arguments[0]):
-        raise PermissionError(13, "Read-only", str(arguments[0]))
-_sys.addaudithook(_refuse)
-"""
-
-
 def test_commands_that_read_work_in_a_folder_that_is_read_only_and_was_moved(tmp_path: Path) -> None:
     """R23."""
     experiment(tmp_path, GRID)
     ssrun(*COMPARE, folder=tmp_path).must(0)
     shown = ssrun("show", "runs", "--json", folder=tmp_path).must(0).out
     (tmp_path / "runs").rename(tmp_path / "moved (2)")
-    fault = {"ssrun.system.files": NOTHING_IS_WRITTEN}
+    faults = [fault(refuse_writes, below="moved")]
     for form in ("rich", "markdown", "csv", "latex"):
-        ssrun("show", "moved (2)", f"--format={form}", folder=tmp_path, faults=fault).must(0)
-    assert ssrun("show", "moved (2)", "--json", folder=tmp_path, faults=fault).must(0).out == shown
-    ssrun("verify", "moved (2)", folder=tmp_path, faults=fault).must(0)
+        ssrun("show", "moved (2)", f"--format={form}", folder=tmp_path, faults=faults).must(0)
+    assert ssrun("show", "moved (2)", "--json", folder=tmp_path, faults=faults).must(0).out == shown
+    ssrun("verify", "moved (2)", folder=tmp_path, faults=faults).must(0)
     for run in run_folders(tmp_path / "moved (2)"):
-        ssrun("decode", run, folder=tmp_path, faults=fault).must(0)
-        ssrun("verify", run, folder=tmp_path, faults=fault).must(0)
-    done = ssrun("compare", "grid.toml", "--out=moved (2)", folder=tmp_path, faults=fault).must(5)
+        ssrun("decode", run, folder=tmp_path, faults=faults).must(0)
+        ssrun("verify", run, folder=tmp_path, faults=faults).must(0)
+    done = ssrun("compare", "grid.toml", "--out=moved (2)", folder=tmp_path, faults=faults).must(5)
     assert "cannot be written (Read-only)" in done.err
     train(tmp_path).must(0)
     (tmp_path / "runs").rename(tmp_path / "moved [3]")
     for command in ("show", "verify"):
-        ssrun(command, "moved [3]", folder=tmp_path, faults=fault).must(0)
+        ssrun(command, "moved [3]", folder=tmp_path, faults=faults).must(0)

@@ -25,20 +25,20 @@ from ssrun.errors import UsageError
 from ssrun.runs.folder import RunFolder
 from ssrun.system.documents import canonical
 from ssrun.system.files import digest
-from tests.support.runner import (
-    GRID,
-    SIZES,
-    ended,
-    experiment,
-    process,
-    run_folder,
-    run_folders,
-    say,
-    snapshot,
-    ssrun,
-    strays,
-    train,
+from tests.support.commands import ended, process, say, ssrun
+from tests.support.faults import (
+    Fault,
+    close_streams,
+    fail_to_prepare,
+    fault,
+    fill_stdout,
+    give_stdin,
+    lose_reader,
+    refuse_network,
+    use_terminal,
 )
+from tests.support.runs import GRID, SIZES, experiment, train
+from tests.support.snapshots import run_folder, run_folders, snapshot, strays
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 NAMES = [
@@ -669,9 +669,7 @@ def test_hostile_tokens_are_stored_decoded_and_verified_as_they_are(evil: Path) 
     ssrun("verify", "runs", folder=evil).must(0)
     for run in run_folders(evil / "runs"):
         assert len(RunFolder(run).lines("sources.txt")) == 6
-        give = {
-            "ssrun.cli.results": f"import io\nsys.stdin = io.TextIOWrapper(io.BytesIO({' '.join(EVIL).encode()!r}))"
-        }
+        give = [fault(give_stdin, text=" ".join(EVIL))]
         for more in ((), ("--json",)):
             done = ssrun("decode", run, *more, folder=evil, faults=give).must(0)
             assert not re.search(r"[\x00-\x09\x0b-\x1f]", done.out)
@@ -680,27 +678,18 @@ def test_hostile_tokens_are_stored_decoded_and_verified_as_they_are(evil: Path) 
 
 # ------------------------------------------------------------------------------------ network, secrets, pipes, locales
 
-NO_NETWORK = """
-import sys as _sys
-def _refuse(event, arguments):
-    if event.startswith(("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostby", "socket.send")):
-        open("network", "a").write(event)
-        raise AssertionError(event)
-_sys.addaudithook(_refuse)
-"""
-
 
 def test_every_command_works_without_a_network_and_tells_no_secret(tmp_path: Path) -> None:
     """R31, R32."""
     more: dict[str, Any] = {
         "folder": tmp_path,
-        "faults": {"ssrun.system.files": NO_NETWORK},
+        "faults": [fault(refuse_network)],
         "environment": {"SECRET_TOKEN": "hunter2-hunter2", "HF_TOKEN": "hunter2-hunter2"},
     }
     experiment(tmp_path, GRID)
     ssrun("train", "--task=copy", *SIZES, "--out=single", **more).must(0)
     ssrun("compare", "grid.toml", "--out=runs", "--jobs=2", **more).must(0)
-    fails = {**more["faults"], "ssrun.runs.execution": "def prepare(config): raise RuntimeError('no')"}
+    fails = [*more["faults"], fault(fail_to_prepare)]
     ssrun("compare", "grid.toml", "--out=fails", "--jobs=2", **{**more, "faults": fails}).must(3)
     run = run_folder(tmp_path / "single")
     commands: list[list[Any]] = [["show", "runs"], ["show", "single"], ["verify", "runs"], ["decode", run]]
@@ -724,27 +713,26 @@ def test_no_code_reads_the_environment_but_for_its_workers() -> None:
     package = Path(__file__).parents[2] / "ssrun"
     reads = re.compile(r"os\.environ|getenv")
     found = {path.name for path in package.rglob("*.py") if reads.search(path.read_text("utf-8"))}
-    assert found <= {"local.py", "bootstrap.py"}
+    assert found <= {"local.py", "bootstrap.py", "threads.py"}
 
 
-RENEWED = "import sys\nsys.stdout = open(1, 'w', closefd=False)\nsys.stderr = open(2, 'w', closefd=False)"
 STREAMS = {
-    "a reader that leaves": "import os\n_r, _w = os.pipe()\nos.close(_r)\nos.dup2(_w, 1)\n" + RENEWED,
-    "a full device": "import os\nos.dup2(os.open('/dev/full', os.O_WRONLY), 1)\n" + RENEWED,
-    "stdout closed": "import os, sys\nos.close(1)\nsys.stdout = None",
-    "stdout and stderr closed": "import os, sys\nos.close(1)\nos.close(2)\nsys.stdout = sys.stderr = None",
-    "stdin closed": "import os, sys\nos.close(0)\nsys.stdin = None",
+    "a reader that leaves": fault(lose_reader),
+    "a full device": fault(fill_stdout),
+    "stdout closed": fault(close_streams, numbers=[1]),
+    "stdout and stderr closed": fault(close_streams, numbers=[1, 2]),
+    "stdin closed": fault(close_streams, numbers=[0]),
 }
 
 
 @pytest.mark.parametrize("stream", STREAMS)
 def test_a_stream_that_is_gone_brings_no_traceback(finished: Path, tmp_path: Path, stream: str) -> None:
     """R33."""
-    code = STREAMS[stream]
-    train(tmp_path, faults={"ssrun.cli.commands": code}).must(0, 1, 120 if "full" in stream else 0)
+    faults: list[Fault] = [STREAMS[stream]]
+    train(tmp_path, faults=faults).must(0, 1, 120 if "full" in stream else 0)
     assert not strays(tmp_path / "runs")
     for command in (["show", "runs"], ["show", "runs", "--json"], ["list"], ["verify", "runs"], ["--help"]):
-        done = ssrun(*command, folder=finished, faults={"ssrun.cli.commands": code})
+        done = ssrun(*command, folder=finished, faults=faults)
         assert "Traceback" not in done.err
         assert len(done.err.splitlines()) <= 1
         assert done.code in ((0,) if "full" not in stream else (1, 120)), (command, done)
@@ -764,14 +752,13 @@ def test_a_terminal_that_wants_no_escapes_gets_none(
 ) -> None:
     """R33: of `show` none at all; of `train` on a dumb one neither."""
     leader, follower = os.openpty()
-    code = f"import os\n_tty = os.open({os.ttyname(follower)!r}, os.O_RDWR | os.O_NOCTTY)\n"
-    code += f"os.dup2(_tty, 1)\nos.dup2(_tty, 2)\n{RENEWED}"
-    ssrun("show", "runs", folder=finished, faults={"ssrun.cli.commands": code}, environment=environment).must(0)
+    faults = [fault(use_terminal, path=os.ttyname(follower))]
+    ssrun("show", "runs", folder=finished, faults=faults, environment=environment).must(0)
     shown = os.read(leader, 65536)
     assert b"teacher-forcing" in shown
     assert b"\x1b" not in shown if "TERM" in environment else not re.search(rb"\x1b\[[0-9;]*3\d", shown)
     if "TERM" in environment:
-        train(tmp_path, faults={"ssrun.cli.commands": code}, environment=environment).must(0)
+        train(tmp_path, faults=faults, environment=environment).must(0)
         assert b"\x1b" not in os.read(leader, 65536)
     os.close(leader)
     os.close(follower)

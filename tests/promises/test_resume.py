@@ -6,7 +6,6 @@ import random
 import shutil
 import signal
 import time
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,61 +14,15 @@ import torch
 from ssrun.config.run import resolve
 from ssrun.runs.execution import prepare
 from ssrun.strategies import STRATEGIES
-from tests.support.runner import (
-    EVALUATE,
-    SIZES,
-    STEPS,
-    ended,
-    fingerprint,
-    process,
-    run_folder,
-    say,
-    snapshot,
-    ssrun,
-    ssrun_killed,
-    strays,
-    train,
-)
-
-EVERYTHING_ON = ("--set=model.dropout=0.3", "--set=training.clip=0.05", "--set=model.layers=2")
-
-STOP_AFTER = """
-_train = train
-def train(*arguments):
-    for step in _train(*arguments):
-        if step.step + 1 == {step}:
-            interruption.request(15)
-        yield step
-"""
-
-DIE_AT_WRITE = """
-import signal
-import time
-_left, _fsync, _replace = {number}, os.fsync, Path.replace
-def counted(real):
-    def function(*arguments):
-        global _left
-        _left -= 1
-        if not _left:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(*arguments)
-    return function
-os.fsync, Path.replace = counted(_fsync), counted(_replace)
-"""
-
-
-@cache
-def straight(folder: Path, *options: str) -> str:
-    """The fingerprint of an undisturbed run."""
-    folder.mkdir()
-    train(folder, *options).must(0)
-    return fingerprint(run_folder(folder / "runs"))
+from tests.support.commands import ended, process, say, ssrun, ssrun_killed
+from tests.support.faults import Fault, die_at_write, fault, lose_key, lose_moments, stop_after
+from tests.support.runs import EVALUATE, EVERYTHING_ON, SIZES, STEPS, straight, train
+from tests.support.snapshots import fingerprint, run_folder, snapshot, strays
 
 
 def stopped(folder: Path, step: int, *options: str) -> None:
     """Starts or resumes a run, and stops it after a step."""
-    done = train(folder, *options, faults={"ssrun.runs.execution": STOP_AFTER.format(step=step)})
-    done.must(143)
+    train(folder, *options, faults=[fault(stop_after, step=step)]).must(143)
     assert list(run_folder(folder / "runs").glob(f"checkpoint-{step:010}.json"))
 
 
@@ -119,22 +72,16 @@ def test_a_run_stopped_at_an_epochs_edge_equals_an_uninterrupted_one(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("lost", "code"),
-    [
-        ("the optimiser's moments", {"ssrun.runs.checkpoints": "def restore(model, optimiser, tensors):\n"
-          "    model.load_state_dict({n[6:]: t for n, t in tensors.items() if n.startswith('model.')})"}),
-        ("the dropout masks' key", {"ssrun.seq2seq.training": "_key = streams.key\n"
-          "streams.key = lambda seed, purpose, index=0: _key(seed, purpose, index + (purpose == 'dropout'))"}),
-        ("the coins' key", {"ssrun.seq2seq.decoder_inputs": "_key = streams.key\n"
-          "streams.key = lambda seed, purpose, index=0: _key(seed, purpose, index + (purpose == 'coin'))"}),
-    ],
-)  # fmt: skip
-def test_a_resume_that_loses_state_would_be_noticed(tmp_path: Path, lost: str, code: dict[str, str]) -> None:
+    "lost",
+    [fault(lose_moments), fault(lose_key, purpose="dropout"), fault(lose_key, purpose="coin")],
+    ids=["the optimiser's moments", "the dropout masks' key", "the coins' key"],
+)
+def test_a_resume_that_loses_state_would_be_noticed(tmp_path: Path, lost: Fault) -> None:
     """R1, its control: without any one part of the state the hash differs."""
     options = ("--strategy=linear", *EVERYTHING_ON)
     stopped(tmp_path, 10, *options)
-    train(tmp_path, *options, faults=code).must(0)
-    assert fingerprint(run_folder(tmp_path / "runs")) != straight(tmp_path / "straight", *options), lost
+    train(tmp_path, *options, faults=[lost]).must(0)
+    assert fingerprint(run_folder(tmp_path / "runs")) != straight(tmp_path / "straight", *options)
 
 
 def test_two_fresh_processes_agree_whatever_threads_and_hash_seeds_they_are_given(tmp_path: Path) -> None:
@@ -223,7 +170,7 @@ def test_a_run_killed_at_twenty_random_moments_ends_with_the_same_bytes(tmp_path
 def test_a_run_killed_at_any_write_ends_with_the_same_bytes(tmp_path: Path, number: int) -> None:
     """R8, promise 3: dies at its n-th fsync or rename, n from 1 to beyond the last."""
     options = ("--strategy=linear", *EVERYTHING_ON)
-    train(tmp_path, *options, faults={"ssrun.system.files": DIE_AT_WRITE.format(number=number)}).must(0, 137)
+    train(tmp_path, *options, faults=[fault(die_at_write, number=number)]).must(0, 137)
     train(tmp_path, *options).must(0)
     assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path.parent / "straight", *options)
     assert not strays(tmp_path / "runs")
@@ -239,19 +186,14 @@ def test_the_same_command_again_changes_nothing_that_is_complete(tmp_path: Path)
     assert snapshot(tmp_path) == before
 
 
-def test_metrics_that_end_in_half_a_line_or_in_nuls_are_read_to_the_last_whole_line(tmp_path: Path) -> None:
-    """R22: and the run that goes on from its checkpoint cuts them off."""
-    from ssrun.runs.folder import RunFolder
-
+def test_metrics_that_end_in_half_a_line_or_in_nuls_are_cut_where_the_run_goes_on(tmp_path: Path) -> None:
+    """R22."""
     options = ("--strategy=linear", *EVERYTHING_ON)
     for torn in (b'{"step": 15, "eps', b"\0" * 4096, b'{"step": 15}\n{"st', b"\0" * 100 + b"\n"):
         stopped(tmp_path, 12, *options)
         run = run_folder(tmp_path / "runs")
-        whole = (run / "metrics.jsonl").read_bytes()
-        (run / "metrics.jsonl").write_bytes(whole + torn)
-        extra = torn.count(b"\n") - (b"\0" in torn and b"\n" in torn)
-        assert [line["step"] for line in RunFolder(run).metrics()][:2] == [5, 10]
-        assert len(RunFolder(run).metrics()) == 2 + extra
+        with (run / "metrics.jsonl").open("ab") as file:
+            file.write(torn)
         train(tmp_path, *options).must(0)
         assert fingerprint(run) == straight(tmp_path / "straight", *options)
         shutil.rmtree(tmp_path / "runs")

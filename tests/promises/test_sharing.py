@@ -10,22 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.promises.test_signals import noting, trained
-from tests.support.runner import (
-    GRID,
-    Nursery,
-    experiment,
-    nursery,
-    run_folder,
-    run_folders,
-    snapshot,
-    ssrun,
-    strays,
-    train,
-)
+from tests.support.commands import ForkServer, fork_server, ssrun
+from tests.support.damage import reseal_run
+from tests.support.faults import fault, note_training, run_backwards, trained
+from tests.support.runs import GRID, experiment, train
+from tests.support.snapshots import run_folder, run_folders, snapshot, strays
 
-NOTED = {"ssrun.runs.execution": noting()}
-SLOWLY = {"ssrun.runs.execution": noting(0.02)}
+NOTED = [fault(note_training)]
+SLOWLY = [fault(note_training, seconds=0.02)]
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +38,7 @@ def test_jobs_and_order_and_shards_change_no_byte_of_the_table(serial: Path, tmp
     """R3."""
     experiment(tmp_path, GRID)
     ssrun("compare", "grid.toml", "--jobs=3", "--out=jobs", folder=tmp_path).must(0)
-    backwards = {
-        "ssrun.analysis.comparison": "_forwards = incomplete\nincomplete = lambda *given: _forwards(*given)[::-1]"
-    }
+    backwards = [fault(run_backwards)]
     ssrun("compare", "grid.toml", "--jobs=1", "--out=order", folder=tmp_path, faults=backwards).must(0)
     for part in (2, 1):
         shard = ("--shard", f"{part}/2", f"--out=shard-{part}")
@@ -84,12 +74,12 @@ def test_two_comparisons_at_once_train_each_cell_once(serial: Path, tmp_path: Pa
     """R17."""
     experiment(tmp_path, GRID)
     arguments = ["compare", "grid.toml", "--jobs=2", "--out=runs"]
-    second = Nursery()
+    second = ForkServer()
     second.start(["--version"], tmp_path)
     second.wait().must(0)
-    nursery().start(arguments, tmp_path, faults=SLOWLY)
+    fork_server().start(arguments, tmp_path, faults=SLOWLY)
     second.start(arguments, tmp_path, faults=SLOWLY)
-    tables = [nursery().wait().must(0).out, second.wait().must(0).out]
+    tables = [fork_server().wait().must(0).out, second.wait().must(0).out]
     second.close()
     assert sorted(first for _, first in trained(tmp_path)) == [0, 0, 0, 0]
     assert len({name for name, _ in trained(tmp_path)}) == 4
@@ -121,11 +111,11 @@ def test_the_lock_of_a_living_owner_is_respected(tmp_path: Path) -> None:
     run.mkdir()
     with (run / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        nursery().start(arguments, tmp_path)
+        fork_server().start(arguments, tmp_path)
         time.sleep(1.5)
         assert sorted(path.name for path in run.iterdir()) == ["lock"]
         fcntl.flock(lock, fcntl.LOCK_UN)
-        nursery().wait().must(0)
+        fork_server().wait().must(0)
     assert not strays(tmp_path / "runs")
     shutil.rmtree(tmp_path / "runs")
     train(tmp_path).must(0)
@@ -158,13 +148,11 @@ def test_a_changed_field_is_a_new_run_and_a_changed_comment_is_none(serial: Path
 
 def test_environments_that_differ_are_said_under_the_table(serial: Path, tmp_path: Path) -> None:
     """R4."""
-    from tests.promises.test_damage import sealed
-
     shutil.copytree(serial / "runs", tmp_path / "runs")
     run = run_folders(tmp_path / "runs")[0]
     path = run / "environment.json"
     path.write_bytes(path.read_bytes().replace(b'"threads":1', b'"threads":2'))
-    sealed(run)
+    reseal_run(run)
     one, two = (
         ssrun("show", folder / "runs", "--format=markdown", folder=folder).must(0).out for folder in (serial, tmp_path)
     )
@@ -186,18 +174,6 @@ def test_what_a_killed_process_left_in_a_finished_comparison_is_swept(serial: Pa
     ssrun("compare", "grid.toml", "--out=runs", folder=tmp_path, faults=NOTED).must(0)
     assert not strays(tmp_path / "runs")
     assert trained(tmp_path) == []
-
-
-def test_a_temporary_file_in_use_is_not_swept(tmp_path: Path) -> None:
-    """R17."""
-    from ssrun.system.files import create, sweep_temporaries
-
-    temporary = tmp_path / ".table.md.1.tmp"
-    with create(temporary):
-        sweep_temporaries(tmp_path)
-        assert temporary.exists()
-    sweep_temporaries(tmp_path)
-    assert not temporary.exists()
 
 
 def test_a_folder_whose_mark_was_never_finished_is_still_ours(tmp_path: Path) -> None:

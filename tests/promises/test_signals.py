@@ -11,65 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.promises.test_resume import straight
-from tests.support.runner import (
-    GRID,
-    SIZES,
-    ended,
-    experiment,
-    fingerprint,
-    nursery,
-    process,
-    run_folder,
-    run_folders,
-    say,
-    snapshot,
-    ssrun,
-    ssrun_killed,
-    strays,
-    train,
-)
+from tests.support.commands import ended, fork_server, process, say, ssrun, ssrun_killed
+from tests.support.faults import Fault, fault, note_training, pause, trained
+from tests.support.runs import GRID, SIZES, experiment, straight, train
+from tests.support.snapshots import fingerprint, run_folder, run_folders, snapshot, strays
 
 PATIENCE = 10.0
 OPTIONS = ("--strategy=linear", "--checkpoint-every=5")
-PAUSE = """
-import time as _time
-from pathlib import Path as _Path
-def _paused(real, turn):
-    calls = []
-    def function(*arguments, **options):
-        calls.append(0)
-        if len(calls) == turn:
-            _Path("reached").touch()
-            _time.sleep({seconds})
-        return real(*arguments, **options)
-    return function
-"""
 PHASES = {
-    "data": ("ssrun.runs.execution", "prepare = _paused(prepare, 1)"),
-    "step": ("ssrun.seq2seq.training", "loss_of = _paused(loss_of, 12)"),
-    "evaluation": ("ssrun.runs.execution", "score = _paused(score, 2)"),
-    "decoding": ("ssrun.seq2seq.scoring", "decode = _paused(decode, 3)"),
-    "checkpoint": ("ssrun.runs.checkpoints", "save = _paused(save, 2)"),
-    "test set": ("ssrun.runs.execution", "finish = _paused(finish, 1)"),
+    "data": {"module": "ssrun.runs.execution", "function": "prepare", "turn": 1},
+    "step": {"module": "ssrun.seq2seq.training", "function": "loss_of", "turn": 12},
+    "evaluation": {"module": "ssrun.runs.execution", "function": "score", "turn": 2},
+    "decoding": {"module": "ssrun.seq2seq.scoring", "function": "decode", "turn": 3},
+    "checkpoint": {"module": "ssrun.runs.checkpoints", "function": "save", "turn": 2},
+    "test set": {"module": "ssrun.runs.execution", "function": "finish", "turn": 1},
 }
-NOTES_TRAINING = """
-import time
-_noted_train = train
-def train(model, optimiser, batches, config, first=0):
-    os.makedirs("workers", exist_ok=True)
-    open(f"workers/{os.getpid()}", "w").close()
-    with open("trained", "a") as file:
-        file.write(f"{config.id[:10]} {first}\\n")
-    for step in _noted_train(model, optimiser, batches, config, first):
-        time.sleep(SECONDS)
-        yield step
-"""
-
-
-def noting(seconds: float = 0) -> str:
-    """Code for `ssrun.runs.execution`: writes each beginning of training down; a step takes so many seconds more."""
-    return NOTES_TRAINING.replace("SECONDS", str(seconds))
 
 
 def until(condition: Callable[[], object], seconds: float = 60) -> float:
@@ -81,26 +37,18 @@ def until(condition: Callable[[], object], seconds: float = 60) -> float:
     return time.monotonic() - start
 
 
-def trained(folder: Path) -> list[tuple[str, int]]:
-    """Each beginning of training: the run's id and the step it began with."""
-    path = folder / "trained"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [(line.split()[0], int(line.split()[1])) for line in lines]
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 @pytest.mark.parametrize("phase", PHASES)
 def test_a_signal_in_any_phase_ends_a_run_with_a_checkpoint_of_its_last_whole_step(
     tmp_path: Path, phase: str, number: signal.Signals
 ) -> None:
     """R10."""
-    module, code = PHASES[phase]
     arguments = ["train", "--task=copy", *SIZES, "--out=runs", *OPTIONS]
-    child = nursery().start(arguments, tmp_path, faults={module: PAUSE.format(seconds=0.3) + code})
+    child = fork_server().start(arguments, tmp_path, faults=[fault(pause, **PHASES[phase], seconds=0.3)])
     until((tmp_path / "reached").exists)
     os.kill(child, number)
     sent = time.monotonic()
-    done = nursery().wait().must(128 + number)
+    done = fork_server().wait().must(128 + number)
     assert time.monotonic() - sent < PATIENCE
     assert done.err.splitlines()[-1] == "ssrun: interrupted: run the same command again to go on from here"
     kept = [path.stem for path in sorted((run_folder(tmp_path / "runs")).glob("checkpoint-*.json"))]
@@ -113,14 +61,14 @@ def test_a_signal_in_any_phase_ends_a_run_with_a_checkpoint_of_its_last_whole_st
 
 def test_a_second_ctrl_c_ends_a_run_that_hangs(tmp_path: Path) -> None:
     """R10."""
-    fault = {"ssrun.seq2seq.training": PAUSE.format(seconds=60) + "loss_of = _paused(loss_of, 3)"}
-    child = nursery().start(["train", "--task=copy", *SIZES, "--out=runs"], tmp_path, faults=fault)
+    hangs = fault(pause, module="ssrun.seq2seq.training", function="loss_of", turn=3, seconds=60)
+    child = fork_server().start(["train", "--task=copy", *SIZES, "--out=runs"], tmp_path, faults=[hangs])
     until((tmp_path / "reached").exists)
     os.kill(child, signal.SIGINT)
     time.sleep(0.2)
     os.kill(child, signal.SIGINT)
     sent = time.monotonic()
-    nursery().wait().must(130)
+    fork_server().wait().must(130)
     assert time.monotonic() - sent < 2
     train(tmp_path).must(0)
     assert not strays(tmp_path / "runs")
@@ -130,12 +78,12 @@ def test_a_second_ctrl_c_ends_a_run_that_hangs(tmp_path: Path) -> None:
 def test_a_signal_while_reading_results_ends_the_command(tmp_path: Path, number: signal.Signals) -> None:
     """R10, the report."""
     train(tmp_path).must(0)
-    fault = {"ssrun.analysis.comparison": PAUSE.format(seconds=30) + "environments = _paused(environments, 1)"}
-    child = nursery().start(["show", "runs"], tmp_path, faults=fault)
+    slow = fault(pause, module="ssrun.analysis.comparison", function="environments", turn=1, seconds=30)
+    child = fork_server().start(["show", "runs"], tmp_path, faults=[slow])
     until((tmp_path / "reached").exists)
     os.kill(child, number)
     sent = time.monotonic()
-    nursery().wait().must(128 + number)
+    fork_server().wait().must(128 + number)
     assert time.monotonic() - sent < PATIENCE
 
 
@@ -173,9 +121,9 @@ def running(number: int) -> bool:
         return False
 
 
-def faults(seconds: float = 0.05) -> dict[str, str]:
-    """Workers that say who they are and what they train, slowly."""
-    return {"ssrun.runs.execution": noting(seconds)}
+def slowly(seconds: float = 0.05) -> list[Fault]:
+    """Workers say who they are and what they train, slowly."""
+    return [fault(note_training, seconds=seconds)]
 
 
 COMPARE = ("compare", "grid.toml", "--jobs=2", "--out=runs", "--checkpoint-every=1")
@@ -185,16 +133,16 @@ COMPARE = ("compare", "grid.toml", "--jobs=2", "--out=runs", "--checkpoint-every
 def test_a_signal_ends_a_comparison_and_its_workers(tmp_path: Path, number: signal.Signals) -> None:
     """R10: each cell keeps its last whole step, and goes on from there."""
     grid_of(tmp_path)
-    child = nursery().start(COMPARE, tmp_path, faults=faults())
+    child = fork_server().start(COMPARE, tmp_path, faults=slowly())
     until(lambda: len(list((tmp_path / "runs").glob("*/*/*/checkpoint-*.json"))) >= 2)
     os.kill(child, number)
     sent = time.monotonic()
-    done = nursery().wait().must(128 + number)
+    done = fork_server().wait().must(128 + number)
     assert time.monotonic() - sent < PATIENCE
     assert done.err.splitlines()[-1].endswith("run the same command again to go on from here")
     assert not alive(tmp_path)
     begun = trained(tmp_path)
-    ssrun(*COMPARE, folder=tmp_path, faults=faults(0)).must(0)
+    ssrun(*COMPARE, folder=tmp_path, faults=slowly(0)).must(0)
     again = trained(tmp_path)[len(begun) :]
     assert len(again) == 4
     assert sum(first > 0 for _, first in again) >= 1
@@ -204,17 +152,17 @@ def test_a_signal_ends_a_comparison_and_its_workers(tmp_path: Path, number: sign
 def test_the_workers_of_a_killed_comparison_end_and_the_next_call_trains_what_is_unfinished(tmp_path: Path) -> None:
     """R11."""
     grid_of(tmp_path)
-    child = nursery().start(COMPARE, tmp_path, faults=faults(0.03))
+    child = fork_server().start(COMPARE, tmp_path, faults=slowly(0.03))
     until(lambda: len(list((tmp_path / "runs").glob("*/*/*/result.json"))) >= 1)
     until(lambda: len(list((tmp_path / "runs").glob("*/*/*/checkpoint-*.json"))) >= 2)
     os.kill(child, signal.SIGKILL)
     assert alive(tmp_path)
-    nursery().wait().must(137)
+    fork_server().wait().must(137)
     assert until(lambda: not alive(tmp_path)) < 5
     complete = [run for run in run_folders(tmp_path / "runs") if (run / "result.json").exists()]
     before = {run: snapshot(run) for run in complete}
     begun = trained(tmp_path)
-    ssrun(*COMPARE, folder=tmp_path, faults=faults(0)).must(0)
+    ssrun(*COMPARE, folder=tmp_path, faults=slowly(0)).must(0)
     again = trained(tmp_path)[len(begun) :]
     assert len(again) == 4 - len(complete)
     assert not {name for name, _ in again} & {run.name[-10:] for run in complete}
@@ -225,10 +173,10 @@ def test_the_workers_of_a_killed_comparison_end_and_the_next_call_trains_what_is
 def test_a_worker_that_hangs_ends_with_its_parent_too(tmp_path: Path) -> None:
     """R11: in a step that looks at no flag."""
     grid_of(tmp_path)
-    child = nursery().start(COMPARE, tmp_path, faults=faults(60))
+    child = fork_server().start(COMPARE, tmp_path, faults=slowly(60))
     until(lambda: len(alive(tmp_path)) == 2)
     os.kill(child, signal.SIGKILL)
-    nursery().wait().must(137)
+    fork_server().wait().must(137)
     assert until(lambda: not alive(tmp_path)) < 5
 
 
@@ -237,7 +185,7 @@ def test_the_workers_of_a_killed_comparison_end_in_ordinary_processes(tmp_path: 
     """R10, R11: nothing forked, nothing patched but what notes who works."""
     grid_of(tmp_path)
     for number, code in ((signal.SIGKILL, 137), (signal.SIGTERM, 143), (signal.SIGINT, 130)):
-        child = process(COMPARE, tmp_path, faults=faults())
+        child = process(COMPARE, tmp_path, faults=slowly())
         until(lambda: len(alive(tmp_path)) == 2, 120)
         time.sleep(0.5)
         child.send_signal(number)
@@ -257,7 +205,7 @@ def test_a_comparison_killed_at_thirty_random_moments_ends_with_the_same_table(t
     ssrun(*COMPARE[:-2], "--out=straight", folder=tmp_path).must(0)
     draw, killed, rounds = random.Random(30), 0, 0
     while killed < 30:
-        done, _ = ssrun_killed(*COMPARE, folder=tmp_path, after=draw.uniform(0.05, 1.5), faults=faults(0.12))
+        done, _ = ssrun_killed(*COMPARE, folder=tmp_path, after=draw.uniform(0.05, 1.5), faults=slowly(0.12))
         assert "Traceback" not in done.err
         killed += done.code == 137
         if done.code == 0:  # it was done before the thirtieth: once more from the start

@@ -6,21 +6,21 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from filelock import FileLock
 
 from ssrun.config.run import resolve
 from ssrun.errors import UsageError
-from ssrun.runs.folder import MARK
+from ssrun.runs.folder import RunFolder
 from ssrun.runs.maintenance import ours
-from ssrun.system.documents import canonical
-from ssrun.system.files import digest
+from ssrun.runs.results import MARK
 from ssrun.tasks.corpus import read_split
-from tests.support.runner import GRID, SIZES, experiment, flip, run_folders, snapshot, ssrun, strays, train
+from tests.support.commands import ssrun
+from tests.support.damage import flip, reseal
+from tests.support.faults import fail_to_prepare, fault, stop_after
+from tests.support.runs import GRID, SIZES, experiment, train
+from tests.support.snapshots import run_folders, snapshot, strays
 
 
 @pytest.fixture(scope="module")
@@ -46,14 +46,6 @@ def corpus(folder: Path, word: str = "a") -> Path:
     return folder
 
 
-def sealed(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Changes a document and puts its digest right, as one who knows how would."""
-    document = json.loads(path.read_bytes())
-    document.pop("digest")
-    change(document)
-    path.write_bytes(canonical({**document, "digest": digest(canonical(document))}))
-
-
 def test_a_corpus_that_changed_since_the_run_was_configured_is_not_trained_on(tmp_path: Path) -> None:
     from ssrun.runs.execution import prepare
 
@@ -72,9 +64,9 @@ def test_merge_and_clean_leave_a_run_in_training_alone(copied: Path, tmp_path: P
     (target / "result.json").unlink()
     (tmp_path / "whole" / MARK).touch()
     before = snapshot(target)
-    with FileLock(target / "lock"):
+    with RunFolder(target).locked():
         done = ssrun("merge", "runs", "--out=whole", folder=tmp_path).must(5)
-        assert "another ssrun trains this run" in done.err
+        assert "another process is training this run" in done.err
         done = ssrun("clean", "whole", "--yes", folder=tmp_path).must(5)
         assert "stop it first" in done.err
     assert {name: entry for name, entry in snapshot(target).items() if name != "lock"} == before
@@ -105,13 +97,13 @@ def test_a_kept_table_is_covered_by_a_digest_and_steers_nothing(finished: Path, 
     path.write_bytes(whole)
     for command in commands:
         ssrun(*command, folder=tmp_path).must(0)
-    sealed(path, lambda document: document.pop("rows"))
+    reseal(path, lambda document: document.pop("rows"))
     for command in commands:
         assert "not a table of this ssrun" in ssrun(*command, folder=tmp_path).must(5).err
     path.write_bytes(whole)
     evil = "\x1b]0;x\x07\u202e"
-    sealed(path, lambda document: document.update(command=evil, baseline=evil, question=evil))
-    sealed(path, lambda document: [row.update(task=evil, strategy=evil) for row in document["rows"]])
+    reseal(path, lambda document: document.update(command=evil, baseline=evil, question=evil))
+    reseal(path, lambda document: [row.update(task=evil, strategy=evil) for row in document["rows"]])
     for command in (*commands, ["show", "kept", "--format=csv"], ["show", "kept", "--format=svg"]):
         done = ssrun(*command, folder=tmp_path).must(0)
         assert not {"\x1b", "\x07", "\u202e"} & {*done.out, *done.err}, command
@@ -134,15 +126,12 @@ FORGED = ({"step": "x"}, {"step": -5}, {"step": 99999}, {"run_counts": [1]}, {"l
 
 
 def test_a_forged_checkpoint_is_refused_with_one_warning_each(tmp_path: Path) -> None:
-    stop = {"ssrun.runs.execution": "_real = train\ndef train(*given):\n    for step in _real(*given):\n"}
-    stop["ssrun.runs.execution"] += "        yield step\n"
-    stop["ssrun.runs.execution"] += "        if step.step == 9:\n            interruption.request()\n"
     for number, fields in enumerate(FORGED):
         folder = tmp_path / str(number)
         folder.mkdir()
-        train(folder, "--checkpoint-every=5", faults=stop).must(143)
+        train(folder, "--checkpoint-every=5", faults=[fault(stop_after, step=10)]).must(143)
         (run,) = run_folders(folder / "runs")
-        sealed(sorted(run.glob("checkpoint-*.json"))[-1], lambda document, fields=fields: document.update(fields))
+        reseal(sorted(run.glob("checkpoint-*.json"))[-1], lambda document, fields=fields: document.update(fields))
         done = train(folder).must(0)
         assert done.err.count("warning") == 1
         ssrun("verify", "runs", folder=folder).must(0)
@@ -150,7 +139,7 @@ def test_a_forged_checkpoint_is_refused_with_one_warning_each(tmp_path: Path) ->
 
 def test_a_note_of_failure_that_is_none_is_named_and_written_anew(tmp_path: Path) -> None:
     experiment(tmp_path, GRID)
-    fails = {"ssrun.runs.execution": "def prepare(config):\n    raise RuntimeError('boom')\n"}
+    fails = [fault(fail_to_prepare)]
     ssrun("compare", "grid.toml", "--out=runs", "--jobs=1", folder=tmp_path, faults=fails).must(3)
     for note in (tmp_path / "runs").glob("*/*/*/failure.json"):
         note.write_bytes(b'{"season":"x"}')

@@ -1,14 +1,13 @@
-"""What the tests of the six promises share: commands in processes of their own, faults put into them, small runs.
+"""Commands in processes of their own, with faults put into them.
 
-`Nursery` is a process that has imported everything once and forks a child for each command, so that a test may start
-a hundred processes. A child's comparison forks its workers the same way. `process` starts a command the ordinary way.
+`ForkServer` is a process that has imported everything once and forks a child for each command, so that a test may
+start a hundred. A child's comparison forks its workers the same way. `process` starts a command the ordinary way.
 """
 
 from __future__ import annotations
 
 import atexit
 import functools
-import hashlib
 import json
 import os
 import resource
@@ -23,20 +22,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ssrun.runs.folder import RunFolder
+from tests.support.faults import Fault, install
 
-FILES = (*RunFolder.FILES, "result.json")
-TINY = (
-    "--set=model.hidden=8",
-    "--set=model.embedding=8",
-    "--set=training.batch_size=8",
-    "--set=task.validation_pairs=10",
-    "--set=task.test_pairs=10",
-)
-STEPS = 24
-EVALUATE = 5
-SIZES = (*TINY, f"--steps={STEPS}", f"--set=training.evaluate_every={EVALUATE}")
-TIMES = ("seconds", "seconds_to_reach")
+ROOT = Path(__file__).parents[2]
 
 
 def say(figures: str) -> None:
@@ -57,12 +45,13 @@ class Done(NamedTuple):
         return self
 
 
-class Nursery:
+class ForkServer:
     """See the module."""
 
     def __init__(self) -> None:
         self.server = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, "-m", "tests.support.commands"],
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "100"},
@@ -82,7 +71,7 @@ class Nursery:
         self,
         arguments: Sequence[str],
         folder: Path,
-        faults: Mapping[str, str] | None = None,
+        faults: Sequence[Fault] = (),
         file_limit: int | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> int:
@@ -91,7 +80,7 @@ class Nursery:
         Args:
             arguments: After `ssrun`.
             folder: The working folder.
-            faults: Code by module, run in the module's names before the command.
+            faults: Put in place before the command.
             file_limit: RLIMIT_FSIZE, in bytes.
             environment: Variables to add.
         """
@@ -102,7 +91,7 @@ class Nursery:
         job = {
             "arguments": [str(argument) for argument in arguments],
             "folder": str(folder),
-            "faults": dict(faults or {}),
+            "faults": list(faults),
             "file_limit": file_limit,
             "environment": dict(environment or {}),
         }
@@ -121,43 +110,44 @@ class Nursery:
 
 
 @functools.cache
-def nursery() -> Nursery:
-    """This test process' nursery."""
-    return Nursery()
+def fork_server() -> ForkServer:
+    """This test process' server."""
+    return ForkServer()
 
 
 def ssrun(*arguments: object, folder: Path, **more: Any) -> Done:
     """Runs a command in a forked process, to its end."""
-    nursery().start([str(argument) for argument in arguments], folder, **more)
-    return nursery().wait()
+    fork_server().start([str(argument) for argument in arguments], folder, **more)
+    return fork_server().wait()
 
 
 def ssrun_killed(
     *arguments: object, folder: Path, after: float, number: int = signal.SIGKILL, **more: Any
 ) -> tuple[Done, float]:
     """Runs a command in a forked process and sends it a signal after so many seconds; also the seconds it then took."""
-    process_id = nursery().start([str(argument) for argument in arguments], folder, **more)
+    process_id = fork_server().start([str(argument) for argument in arguments], folder, **more)
     time.sleep(after)
     sent = time.monotonic()
     with suppress(ProcessLookupError):  # it had ended
         os.kill(process_id, number)
-    return nursery().wait(), time.monotonic() - sent
+    return fork_server().wait(), time.monotonic() - sent
 
 
 def process(
     arguments: Sequence[object],
     folder: Path,
-    faults: Mapping[str, str] | None = None,
+    faults: Sequence[Fault] = (),
     environment: Mapping[str, str] | None = None,
     **more: Any,
 ) -> subprocess.Popen[bytes]:
-    """Starts a command the ordinary way; `faults` as for the nursery, in its workers too."""
+    """Starts a command the ordinary way; `faults` as for the server, in its workers too."""
     variables = {**os.environ, **(environment or {})}
     if faults:
         fault_folder = folder / ".faults"
         fault_folder.mkdir(exist_ok=True)
-        (fault_folder / "sitecustomize.py").write_text(SITECUSTOMIZE.format(faults=dict(faults)), encoding="utf-8")
-        variables["PYTHONPATH"] = str(fault_folder)
+        code = f"from tests.support.faults import install\ninstall({list(faults)!r})\n"
+        (fault_folder / "sitecustomize.py").write_text(code, encoding="utf-8")
+        variables["PYTHONPATH"] = f"{fault_folder}{os.pathsep}{ROOT}"
     command = [sys.executable, "-m", "ssrun", *map(str, arguments)]
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
     return subprocess.Popen(command, cwd=folder, env=variables, **options)
@@ -170,129 +160,7 @@ def ended(child: subprocess.Popen[bytes], timeout: float = 120) -> Done:
     return Done(128 - code if code < 0 else code, (out or b"").decode(), (err or b"").decode())
 
 
-SITECUSTOMIZE = """
-import importlib.abc, importlib.util, sys
-
-FAULTS = {faults!r}
-
-
-class Loader(importlib.abc.Loader):
-    def __init__(self, loader, code):
-        self.loader, self.code = loader, code
-
-    def create_module(self, spec):
-        return self.loader.create_module(spec)
-
-    def exec_module(self, module):
-        self.loader.exec_module(module)
-        exec(self.code, module.__dict__)
-
-
-class Finder(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name not in FAULTS:
-            return None
-        code = FAULTS.pop(name)
-        spec = importlib.util.find_spec(name)
-        spec.loader = Loader(spec.loader, code)
-        return spec
-
-
-if "" in FAULTS:
-    exec(FAULTS.pop(""))
-sys.meta_path.insert(0, Finder())
-"""
-
-
-def train(folder: Path, *more: object, seed: int = 0, **options: Any) -> Done:
-    """A tiny run of `ssrun train`, its folder `folder/runs`."""
-    return ssrun("train", "--task=copy", f"--seed={seed}", *SIZES, "--out=runs", *more, folder=folder, **options)
-
-
-def run_folders(results: Path) -> list[Path]:
-    """The run folders, by name."""
-    return sorted(results.glob("*/*/seed-*"))
-
-
-def run_folder(results: Path) -> Path:
-    """The only run folder."""
-    (found,) = run_folders(results)
-    return found
-
-
-def without_times(value: Any) -> Any:
-    """A document without its times."""
-    if isinstance(value, dict):
-        return {name: without_times(part) for name, part in value.items() if name not in (*TIMES, "digest", "files")}
-    return [without_times(part) for part in value] if isinstance(value, list) else value
-
-
-def fingerprint(run: Path) -> str:
-    """Sha256 over everything a complete run holds, but for the times (and the digests of files that hold times)."""
-    content = hashlib.sha256()
-    names = sorted(path.name for path in run.iterdir())
-    for name in names:
-        data = (run / name).read_bytes()
-        if name in ("metrics.jsonl", "result.json"):
-            data = b"\n".join(
-                json.dumps(without_times(json.loads(line)), sort_keys=True).encode() for line in data.splitlines()
-            )
-        content.update(name.encode() + b"\0" + hashlib.sha256(data).digest())
-    return content.hexdigest()
-
-
-def snapshot(folder: Path) -> dict[str, tuple[int, str]]:
-    """Every file below a folder, with the time of its last change and its digest; links are not followed."""
-    return {
-        str(path.relative_to(folder)): (
-            path.lstat().st_mtime_ns,
-            "link" if path.is_symlink() else hashlib.sha256(path.read_bytes()).hexdigest(),
-        )
-        for path in sorted(folder.rglob("*"))
-        if path.is_symlink() or path.is_file()
-    }
-
-
-def strays(results: Path) -> list[str]:
-    """What ought not to lie in a finished folder of results: temporary files, locks, checkpoints, notes of failure."""
-    tables = [f"table.{end}" for end in ("md", "csv", "json", "tex")]
-    known = {*FILES, ".ssrun", "experiment.json", "bootstrap.json", *tables}
-    return [str(path.relative_to(results)) for path in results.rglob("*") if path.is_file() and path.name not in known]
-
-
-def flip(path: Path, position: int, bit: int = 0) -> None:
-    """Flips one bit of a file."""
-    data = bytearray(path.read_bytes())
-    data[position] ^= 1 << bit
-    path.write_bytes(bytes(data))
-
-
-def experiment(folder: Path, text: str, name: str = "grid") -> Path:
-    """An experiment's file."""
-    path = folder / f"{name}.toml"
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-GRID = f"""
-question = "Which?"
-tasks = ["copy"]
-strategies = ["teacher-forcing", "linear"]
-seeds = "0..1"
-[model]
-hidden = 8
-embedding = 8
-[training]
-steps = {STEPS}
-batch_size = 8
-evaluate_every = {EVALUATE}
-[task]
-validation_pairs = 10
-test_pairs = 10
-"""
-
-
-# ---------------------------------------------------------------------------------------------- the nursery's own side
+# ---------------------------------------------------------------------------------------------- -the server's own side
 
 
 class ForkedProcess:
@@ -312,9 +180,9 @@ class ForkedProcess:
             standard_streams()
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             from ssrun.engines import worker
-            from ssrun.system import signals as interruption
+            from ssrun.system import signals
 
-            interruption._received.clear()
+            signals._received.clear()
             leave(worker.main)
         os.close(to_read[0])
         os.close(to_write[1])
@@ -379,8 +247,7 @@ def child(job: dict[str, Any], out: Path, err: Path) -> None:
     def body() -> None:
         from ssrun.__main__ import main
 
-        for module, code in job["faults"].items():
-            exec(code, sys.modules[module].__dict__)
+        install(job["faults"])
         sys.argv = ["ssrun", *job["arguments"]]
         main()
 
@@ -390,7 +257,7 @@ def child(job: dict[str, Any], out: Path, err: Path) -> None:
 def warm_up(folder: Path) -> None:
     """A run in this process, so that what torch imports on first use is there."""
     from ssrun.config.run import resolve
-    from ssrun.config.spec import Cell
+    from ssrun.config.spec import RunSpec
     from ssrun.runs.execution import execute
     from ssrun.runs.folder import RunFolder
 
@@ -399,7 +266,8 @@ def warm_up(folder: Path) -> None:
         "model": {"hidden": 4, "dropout": 0.1},
         "training": {"steps": 2, "batch_size": 2},
     }
-    for _ in execute(Cell("copy", "linear", resolve("copy", "linear", 0, [small])), RunFolder(folder / "warm-up")):
+    run = RunSpec.of("copy", "linear", resolve("copy", "linear", 0, [small]))
+    for _ in execute(run, RunFolder(folder / "warm-up")):
         pass
     shutil.rmtree(folder / "warm-up")
 

@@ -1,0 +1,75 @@
+"""A folder of results: how it becomes ours, and the runs that lie in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+
+from ssrun.config.spec import RunSpec
+from ssrun.errors import UsageError
+from ssrun.runs.folder import RunFolder
+from ssrun.system.files import TEMPORARY, sweep_temporaries, write, writing
+from ssrun.system.files import must_be_no_link as must_be_no_link  # noqa: PLC0414 - a rule of such folders
+
+RESULTS = Path("results")
+MARK = ".ssrun"  # in a folder of results: this folder is ours
+
+
+def claim_results(results: Path) -> None:
+    """Makes sure that a folder of results is or can become ours: new, empty, or ours already.
+
+    Raises:
+        UsageError: It is a file, or holds something else.
+        StoreError: There can be none of this name.
+    """
+    with writing(results):
+        if results.is_dir():
+            if not is_marked(results) and not is_reference(results):
+                raise UsageError(f"{results}: holds files that are not ssrun's: give another --out DIR")
+        elif results.exists():
+            raise UsageError(f"{results}: not a folder: give another --out DIR")
+
+
+def is_marked(results: Path) -> bool:
+    """Whether a folder of results says that it is ours."""
+    return (results / MARK).is_file()
+
+
+def is_reference(results: Path) -> bool:
+    """Whether a folder holds only the committed tables of a comparison, or nothing but what a dead writer left."""
+    names = [path.name for path in results.iterdir()]
+    return all(name.startswith(("table.", "report.")) or fnmatch(name, TEMPORARY) for name in names)
+
+
+def mark(results: Path) -> None:
+    """Writes the mark that says a folder of results is ours, and sweeps what dead writers left in it."""
+    with writing(results):
+        results.mkdir(parents=True, exist_ok=True)
+    sweep_temporaries(results)
+    if not is_marked(results):
+        write(results / MARK, b"A folder of results of ssrun.\n")
+
+
+def run_folders(results: Path) -> list[RunFolder]:
+    """The run folders within a folder of results (or the one that it is itself), in order of their names.
+
+    Raises:
+        StoreError: One of them is a link.
+    """
+    if (itself := RunFolder(results)).begun:
+        return [itself]
+    folders = [RunFolder.at(path) for path in sorted(results.glob("*/*/seed-*"), key=str)]
+    return [folder for folder in folders if folder.begun]
+
+
+def incomplete(results: Path, runs: Sequence[RunSpec]) -> list[RunSpec]:
+    """The runs that have no result yet; sweeps what killed processes left of the others."""
+    missing = []
+    for run in runs:
+        folder = RunFolder.of(results, run.name)
+        if folder.complete:
+            folder.sweep()
+        else:
+            missing.append(run)
+    return missing

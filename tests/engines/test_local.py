@@ -1,0 +1,57 @@
+"""Local workers bring runs to the ends that this process would, and wait for those that another process has."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ssrun.engines import ENGINES, Options, load_engine
+from ssrun.errors import UsageError
+from ssrun.runs.events import Failed, Finished, Postponed, Started
+from ssrun.runs.folder import RunFolder
+from tests.support.runs import finished, small_run
+from tests.support.snapshots import fingerprint, strays
+
+
+def test_engines_are_known_by_name_without_what_they_need() -> None:
+    code = "import sys\nfrom ssrun.engines import ENGINES\nprint(sorted({'torch', 'subprocess'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
+    with pytest.raises(UsageError, match="unknown engine 'locl': did you mean 'local'"):
+        load_engine("locl")
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_engine_tells_of_each_run_and_changes_no_byte(tmp_path: Path, name: str) -> None:
+    runs = [small_run(seed=seed, steps=3) for seed in range(3)]
+    updates = list(load_engine(name)(runs, tmp_path / "engine", Options(jobs=2)))
+    for run in runs:
+        events = [update.event for update in updates if update.run == run.name]
+        folder = RunFolder.of(tmp_path / "engine", run.name)
+        assert (events[0], events[-1]) == (Started(), Finished(result=folder.result()))
+        assert fingerprint(folder.path) == fingerprint(finished(tmp_path / "here", run).path)
+    assert not strays(tmp_path / "engine")
+
+
+def test_a_run_that_another_process_has_is_asked_for_again_and_one_that_fails_is_noted(tmp_path: Path) -> None:
+    busy, broken = small_run(seed=0, steps=1), small_run(seed=1, steps=1)
+    folder, failed = (RunFolder.of(tmp_path, run.name) for run in (busy, broken))
+    failed.make()
+    (failed.path / "run.json").mkdir()
+    told = []
+    with folder.locked():
+        updates = load_engine("local")([busy, broken], tmp_path, Options(jobs=1))
+        for update in updates:
+            told.append(update)
+            if Postponed() in [update.event for update in told] and isinstance(update.event, Failed):
+                break
+    told += updates
+    events = [update.event for update in told if update.run == busy.name]
+    assert events[:3] == [Started(), Postponed(), Started()]
+    assert isinstance(events[-1], Finished)
+    failure = failed.failure()
+    assert failure
+    assert [update.event for update in told if update.run == broken.name] == [Started(), Failed(reason=failure.reason)]
+    assert "run.json: cannot be written" in failure.reason

@@ -1,0 +1,119 @@
+"""A checkpoint holds what the next step depends on, under names that earlier versions wrote too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssrun.config.run import ModelConfig
+from ssrun.runs.checkpoints import NO_COUNTS, Counts, Totals, last_checkpoint, save_checkpoint, weight_bytes
+from ssrun.runs.execution import prepare
+from ssrun.runs.folder import RunFolder
+from ssrun.seq2seq.model import Seq2Seq
+from ssrun.seq2seq.training import adam, train
+from tests.support.damage import flip, reseal
+from tests.support.runs import small_run
+
+RUN = small_run()
+TOTALS = Totals(
+    step=3,
+    run_counts=Counts(9, 5, 4),
+    window_counts=Counts(6, 3, 3),
+    window_loss=1.5,
+    window_steps=2,
+    seconds=0.25,
+    metrics_bytes=0,
+)
+
+
+@pytest.fixture(scope="module")
+def parts() -> tuple[Any, Any]:
+    """A model that has made a step, and its optimiser."""
+    prepared = prepare(RUN.config)
+    optimiser = adam(prepared.model, RUN.config)
+    next(train(prepared.model, optimiser, prepared.batches, RUN.config))
+    return prepared.model, optimiser
+
+
+def kept(path: Path, parts: tuple[Any, Any], *steps: int) -> RunFolder:
+    """A folder with checkpoints of these steps."""
+    path.mkdir()
+    for step in steps:
+        save_checkpoint(RunFolder(path), RUN.config.id, *parts, TOTALS.model_copy(update={"step": step}))
+    return RunFolder(path)
+
+
+def test_totals_lie_on_disk_under_the_names_that_they_always_had(tmp_path: Path, parts: tuple[Any, Any]) -> None:
+    kept(tmp_path / "run", parts, 3)
+    document = json.loads((tmp_path / "run" / "checkpoint-0000000003.json").read_bytes())
+    assert {key: value for key, value in document.items() if key not in ("digest", "payload", "metrics")} == {
+        "run": RUN.config.id,
+        "step": 3,
+        "run_counts": [9, 5, 4],
+        "window_counts": [6, 3, 3],
+        "loss": 1.5,
+        "steps": 2,
+        "seconds": 0.25,
+        "metrics_bytes": 0,
+    }
+
+
+def test_a_checkpoint_comes_back_and_the_last_two_are_kept(tmp_path: Path, parts: tuple[Any, Any]) -> None:
+    folder = kept(tmp_path / "run", parts, 1, 2, 3)
+    assert sorted(path.stem[-1] for path in folder.path.glob("*.json")) == ["2", "3"]
+    totals, tensors, faults = last_checkpoint(folder, RUN.config.id, parts[0], 24)
+    assert Totals(**{name: getattr(totals, name) for name in Totals.model_fields}) == TOTALS
+    assert tensors.keys() >= {"model.output.bias", "adam.step.output.bias", "adam.exp_avg_sq.output.bias"}
+    assert faults == []
+
+
+def test_where_there_is_none_a_run_is_at_its_start(tmp_path: Path, parts: tuple[Any, Any]) -> None:
+    totals, tensors, faults = last_checkpoint(kept(tmp_path / "run", parts), RUN.config.id, parts[0], 24)
+    assert (totals.step, totals.run_counts, tensors, faults) == (0, NO_COUNTS, {}, [])
+
+
+FORGED: list[dict[str, Any]] = [
+    {"step": "x"},
+    {"step": -5},
+    {"step": 99999},
+    {"run_counts": [1]},
+    {"loss": "x"},
+    {"window_counts": "abc"},
+    {"more": 1},
+    {"run": "0" * 64},
+]
+
+
+@pytest.mark.parametrize("fields", FORGED, ids=str)
+def test_a_forged_checkpoint_is_passed_over_for_the_one_before(
+    tmp_path: Path, parts: tuple[Any, Any], fields: dict[str, Any]
+) -> None:
+    folder = kept(tmp_path / "run", parts, 2, 3)
+    reseal(folder.path / "checkpoint-0000000003.json", lambda document: document.update(fields))
+    totals, _, faults = last_checkpoint(folder, RUN.config.id, parts[0], 24)
+    assert (totals.step, len(faults)) == (2, 1)
+
+
+@pytest.mark.parametrize("end", ["json", "safetensors"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
+    tmp_path: Path, parts: tuple[Any, Any], end: str
+) -> None:
+    folder = kept(tmp_path / "run", parts, 2, 3)
+    flip(folder.path / f"checkpoint-0000000003.{end}", 100)
+    totals, _, faults = last_checkpoint(folder, RUN.config.id, parts[0], 24)
+    assert totals.step == 2
+    assert [f"checkpoint-0000000003.{end}: damaged" in fault for fault in faults] == [True]
+
+
+@pytest.mark.parametrize("attention", ["none", "dot", "aligned"])
+@pytest.mark.parametrize(("embedding", "hidden", "layers"), [(8, 8, 1), (5, 7, 1), (3, 4, 3)])
+def test_the_size_of_weights_is_known_without_building_the_model(
+    embedding: int, hidden: int, layers: int, attention: str
+) -> None:
+    sizes = {"embedding": embedding, "hidden": hidden, "layers": layers, "attention": attention}
+    config = ModelConfig.model_validate(sizes)
+    weights = Seq2Seq(config, 11, 13).state_dict().values()
+    assert weight_bytes(config, 11, 13) == sum(weight.numel() * weight.element_size() for weight in weights)

@@ -1,0 +1,120 @@
+"""What is merged is whole and of one experiment; what is removed is ours."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ssrun.config.experiment import Experiment
+from ssrun.errors import StoreError, UsageError
+from ssrun.runs.folder import Busy, RunFolder
+from ssrun.runs.maintenance import merge, ours, portable, remove
+from ssrun.runs.manifest import Manifest, write_manifest
+from ssrun.runs.results import MARK, mark
+from ssrun.runs.verification import faults_of, missing, to_verify
+from tests.support.runs import finished, small_run
+from tests.support.snapshots import snapshot, strays
+
+RUNS = [small_run(strategy, steps=2) for strategy in ("teacher-forcing", "linear")]
+
+
+def experiment(**fields: object) -> Experiment:
+    """An experiment of these runs."""
+    given = {"name": "two", "question": "Which?", "tasks": ["copy"], "strategies": ["teacher-forcing", "linear"]}
+    return Experiment.model_validate({**given, "seeds": [0], **fields})
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two shards, a run each."""
+    folder = tmp_path_factory.mktemp("shards")
+    for shard, run in enumerate(RUNS, start=1):
+        results = folder / f"shard-{shard}"
+        write_manifest(results, Manifest(experiment=experiment(), runs=[run.name for run in RUNS], command="c"))
+        finished(results, run)
+    return folder
+
+
+@pytest.fixture
+def shards(made: Path, tmp_path: Path) -> list[Path]:
+    """A copy of them."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return [tmp_path / "shard-1", tmp_path / "shard-2"]
+
+
+def test_shards_are_brought_together_once(shards: list[Path], tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    assert merge(shards, whole) == 2
+    folders = to_verify(whole)
+    assert [folder.path for folder in folders] == [whole / run.name.path for run in reversed(RUNS)]
+    assert [faults_of(folder, whole) for folder in folders] == [[], []]
+    assert (missing(shards[0], to_verify(shards[0])), missing(whole, folders)) == (1, 0)
+    assert not strays(whole)
+    before = snapshot(folders[0].path)
+    assert merge(shards, whole) == 0
+    assert snapshot(folders[0].path) == before
+
+
+def test_a_damaged_run_is_not_merged(shards: list[Path], tmp_path: Path) -> None:
+    (shards[1] / RUNS[1].name.path / "hypotheses.txt").write_bytes(b"x\n")
+    with pytest.raises(StoreError, match=r"hypotheses\.txt: damaged"):
+        merge(shards, tmp_path / "whole")
+
+
+def test_a_note_of_failure_goes_along(shards: list[Path], tmp_path: Path) -> None:
+    shutil.rmtree(shards[1] / "copy")
+    RunFolder.of(shards[1], RUNS[1].name).fail("no luck")
+    assert merge(shards, tmp_path / "whole") == 1
+    failure = RunFolder.of(tmp_path / "whole", RUNS[1].name).failure()
+    assert failure
+    assert failure.reason == "no luck"
+
+
+def test_another_experiment_is_refused_but_not_another_place_of_its_corpus(shards: list[Path], tmp_path: Path) -> None:
+    other = Manifest(experiment=experiment(question="Else?"), runs=[RUNS[1].name], command="c")
+    write_manifest(shards[1], other)
+    with pytest.raises(UsageError, match="of another experiment"):
+        merge(shards, tmp_path / "whole")
+    here, there = (experiment(task={"path": path}) for path in ("here", "there"))
+    assert portable(here) == portable(there) != portable(experiment(task={"pairs": 3}))
+
+
+def test_a_run_in_training_is_neither_merged_onto_nor_removed(shards: list[Path], tmp_path: Path) -> None:
+    target = RunFolder.of(tmp_path / "whole", RUNS[0].name)
+    with target.locked():
+        mark(tmp_path / "whole")
+        with pytest.raises(Busy):
+            merge(shards, tmp_path / "whole")
+        with pytest.raises(StoreError, match="another ssrun trains this run: stop it first"):
+            ours(tmp_path / "whole")
+
+
+def test_what_is_ours_is_removed_and_nothing_else(shards: list[Path]) -> None:
+    results = shards[0]
+    for name in ("table.md", "figures/a.svg", "figures/.b.png.3.tmp", "tensorboard/x/events.out.tfevents.1"):
+        (results / name).parent.mkdir(parents=True, exist_ok=True)
+        (results / name).touch()
+    mine = ["mine", "figures/mine", f"{RUNS[0].name.path}/mine", "copy/linear/mine"]
+    for name in mine:
+        (results / name).parent.mkdir(parents=True, exist_ok=True)
+        (results / name).touch()
+    assert ours(results)[-2:] == [results / MARK, results]  # the mark last
+    remove(ours(results))
+    assert sorted(snapshot(results)) == sorted(mine)
+    with pytest.raises(StoreError, match="not marked as ssrun's"):
+        ours(results)
+    remove(ours(shards[1]))
+    assert not shards[1].exists()
+
+
+def test_nothing_is_removed_through_a_link(shards: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "a.svg").touch()
+    (shards[0] / "figures").symlink_to(tmp_path / "figures")
+    remove(ours(shards[0]))
+    assert (tmp_path / "figures" / "a.svg").exists()
+    (tmp_path / "link").symlink_to(shards[1])
+    with pytest.raises(StoreError, match="no folder of results"):
+        ours(tmp_path / "link")

@@ -1,0 +1,95 @@
+"""Files are written whole or not at all, locks end with their holders, and only regular files are read."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from ssrun.errors import StoreError
+from ssrun.system.files import create, lock, read_bytes, read_json, sweep_temporaries, write
+
+
+def test_a_write_that_fails_leaves_what_was_there_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    write(path, b"old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match=r"file: cannot be written \(No space left on device\)"):
+        write(path, b"new")
+    assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("file", b"old")]
+
+
+def test_a_temporary_file_in_use_is_not_swept(tmp_path: Path) -> None:
+    temporary = tmp_path / ".table.md.1.tmp"
+    with create(temporary):
+        sweep_temporaries(tmp_path)
+        assert temporary.exists()
+    sweep_temporaries(tmp_path)
+    assert not temporary.exists()
+
+
+def test_a_lock_is_refused_while_it_is_held_and_free_again_when_its_holder_is_killed(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        held = lock(path)
+        os.write(writer, b"held" if held else b"free")
+        signal.pause()
+    assert os.read(reader, 4) == b"held"
+    assert lock(path) is None
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    taken = lock(path)
+    assert taken
+    taken.close()
+
+
+def test_a_lock_whose_file_was_removed_by_its_last_holder_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, real, opened = tmp_path / "lock", os.open, []
+
+    def open_and_remove_once(*arguments: int) -> int:
+        descriptor = real(*arguments)
+        if not opened:
+            path.unlink()
+        opened.append(descriptor)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_and_remove_once)
+    held = lock(path)
+    assert held
+    assert len(opened) == 2
+    assert lock(path) is None
+    held.close()
+
+
+def test_only_regular_files_of_a_sensible_size_are_read(tmp_path: Path) -> None:
+    (tmp_path / "real").write_bytes(b"12345")
+    (tmp_path / "link").symlink_to("real")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe", "."):
+        with pytest.raises(StoreError, match="not a regular file"):
+            read_bytes(tmp_path / name)
+    with pytest.raises(StoreError, match="5 bytes, more than ssrun ever writes"):
+        read_bytes(tmp_path / "real", limit=4)
+    with pytest.raises(StoreError, match="nothing: No such file"):
+        read_bytes(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[1]", b"5", b'{"a":NaN}', b'{"a":1e999}', b'{"a":"\\ud800"}', b"[" * 100_000, b"\xff"]
+)
+def test_what_is_no_strict_json_object_is_damage(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(StoreError, match="file: damaged: not"):
+        read_json(tmp_path / "file")
