@@ -114,7 +114,7 @@ def recovery(trained: Trained, position: int | None = None, pairs: int | None = 
         UsageError: No target is long enough, or the vocabulary has one real token.
         Interrupted: A signal came.
     """
-    examples = list(trained.config.task.held_out("test"))[:pairs]
+    examples = list(trained.run.config.task.held_out("test"))[:pairs]
     injections = list(injections_of(trained, examples, position))
     if not injections:
         longest = max(len(example.target) for example in examples)

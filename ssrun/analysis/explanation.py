@@ -206,7 +206,7 @@ def walk_through(trained: Trained, example: Example, epsilon: float, coin_seed: 
         coin_seed: Seed of the coins and samples, from 0.
     """
     batch, memory = encoded(trained, example)
-    strategy = trained.config.strategy
+    strategy = trained.run.config.strategy
     draws = draw(batch.target, strategy.coin, coin_seed, 0)
     inputs = scheduled_inputs(trained.model, memory, batch.target, epsilon, strategy.feed, draws)
     logits = trained.model.decode(memory, inputs.tokens)[0]

@@ -16,11 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, cast
 
-from ssrun.config.spec import RunName, RunSpec
+from ssrun.config.spec import RunDocument, RunName, RunSpec
 from ssrun.engines import Options
 from ssrun.errors import StoreError
 from ssrun.runs.events import EVENT, Event, Failed, Finished, Postponed, Retried, Started, Update
-from ssrun.runs.folder import RunFolder, document_of
+from ssrun.runs.folder import RunFolder
 from ssrun.system import signals
 
 TRIES = 3  # of a run whose worker dies under it
@@ -50,7 +50,11 @@ class _Worker:
     def give(self, run: RunSpec, results: Path, checkpoint_every: int | None) -> None:
         """Hands over a run."""
         self.run, self.since = run, time.monotonic()
-        job = {"run": document_of(run), "results": str(results), "checkpoint_every": checkpoint_every}
+        job = {
+            "run": RunDocument.of(run).model_dump(mode="json"),
+            "results": str(results),
+            "checkpoint_every": checkpoint_every,
+        }
         with suppress(BrokenPipeError):  # then it is dead, and `read` will say so
             self.stdin.write(json.dumps(job).encode() + b"\n")
             self.stdin.flush()

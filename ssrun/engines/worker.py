@@ -15,9 +15,10 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
+from ssrun.config.spec import read_run
 from ssrun.errors import Interrupted, SsrunError
 from ssrun.runs.events import Event, Failed, Postponed
-from ssrun.runs.folder import Busy, RunFolder, spec_of
+from ssrun.runs.folder import Busy, RunFolder
 from ssrun.system import signals
 from ssrun.system.threads import use_one_thread
 
@@ -69,7 +70,7 @@ def work(job: dict[str, Any], out: TextIO) -> None:
 
     folder = None
     try:
-        run = spec_of(job["run"], "job")
+        run = read_run(job["run"], Path("job"))
         folder = RunFolder.of(Path(job["results"]), run.name)
         for event in execute(run, folder, job["checkpoint_every"]):
             tell(out, event)

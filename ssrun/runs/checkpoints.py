@@ -46,11 +46,11 @@ class Counts(NamedTuple):
 
     def after(self, step: Step) -> Counts:
         """With one step more."""
-        fed = step.fed
+        inputs = step.inputs
         return Counts(
-            self.tossed + int(fed.tossed.sum()),
-            self.true + int(fed.true.sum()),
-            self.replaced + int(fed.replaced.sum()),
+            self.tossed + int(inputs.tossed.sum()),
+            self.true + int(inputs.true.sum()),
+            self.replaced + int(inputs.replaced.sum()),
         )
 
     @property

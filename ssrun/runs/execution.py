@@ -166,7 +166,7 @@ def evaluate(
     Raises:
         Diverged: A loss is no number.
     """
-    scores = score(parts.model, config.task, validation, parts.source, parts.target, config.scoring)
+    scores = score(parts.model, config.task, validation, parts.vocabularies, config.scoring)
     must_be_finite(scores, totals)
     evaluation = Evaluation.model_validate(
         {

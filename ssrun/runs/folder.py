@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import IO, ClassVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -151,7 +151,7 @@ class RunFolder:
     def spec(self) -> RunSpec:
         """The labels and the configuration."""
         path = self.path / "run.json"
-        return spec_of(read_json(path), path)
+        return read_run(read_json(path), path)
 
     def environment(self) -> Environment | None:
         """Where the run was made; None where that is not known."""

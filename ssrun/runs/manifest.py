@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+
 from ssrun.config.experiment import Experiment
 from ssrun.config.plan import Plan
 from ssrun.config.spec import RunName

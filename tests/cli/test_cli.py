@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 import pytest
 import typer
+from ssrun.cli.commands import app
 
 from ssrun import __version__
 from ssrun.__main__ import run
-from ssrun.cli.commands import app
 from ssrun.cli.options import completed, experiment_names, metric_names, strategy_names, task_names
 from ssrun.config.loading import names
 from ssrun.metrics import METRICS

@@ -7,7 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ssrun.strategies.trajectory import Trajectory
-from ssrun.views.terminal.run import count, page, shown
+from ssrun.system.text import plural
+from ssrun.views.terminal.run import page, shown
 
 WIDTH, HEIGHT = 60, 11  # of the chart, in cells; an odd height, so that 1/2 has a row
 AXIS = {"side": "│", "corner": "└", "floor": "─", "half": "┴"}
@@ -30,7 +31,7 @@ def schedule_view(title: str, trajectory: Trajectory, about: str = "", plain: bo
         facts.add_row("half point", f"step {at}, {trajectory.half_share:.3g} of the run{beyond}")
     if trajectory.width is not None:
         share = trajectory.width / trajectory.steps
-        facts.add_row("90 to 10 %", f"{count(trajectory.width, 'step')}, {share:.3g} of the run")
+        facts.add_row("90 to 10 %", f"{plural(trajectory.width, 'step')}, {share:.3g} of the run")
     ends = f"first {trajectory.first:.4f}, last {trajectory.last:.4f}"
     facts.add_row("mean epsilon", f"{trajectory.mean_epsilon:.4f} ({ends}); own tokens {trajectory.mean_own:.4f}")
     words = [Text(shown(about, plain), style="dim")] if about else []
