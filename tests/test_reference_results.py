@@ -7,15 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from ssrun.config.loading import load, load_plan, names
-from ssrun.runs.folder import read_json
-from ssrun.views.formats import TEXTS
-from ssrun.views.tables.claims_page import documents, page
+from ssrun.analysis.document import Comparison, read_comparison
+from ssrun.config.loading import load, names
+from ssrun.views.formats import SUFFIXES, text_of
+from ssrun.views.tables.claims_page import claims_page, comparisons_in
 from ssrun.views.terminal.catalogue import experiments
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def kept(name: str) -> Comparison:
+    return read_comparison(RESULTS / name / "table.json")
 
 
 def block(name: str) -> str:
@@ -26,21 +30,19 @@ def block(name: str) -> str:
 
 @pytest.mark.parametrize("name", names())
 def test_every_experiment_has_its_reference_tables(name: str) -> None:
-    kept = read_json(RESULTS / name / "table.json")
-    experiment = load(name)
-    assert kept["experiment"] == name
-    assert kept["question"] == experiment.question
-    assert [claim["text"] for claim in kept["claims"]] == [claim.text for claim in experiment.claims]
-    assert len(kept["rows"]) == len(experiment.tasks) * len(experiment.strategies)
-    assert {row["n"] for row in kept["rows"]} == {len(experiment.seeds)}
-    assert kept["faults"] == []
+    comparison, experiment = kept(name), load(name)
+    assert comparison.experiment == name
+    assert comparison.question == experiment.question
+    assert [claim.text for claim in comparison.claims] == [claim.text for claim in experiment.claims]
+    assert len(comparison.rows) == len(experiment.tasks) * len(experiment.strategies)
+    assert {row.n for row in comparison.rows} == {len(experiment.seeds)}
+    assert comparison.faults == []
 
 
 @pytest.mark.parametrize("name", names())
 def test_the_formats_agree_with_the_document(name: str) -> None:
-    kept = read_json(RESULTS / name / "table.json")
-    for format_name, suffix in (("markdown", "md"), ("csv", "csv"), ("latex", "tex")):
-        assert (RESULTS / name / f"table.{suffix}").read_text(encoding="utf-8") == TEXTS[format_name](kept)
+    for format, suffix in SUFFIXES.items():
+        assert (RESULTS / name / f"table.{suffix}").read_text(encoding="utf-8") == text_of(kept(name), format)
 
 
 @pytest.mark.parametrize("name", [name for name in names() if name != "default"])
@@ -54,18 +56,16 @@ def test_every_experiment_has_six_seeds_a_question_and_minutes(name: str) -> Non
 
 
 def test_the_claims_page_is_made_of_the_tables() -> None:
-    assert (RESULTS / "README.md").read_text(encoding="utf-8") == page(documents(RESULTS))
+    assert (RESULTS / "README.md").read_text(encoding="utf-8") == claims_page(comparisons_in(RESULTS))
 
 
 def test_the_readme_shows_the_committed_table() -> None:
-    rows = [
-        line for line in TEXTS["markdown"](read_json(RESULTS / "default" / "table.json")).splitlines() if "| " in line
-    ]
+    rows = [line for line in text_of(kept("default"), "markdown").splitlines() if "| " in line]
     shown = [re.sub(r"[\s|*\\]+", " ", line).strip() for line in block("table").splitlines() if line.startswith("| ")]
     whole = [re.sub(r"[\s|*\\]+", " ", line).strip() for line in rows]
     for line in shown[2:]:
         assert any(other.startswith(line) for other in whole), line
-    assert len(shown) == 2 + len(read_json(RESULTS / "default" / "table.json")["rows"])
+    assert len(shown) == 2 + len(kept("default").rows)
 
 
 def test_the_readme_lists_every_experiment() -> None:
@@ -75,15 +75,15 @@ def test_the_readme_lists_every_experiment() -> None:
     ]
     for name, _, runs, minutes in listed:
         experiment = load(name)
-        assert int(runs) == len(load_plan(name).runs())
+        assert int(runs) == len(experiment.cells())
         assert float(minutes) == experiment.minutes
 
 
 def test_every_verdict_in_the_readme_is_that_of_the_page() -> None:
     verdicts = {
-        (document["experiment"], claim["text"]): claim["verdict"]
-        for document in documents(RESULTS)
-        for claim in document["claims"]
+        (comparison.experiment, claim.text): claim.verdict
+        for comparison in comparisons_in(RESULTS)
+        for claim in comparison.claims
     }
     told = re.findall(r"^\| \*\*(agree|disagree|inconclusive)\*\* \| (.*?) \| `(.*?)` \|", block("claims"), re.M)
     assert len(told) > 10
