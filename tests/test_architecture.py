@@ -66,7 +66,7 @@ def test_no_import_goes_in_a_circle() -> None:
     assert not left
 
 
-@pytest.mark.parametrize("module", ["ssrun.cli", "ssrun.config.loading", "ssrun.strategies", "ssrun.tasks"])
+@pytest.mark.parametrize("module", ["ssrun.cli.app", "ssrun.config.loading", "ssrun.strategies", "ssrun.tasks"])
 def test_what_help_and_completion_need_is_light(module: str) -> None:
     program = f"import sys, {module}; print([name for name in {LIGHT} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"

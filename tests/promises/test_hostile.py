@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
@@ -17,14 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
+from ssrun.cli.app import app
 from ssrun.config.spec import label
 from ssrun.errors import UsageError
 from ssrun.runs.folder import RunFolder
 from ssrun.system.documents import canonical
 from ssrun.system.files import digest
+from tests.support import in_process
 from tests.support.commands import ended, process, say, ssrun
 from tests.support.faults import (
     Fault,
@@ -63,25 +65,14 @@ NAMES = [
 ]
 
 
-def run_here(*arguments: object) -> tuple[int, str, str]:
-    """A command in this process: exit code, stdout, stderr."""
-    from ssrun.__main__ import run
-
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = run([str(argument) for argument in arguments])
-    return code, out.getvalue(), err.getvalue()
-
-
-def must_end_well(code: int, out: str, err: str) -> None:
+def ended_well(done: Done) -> Done:
     """Exit 0, or exit 2 with one line that says something, and nothing in it that steers a terminal."""
-    assert code in (0, 2), err
-    assert "Traceback" not in err
-    if code == 2:
-        assert len(err.splitlines()) == 1, err
-        assert len(err) > len("ssrun: ") + 10
-        assert not CONTROL.search(err.removesuffix("\n")), err
-        assert out == ""
+    if done.must(0, 2).code == 2:
+        assert len(done.err.splitlines()) == 1, done.err
+        assert len(done.err) > len("ssrun: ") + 10
+        assert not CONTROL.search(done.err.removesuffix("\n")), done.err
+        assert done.out == ""
+    return done
 
 
 def toml_text(text: str) -> str:
@@ -100,19 +91,8 @@ def test_a_name_that_could_leave_its_folder_is_refused(tmp_path: Path, name: str
     for kind in ("tasks", "strategies"):
         grid = GRID.replace(f"{kind} = ", f"other_{kind} = ").replace("seeds", f"{kind} = [{toml_text(name)}]\nseeds")
         path = experiment(tmp_path, re.sub(r"other_\w+ = .*\n", "", grid))
-        code, out, err = run_here("compare", path, "--dry-run", f"--out={tmp_path / 'runs'}")
-        assert code == 2, (name, out, err)
-        must_end_well(code, out, err)
+        ended_well(in_process.ssrun("compare", path, "--dry-run", f"--out={tmp_path / 'runs'}")).must(2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["grid.toml"]
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A complete comparison of four runs."""
-    folder = tmp_path_factory.mktemp("finished")
-    experiment(folder, GRID)
-    ssrun("compare", "grid.toml", "--out=runs", "--jobs=2", folder=folder).must(0)
-    return folder
 
 
 @pytest.fixture
@@ -241,19 +221,11 @@ def corpus(folder: Path, content: bytes, split: str = "train") -> Path:
     return folder
 
 
-def dry(folder: Path, *more: object) -> tuple[int, str, str]:
+def dry(folder: Path, *more: object) -> Done:
     """What `compare --dry-run` says of a corpus."""
     languages = ("--source-language=de", "--target-language=en") if (folder / "train.de").exists() else ()
-    return run_here(
-        "compare",
-        "--tasks=corpus",
-        "--strategies=teacher-forcing",
-        f"--corpus={folder}",
-        *languages,
-        "--set=task.minimum_frequency=1",
-        "--dry-run",
-        *more,
-    )
+    grid = ("--tasks=corpus", "--strategies=teacher-forcing", f"--corpus={folder}", *languages, *more)
+    return ended_well(in_process.ssrun("compare", *grid, "--set=task.minimum_frequency=1", "--dry-run"))
 
 
 @pytest.mark.parametrize("split", ["train", "valid", "test"])
@@ -264,9 +236,7 @@ def test_a_hostile_corpus_is_refused_by_file_and_line_before_any_training(
     """R28."""
     content, message = CORPORA[name]
     folder = corpus(tmp_path / "corpus", content, split)
-    code, out, err = dry(folder)
-    assert code == 2
-    must_end_well(code, out, err)
+    err = dry(folder).must(2).err
     assert f"{split}.de{message}" in err, err
 
 
@@ -284,10 +254,7 @@ def test_what_is_no_file_is_refused_as_a_corpus(tmp_path: Path, kind: str) -> No
         path.symlink_to("nowhere")
     elif kind == "/dev/zero":
         path.symlink_to(kind)
-    code, out, err = dry(folder)
-    assert code == 2
-    must_end_well(code, out, err)
-    assert "valid.de" in err
+    assert "valid.de" in dry(folder).must(2).err
 
 
 def test_a_zip_bomb_is_refused_by_its_first_line(tmp_path: Path) -> None:
@@ -302,11 +269,9 @@ def test_a_zip_bomb_is_refused_by_its_first_line(tmp_path: Path) -> None:
                 file.write(unit * 10**6)
         started = time.process_time()
         languages = ("--source-language=de", "--target-language=en")
-        code, out, err = dry(folder, *languages)
+        done = dry(folder, *languages).must(2)
         assert time.process_time() - started < 2
-        assert code == 2
-        must_end_well(code, out, err)
-        assert "train.de.gz:1: " in err
+        assert "train.de.gz:1: " in done.err
 
 
 @pytest.mark.parametrize("end", ["\n", ""])
@@ -369,12 +334,11 @@ def generated_corpora(tmp_path: Path, count: int, seed: int) -> dict[int, int]:
                     content = b"".join(draw.choices(PIECES, k=draw.randint(0, 8)))
                 (folder / f"{split}.{end}").write_bytes(content)
         started = time.process_time()
-        code, out, err = dry(folder)
-        must_end_well(code, out, err)
+        done = dry(folder)
         assert time.process_time() - started < 1
-        if code == 2:
-            assert re.search(r"(train|valid|test)\.(de|en|tsv)(:\d+: | has \d+ lines)", err), err
-        codes[code] += 1
+        if done.code == 2:
+            assert re.search(r"(train|valid|test)\.(de|en|tsv)(:\d+: | has \d+ lines)", done.err), done.err
+        codes[done.code] += 1
         shutil.rmtree(folder)
     return codes
 
@@ -492,10 +456,9 @@ def one_configuration(folder: Path, changes: dict[str, Any], sets: list[tuple[st
     more = [f"--set={name}={toml(value)}" for name, value in sets]
     more += [] if seeds is None else [f"--seeds={seeds}"]
     started = time.process_time()
-    code, out, err = run_here("compare", path, "--dry-run", f"--out={folder / 'runs'}", *more)
+    done = ended_well(in_process.ssrun("compare", path, "--dry-run", f"--out={folder / 'runs'}", *more))
     assert time.process_time() - started < 1, (changes, sets, seeds)
-    must_end_well(code, out, err)
-    return code
+    return done.code
 
 
 PLAUSIBLE: dict[str, Any] = {
@@ -593,9 +556,7 @@ def test_a_file_that_is_no_experiment_is_refused_in_one_line(tmp_path: Path, con
     """R30."""
     path = tmp_path / "grid.toml"
     path.write_bytes(content)
-    code, out, err = run_here("compare", path, "--dry-run")
-    assert code == 2
-    must_end_well(code, out, err)
+    ended_well(in_process.ssrun("compare", path, "--dry-run")).must(2)
 
 
 @pytest.mark.parametrize("kind", ["a folder", "a FIFO", "a link to nothing", "/dev/zero"])
@@ -608,10 +569,7 @@ def test_what_is_no_file_is_refused_as_an_experiment(tmp_path: Path, kind: str) 
         os.mkfifo(path)
     else:
         path.symlink_to("nowhere" if kind == "a link to nothing" else kind)
-    command = [sys.executable, "-m", "ssrun", "compare", str(path), "--dry-run"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    must_end_well(done.returncode, done.stdout, done.stderr)
-    assert done.returncode == 2
+    ended_well(ended(process(["compare", path, "--dry-run"], tmp_path), timeout=60)).must(2)
 
 
 # --------------------------------------------------------------------------------------------- tokens and other text
@@ -692,16 +650,13 @@ def test_every_command_works_without_a_network_and_tells_no_secret(tmp_path: Pat
     fails = [*more["faults"], fault(fail_to_prepare)]
     ssrun("compare", "grid.toml", "--out=fails", "--jobs=2", **{**more, "faults": fails}).must(3)
     run = run_folder(tmp_path / "single")
-    commands: list[list[Any]] = [["show", "runs"], ["show", "single"], ["verify", "runs"], ["decode", run]]
-    commands += [["list", what] for what in ("tasks", "strategies", "experiments", "metrics")]
-    commands += [["merge", "runs", "--out", "merged"], ["--version"]]
-    for command in commands:
+    given: list[list[Any]] = [["show", "runs"], ["show", "single"], ["verify", "runs"], ["decode", run]]
+    given += [["list", what] for what in ("tasks", "strategies", "experiments", "metrics")]
+    given += [["merge", "runs", "--out", "merged"], ["--version"]]
+    for command in given:
         ssrun(*command, **more).must(0)
-    from ssrun.cli.commands import app
-
-    known = [each.name or each.callback.__name__ for each in app.registered_commands if each.callback]
-    for name in known:
-        ssrun(name.replace("_", "-"), "--help", **more).must(0)
+    for name in typer.main.get_command(app).commands:  # type: ignore[attr-defined]
+        ssrun(name, "--help", **more).must(0)
     assert not (tmp_path / "network").exists()
     secret = [path for path in tmp_path.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
     assert not secret
@@ -736,6 +691,29 @@ def test_a_stream_that_is_gone_brings_no_traceback(finished: Path, tmp_path: Pat
         assert "Traceback" not in done.err
         assert len(done.err.splitlines()) <= 1
         assert done.code in ((0,) if "full" not in stream else (1, 120)), (command, done)
+
+
+LOST_WORDS = {
+    "a reader of stderr that leaves": f"{LEFT}os.dup2(_write, 2)\n{RENEWED}",
+    "a full device behind stderr": f"{FULL}os.dup2(_write, 2)\n{RENEWED}",
+    "a reader of both that leaves": f"{LEFT}os.dup2(_write, 1)\nos.dup2(_write, 2)\n{RENEWED}",
+}
+
+
+@pytest.mark.parametrize("stream", LOST_WORDS)
+def test_progress_that_nobody_can_read_costs_nothing(finished: Path, tmp_path: Path, stream: str) -> None:
+    """R33: results, tables and exit codes are those of a stderr that is read to its end."""
+    lost: dict[str, Any] = {"folder": tmp_path, "faults": {"ssrun.cli.app": LOST_WORDS[stream]}}
+    done = train(tmp_path, "--json", faults=lost["faults"]).must(0)
+    assert (run_folder(tmp_path / "runs") / "result.json").is_file()
+    shutil.copy(finished / "grid.toml", tmp_path)
+    table = ssrun("compare", "grid.toml", "--out=table", "--jobs=2", **lost).must(0).out
+    assert (tmp_path / "table" / "table.json").read_bytes() == (finished / "runs" / "table.json").read_bytes()
+    assert not strays(tmp_path / "table")
+    ssrun("train", "--task=revers", **lost).must(2)
+    if "both" not in stream:
+        assert json.loads(done.out)["status"] == "complete"
+        assert table == ssrun("show", "runs", folder=finished).out
 
 
 def test_a_reader_that_leaves_a_pipe_early_is_no_error(finished: Path) -> None:

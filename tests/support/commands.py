@@ -279,6 +279,7 @@ def serve() -> None:
     import scipy.stats  # noqa: F401
     import torch
 
+    import ssrun.cli.app  # noqa: F401
     from ssrun.engines import local, worker  # noqa: F401
 
     torch.set_num_threads(1)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ssrun.analysis import comparison as comparing
+from ssrun.analysis.comparison import comparison_in
 from ssrun.config.experiment import Experiment
 from ssrun.config.plan import Plan
 from ssrun.config.run import validated
 from ssrun.runs.execution import execute
 from ssrun.runs.folder import RunFolder
-from ssrun.runs.manifest import Place, remember
-from ssrun.views import keeping
+from ssrun.runs.manifest import write_manifest
+from ssrun.views.formats import write_tables
 
 TOKENS = ("<script>alert(1)</script>", "[/]", "=1+1", "\x1b]0;x\x07", r"a_b$%&\\", "'\"><b", "$x^2$", "\u202eright")
 WORDS = "Is <script>alert(2)</script> [/] \x1b[2J \"quoted\" 'text' & $x^2$ safe?"
@@ -25,8 +25,8 @@ def corpus(folder: Path) -> Path:
     for stem, size in (("train", 60), ("valid", 8), ("test", 12)):
         for language in ("de", "en"):
             lines = []
-            for number in range(size):
-                words = [*TOKENS[number % len(TOKENS) :], *TOKENS[: number % len(TOKENS)], *TOKENS[: number % 3]]
+            for index in range(size):
+                words = [*TOKENS[index % len(TOKENS) :], *TOKENS[: index % len(TOKENS)], *TOKENS[: index % 3]]
                 lines.append(" ".join(words if language == "de" else words[::-1]))
             (folder / f"{stem}.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="")
     return folder
@@ -61,12 +61,12 @@ def comparison(folder: Path, steps: int = 24) -> Path:
         "published": {"source": WORDS, "metrics": ["<i>m</i>"], "rows": {"teacher-forcing": ["<u>1</u>"]}},
     }  # fmt: skip
     plan = Plan(experiment=validated(Experiment, document))
-    results, cells = folder / "results", plan.cells()
-    remember(results, plan, [Place.of(cell) for cell in cells], f"ssrun compare {WORDS}")
-    for cell in cells:
-        for _ in execute(cell, RunFolder.of(results, cell), checkpoint_every=0):
+    results, runs = folder / "results", plan.runs()
+    write_manifest(results, plan, [run.name for run in runs], f"ssrun compare {WORDS}")
+    for run in runs:
+        for _ in execute(run, RunFolder.of(results, run.name), checkpoint_every=0):
             pass
-    keeping.write_tables(results, comparing.document(results))
+    write_tables(results, comparison_in(results))
     return results
 
 

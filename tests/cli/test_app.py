@@ -1,0 +1,254 @@
+"""The program: its help, its streams, its exit codes, and one line for every mistake."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from ssrun import __version__
+from ssrun.cli.app import app
+from ssrun.metrics import METRICS
+from tests.support.commands import Done
+from tests.support.in_process import python, ssrun
+from tests.tasks.test_corpus import write as write_corpus
+
+PROGRAM = typer.main.get_command(app)
+COMMANDS = list(PROGRAM.commands)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_every_command_ends_with_an_example_that_parses(command: str) -> None:
+    help_text = ssrun(command, "--help").must(0).out
+    example = re.search(rf"\n  Example:\n    (?:.*\| )?ssrun ({command}\b[^|>\n]*)", help_text)
+    assert example
+    PROGRAM.commands[command].make_context(command, example[1].split()[1:])  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_80_columns_and_cuts_nothing_off(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = ssrun(*([command] if command else []), "--help").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not [line for line in lines if "…" in line]
+
+
+def test_the_help_of_all_names_every_command_by_use() -> None:
+    listed = re.findall(r"^  ([a-z]+) ", ssrun("--help").must(0).out.partition("Commands:")[2], re.MULTILINE)
+    assert listed == [
+        *("train", "explain", "inject", "decode"),
+        *("compare", "show", "figures", "report", "claims"),
+        *("list", "schedule", "verify", "merge", "clean"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "same"),
+    [
+        ((), ("--help",)),
+        (("-h",), ("--help",)),
+        (("help",), ("--help",)),
+        (("train", "-h"), ("train", "--help")),
+        (("help", "train"), ("train", "--help")),
+    ],
+)
+def test_help_is_found_by_every_way_to_it(words: tuple[str, ...], same: tuple[str, ...]) -> None:
+    asked = ssrun(*words)
+    assert asked == ssrun(*same)
+    assert (asked.code, asked.err) == (0, "")
+    assert asked.out.startswith("Usage: ssrun")
+
+
+def test_help_comes_within_half_a_second() -> None:
+    python("-m", "ssrun", "--help")
+    seconds = []
+    for _ in range(3):
+        started = time.monotonic()
+        assert python("-m", "ssrun", "--help").returncode == 0
+        seconds.append(time.monotonic() - started)
+    assert min(seconds) < 0.5
+
+
+def test_every_option_has_a_help() -> None:
+    for command in PROGRAM.commands.values():  # type: ignore[attr-defined]
+        assert command.help
+        for parameter in command.params:
+            assert getattr(parameter, "help", None), (command.name, parameter.name)
+
+
+def test_the_version_is_printed() -> None:
+    assert ssrun("--version") == Done(0, f"ssrun {__version__}\n", "")
+
+
+def test_python_m_ssrun_is_the_same_program() -> None:
+    done = python("-m", "ssrun", "list", "metrics", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [row["name"] for row in json.loads(done.stdout)] == list(METRICS)
+
+
+def test_the_shell_completes_through_the_program() -> None:
+    words = {"_SSRUN_COMPLETE": "complete_bash", "COMP_WORDS": "ssrun train --strategy inv", "COMP_CWORD": "3"}
+    done = python("-c", "from ssrun.__main__ import main; main()", **words)
+    assert (done.returncode, done.stdout.split()) == (0, ["inverse-sigmoid"])
+
+
+def test_a_traceback_comes_with_debug_alone() -> None:
+    with pytest.raises(Exception, match="unknown task 'revers'"):
+        ssrun("--debug", "train", "--task", "revers")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.import_module("ssrun.runs.results"), "claim_results", lambda results: 1 / 0)
+        done = ssrun("train")
+    assert done == Done(1, "", "ssrun: ZeroDivisionError: division by zero (a traceback with: ssrun --debug ...)\n")
+
+
+def test_data_goes_to_stdout_and_words_to_stderr(compared: tuple[Path, Done]) -> None:
+    done = compared[1]
+    assert not re.search(r"[{}]", done.err)
+    assert "\x1b" not in done.err + done.out
+
+
+# Mistakes
+
+OWN = 'question = "?"\ntasks = ["reverse"]\nstrategies = ["teacher-forcing", "linear"]\nseeds = [0, 1]\n'
+CLAIMS = '[[claims]]\ntext = "t"\nmetric = "bleu"\ntask = "reverse"\norder = "linear > teacher-forcing"\n'
+FILES = {
+    "key.toml": OWN + "[modle]\nhidden = 3\n",
+    "broken.toml": OWN + "x = = 3\n",
+    "strategy.toml": OWN + CLAIMS.replace("linear >", "liner >"),
+    "task.toml": OWN + CLAIMS.replace('"reverse"', '"revers"'),
+    "metric.toml": OWN + CLAIMS.replace('"bleu"', '"blue"'),
+    "direction.toml": OWN + CLAIMS.replace(">", "and"),
+    "one-seed.toml": OWN.replace("[0, 1]", "[0]") + CLAIMS,
+}
+CORPUS = ("--task", "corpus", "--corpus", "corpus", "--source-language", "de", "--target-language", "en")
+MISTAKES: list[tuple[list[str], str]] = [
+    (["train", "--task", "revers"], "unknown task 'revers': did you mean 'reverse'? known: copy, "),
+    (["train", "--strategy", "lineer"], "unknown strategy 'lineer': did you mean 'linear'? known: "),
+    (["train", "--set", "model.hiden=3"], "model.hiden: unknown field 'hiden': did you mean 'hidden'? known: "),
+    (["train", "--strategy", "linear", "--set", "strategy.k=3"], "strategy linear: unknown field 'k': known: coin, "),
+    (["train", "--strategy", "inverse-sigmoid", "--set", "strategy.k=0.5"], "strategy.k = 0.5: input should be "),
+    (["train", "--strategy", "exponential", "--set", "strategy.k=1"], "strategy.k = 1: input should be less than 1"),
+    (["train", "--strategy", "inverse-sigmoid", "--set", "strategy.k=9", "--set", "strategy.half_at=0.5"],
+     "strategy: k = 9 and half_at = 0.5 say the same thing: give one"),
+    (["train", "--steps", "-1"], "training.steps = -1: input should be greater than or equal to 1"),
+    (["train", "--steps", "many"], "Invalid value for '--steps': "),
+    (["train", "--beam", "0"], "scoring.beam = 0: input should be greater than or equal to 1"),
+    (["train", "--seed", "-1"], "seed = -1: input should be greater than or equal to 0"),
+    (["train", "--corpus", "corpus"], "--corpus: no task here is a corpus: add --task corpus"),
+    (["train", "--task", "corpus"], "task: task corpus needs a folder: --corpus DIR"),
+    (["train", *CORPUS[:2], "--corpus", "nowhere"], "nowhere: no such corpus folder: give the folder that holds"),
+    (["train", "--out", "theirs"], "theirs: holds files that are not ssrun's: give another --out DIR"),
+    (["train", "--out", "key.toml"], "key.toml: not a folder: give another --out DIR"),
+    (["train", "--strateggy", "linear"], "No such option: --strateggy"),
+    (["trian"], "No such command 'trian'. Did you mean 'train'?"),
+    (["compare", "hussar"], "unknown experiment 'hussar': did you mean 'huszar'? known: default, "),
+    (["compare", "nowhere.toml"], "nowhere.toml: No such file or directory: give an experiment's name or file"),
+    (["compare", "key.toml"], "key.toml: modle: unknown field 'modle': did you mean 'model'? known: "),
+    (["compare", "broken.toml"], "broken.toml: not TOML: "),
+    (["compare", "strategy.toml"], "strategy.toml: claim 't': unknown strategy 'liner': did you mean 'linear'? "),
+    (["compare", "task.toml"], "task.toml: claim 't': unknown task 'revers': did you mean 'reverse'? "),
+    (["compare", "metric.toml"], "metric.toml: claims.0: unknown metric 'blue': did you mean 'bleu'? "),
+    (["compare", "direction.toml"], "direction.toml: claims.0: order = 'linear and teacher-forcing' has no "),
+    (["compare", "one-seed.toml"], "one-seed.toml: claims need at least two seeds: give more, like --seeds 0..5"),
+    (["compare", "huszar", "--seeds", "3"], "huszar: claims need at least two seeds: give more, like --seeds 0..5"),
+    (["compare", "--tasks", "copy,copi"], "unknown task 'copi': did you mean 'copy'? "),
+    (["compare", "--tasks", "copy,copy"], "task 'copy' is given twice: give it once"),
+    (["compare", "--strategies", "swich"], "unknown strategy 'swich': did you mean 'switch'? "),
+    (["compare", "--metrics", "blue"], "default: unknown metric 'blue': did you mean 'bleu'? "),
+    (["compare", "--metrics", "bracket_f1"], "default: no task of the grid has the metric 'bracket_f1': choose "),
+    (["compare", "--baseline", "switch"], "--baseline: unknown strategy 'switch': known: "),
+    (["compare", "--seeds", "4..0"], "default: seeds: '4..0' counts down: write the lower seed first"),
+    (["compare", "--shard", "5/4"], "--shard '5/4': write it like 1/4, the first of four parts"),
+    (["compare", "--steps", "-1"], "default: training.steps = -1: input should be greater than or equal to 1"),
+    (["compare", "--corpus", "corpus"], "--corpus: no task here is a corpus: add --task corpus"),
+    (["compare", "--out", "theirs"], "theirs: holds files that are not ssrun's: give another --out DIR"),
+    (["compare", "--jobs", "0"], "Invalid value for '--jobs': "),
+    (["show", "theirs", "--format", "html"], "--format: unknown format 'html': known: rich, "),
+    (["compare", "--baseline", "linear", "--baseline", "switch"], "--baseline is given twice: give it once"),
+    (["train", "--seed", "1", "--seed", "2"], "--seed is given twice: give it once"),
+    (["list", "task"], "unknown list 'task': did you mean 'tasks'? known: "),
+]  # fmt: skip
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Iterator[Path]:
+    """A folder with files of the user's; nothing in it may change."""
+    write_corpus(tmp_path / "corpus")
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "thesis.txt").write_text("mine", encoding="utf-8")
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    before = contents(tmp_path)
+    yield tmp_path
+    assert contents(tmp_path) == before, "a command that was refused has written something"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() if path.is_file() else b"" for path in folder.rglob("*")}
+
+
+@pytest.mark.usefixtures("theirs")
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=lambda value: " ".join(value)[:60])
+def test_a_mistake_is_one_line_that_names_the_place_the_value_and_the_remedy(
+    arguments: list[str], message: str
+) -> None:
+    done = ssrun(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"ssrun: {message}")
+    assert done.err.count("\n") == 1
+    assert done.err.isprintable() or done.err.removesuffix("\n").isprintable()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        (
+            "train.de",
+            b"ein\n",
+            "corpus/train.de has 1 lines and corpus/train.en has 3: line k of one must",
+        ),
+        ("train.en", b"a\n\nb\n", "corpus/train.en:2: an empty side: remove the pair from both sides"),
+        ("test.de", b"a\n\xff\n", "corpus/test.de:2: invalid UTF-8 at byte 1: convert the file to UTF-8"),
+        ("valid.en", b"", "corpus/valid.en:1: no lines: give at least one sentence a file"),
+        ("valid.en", None, "corpus/valid.en: no such file: the validation side of the corpus is missing"),
+    ],
+    ids=["lengths", "empty", "utf-8", "no-lines", "missing"],
+)
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_a_malformed_corpus_is_refused_before_anything_is_written(
+    tmp_path: Path, command: str, name: str, data: bytes | None, message: str
+) -> None:
+    folder = write_corpus(tmp_path / "corpus")
+    if data is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(data)
+    before = contents(tmp_path)
+    task = [command, "--tasks" if command == "compare" else "--task", *CORPUS[1:]]
+    done = ssrun(*task)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert done.err.startswith(f"ssrun: {'default: ' if command == 'compare' else ''}{message}")
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "nowhere"], "nowhere: no such folder: give one that `ssrun compare` wrote"),
+        (["show", "."], ".: no results here: give a folder that `ssrun compare` or `train` wrote"),
+        (["decode", "nowhere"], "nowhere: no run here: give a run's folder such as "),
+        (["verify", "nowhere"], "nowhere: no runs here: give a folder that `ssrun compare` wrote"),
+        (["clean", "nowhere", "--yes"], "nowhere: no folder of results: give one that `ssrun compare` wrote"),
+    ],
+)
+def test_a_folder_without_results_ends_with_5(arguments: list[str], message: str) -> None:
+    done = ssrun(*arguments)
+    assert (done.code, done.out) == (5, "")
+    assert done.err.startswith(f"ssrun: {message}")
+    assert done.err.count("\n") == 1

@@ -1,0 +1,112 @@
+"""compare: one document, the same bytes again, the runs that it would train, and what its claims come to."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from ssrun.seq2seq.scoring import corpus_bleu
+from tests.support.commands import Done
+from tests.support.in_process import GRID, SMALL, python, ssrun
+
+
+def test_compare_ends_with_one_document_of_rows(compared: tuple[Path, Done]) -> None:
+    _, done = compared
+    assert done.code == 0
+    told = json.loads(done.out)
+    assert [(row["task"], row["strategy"], row["n"]) for row in told["rows"]] == [
+        (task, strategy, 2) for task in ("reverse", "captions") for strategy in ("teacher-forcing", "inverse-sigmoid")
+    ]
+    for row in told["rows"]:
+        for metric in told["metrics"]:
+            assert row[metric].keys() >= {"mean", "low", "high"}
+            assert row[metric]["low"] <= row[metric]["mean"] <= row[metric]["high"]
+    assert "8 runs to train, 2 at once" in done.err.splitlines()[0]
+    assert len(re.findall(r"^\[\d/8\] ", done.err, re.MULTILINE)) == 8
+
+
+def test_compare_again_trains_nothing_and_gives_the_same_bytes(compared: tuple[Path, Done]) -> None:
+    results, done = compared
+    before = {path: path.stat().st_mtime_ns for path in results.rglob("result.json")}
+    again = ssrun("compare", *GRID, *SMALL, "--jobs", "1", "--out", results, "--json")
+    assert again == Done(0, done.out, "")
+    assert {path: path.stat().st_mtime_ns for path in results.rglob("result.json")} == before
+    assert len(before) == 8
+
+
+def test_the_command_in_the_table_gives_the_table(compared: tuple[Path, Done]) -> None:
+    results, done = compared
+    command = json.loads(done.out)["command"]
+    assert command == (
+        "ssrun compare --tasks reverse,captions --strategies teacher-forcing,inverse-sigmoid --seeds 0..1 --smoke "
+        "--set model.embedding=8 --set model.hidden=8 --set task.test_pairs=20"
+    )
+    again = ssrun(*command.split()[1:], "--out", results, "--json")
+    assert again == Done(0, done.out, "")
+
+
+def test_dry_run_prints_the_folders_and_writes_nothing(compared: tuple[Path, Done], tmp_path: Path) -> None:
+    dry = ("compare", *GRID, *SMALL, "--dry-run")
+    done = ssrun(*dry, "--out", compared[0])
+    assert (done.code, done.err) == (0, "")
+    made = {path.parent for path in compared[0].rglob("result.json")}
+    assert {Path(line) for line in done.out.splitlines()} == made
+    parts = [ssrun(*dry, "--shard", f"{part}/3").out.splitlines() for part in (1, 2, 3)]
+    assert sorted(map(len, parts)) == [2, 3, 3]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_default_comparison_is_54_runs() -> None:
+    assert len(ssrun("compare", "--dry-run").out.splitlines()) == 54
+
+
+def test_a_users_own_experiment_runs_and_a_wrong_claim_ends_with_4_where_asked(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(
+        'question = "Is more training worse?"\ntasks = ["reverse"]\nseeds = "0..2"\nbaseline = "early"\n'
+        '[strategies]\nearly = { base = "inverse-sigmoid", half_at = 0.2, training.steps = 2 }\n'
+        'late = { base = "inverse-sigmoid", half_at = 0.8, training.steps = 30, training.learning_rate = 0.02 }\n'
+        '[[claims]]\ntext = "More is worse."\nsource = "nobody"\nmetric = "teacher_forced_loss"\ntask = "reverse"\n'
+        'order = "late > early"\n',
+        encoding="utf-8",
+    )
+    given = ["own.toml", *SMALL, "--set", "task.validation_pairs=5", "--jobs", "1"]
+    done = ssrun("compare", *given, "--json", "--require-claims").must(4)
+    (claim,) = json.loads(done.out)["claims"]
+    assert claim.keys() >= {"text", "source", "verdict", "difference", "low", "high", "p", "n"}
+    assert (claim["verdict"], claim["n"], claim["text"], claim["source"]) == ("disagree", 3, "More is worse.", "nobody")
+    assert done.err.splitlines()[-1].startswith("ssrun: ")
+    shown = ssrun("show", "results/own").must(0)
+    assert re.search(r"disagree  More is worse\. \(nobody\)", shown.out)
+    ssrun("compare", *given).must(0)
+
+
+def by_sacrebleus_command(references: Path, hypotheses: Path, count: int) -> float:
+    """BLEU by the command that others score with."""
+    command = f"-m sacrebleu {references} -i {hypotheses} --tokenize none --score-only --width 9 --force".split()
+    several = ["--num-refs", count] if count > 1 else []
+    done = python(*command, *several, PYTHONWARNINGS="ignore")
+    assert done.returncode == 0, done.stderr
+    return float(done.stdout)
+
+
+@pytest.mark.parametrize(("task", "count"), [("reverse", 1), ("captions", 16)])
+def test_sacrebleus_own_command_gives_the_stored_bleu(
+    compared: tuple[Path, Done], tmp_path: Path, task: str, count: int
+) -> None:
+    folder = next(compared[0].glob(f"{task}/teacher-forcing/seed-0-*"))
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    assert result["references"] == count
+    stored = by_sacrebleus_command(folder / "references.txt", folder / "hypotheses.txt", count)
+    assert stored == pytest.approx(result["bleu"], abs=1e-8)
+
+    lines = [line.split("\t") for line in (folder / "references.txt").read_text(encoding="utf-8").splitlines()]
+    references = [[tuple(reference.split(" ")) for reference in line] for line in lines]
+    outputs = [group[-1][:-1] if index % 3 else group[0] for index, group in enumerate(references)]
+    (tmp_path / "better.txt").write_text("".join(f"{' '.join(output)}\n" for output in outputs), encoding="utf-8")
+    expected, _ = corpus_bleu(outputs, references)
+    assert 50 < expected < 100
+    scored = by_sacrebleus_command(folder / "references.txt", tmp_path / "better.txt", count)
+    assert scored == pytest.approx(expected, abs=1e-8)

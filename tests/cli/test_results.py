@@ -1,0 +1,59 @@
+"""show, figures, report: the same table again in every format, and paths of what is made of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.commands import Done
+from tests.support.in_process import document, ssrun
+
+
+def test_show_prints_what_compare_printed_and_the_files_beside_the_runs(compared: tuple[Path, Done]) -> None:
+    results, done = compared
+    assert ssrun("show", results, "--json") == Done(0, done.out, "")
+    for name, suffix in [("markdown", "md"), ("csv", "csv"), ("json", "json"), ("latex", "tex")]:
+        shown = ssrun("show", results, "--format", name)
+        assert shown == Done(0, (results / f"table.{suffix}").read_text(encoding="utf-8"), "")
+    table = ssrun("show", results).out
+    assert all(name in table for name in ("teacher-forcing", "inverse-sigmoid", "reverse", "captions", "BLEU", "±"))
+
+
+def test_a_single_run_is_shown_too(trained: tuple[Path, Done]) -> None:
+    told = document("show", trained[0])
+    assert [(row["strategy"], row["n"]) for row in told["rows"]] == [("inverse-sigmoid", 1)]
+
+
+def test_figures_and_report_print_what_they_wrote_and_tell_what_they_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_out = "recovery: no \x1b[2J corpus"
+
+    def write_report(results: Path, out: Path | None, tell: Any) -> Path:
+        tell(left_out)
+        path = out or results / "page"
+        path.write_text("page")
+        return path
+
+    monkeypatch.setattr("ssrun.views.report.page.write_report", write_report)
+    monkeypatch.setattr("ssrun.views.figures.gallery.write_figures", lambda *given: [write_report(*given)])
+    for command in ("report", "figures"):
+        done = ssrun(command, tmp_path, "--out", tmp_path / command).must(0)
+        assert done.out == f"{tmp_path / command}\n"
+        assert done.err.endswith("left out: recovery: no \\x1b[2J corpus\n")
+        assert "no such folder" in ssrun(command, tmp_path / "none").must(5).err
+    path = str(tmp_path / "page")
+    assert document("report", tmp_path) == {"file": path, "bytes": 4, "left_out": [left_out]}
+    assert document("figures", tmp_path) == {"files": [path], "left_out": [left_out]}
+
+
+def test_claims_are_gathered_from_the_folders_of_results(tmp_path: Path) -> None:
+    committed = Path(__file__).parents[2] / "results"
+    page = ssrun("claims", committed).must(0).out
+    claims = document("claims", committed)
+    assert [line.split()[1].strip("*") for line in page.splitlines() if line.startswith("| **")] == [
+        claim["verdict"] for claim in claims
+    ]
+    assert "no tables here" in ssrun("claims", tmp_path).must(5).err

@@ -1,0 +1,182 @@
+"""train, explain, inject, decode: which run they mean, what they tell, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from ssrun.metrics import METRICS
+from ssrun.tasks.corpus import read_split
+from tests.support.commands import Done
+from tests.support.in_process import TRAIN, document, ssrun
+from tests.support.outcomes import HOSTILE
+from tests.tasks.test_corpus import write as write_corpus
+
+TOKENS = " ".join(HOSTILE).split()
+
+
+def test_train_ends_with_one_document_that_has_what_a_script_needs(trained: tuple[Path, Done]) -> None:
+    results, done = trained
+    assert done.code == 0
+    assert done.out.count("\n") == 1
+    told = json.loads(done.out)
+    fields = "task strategy seed steps bleu bleu_signature free_running_loss teacher_forced_loss exposure_gap"
+    more = "next_step_error decoding_error exact_match realised_epsilon replaced seconds run"
+    assert told.keys() >= {*fields.split(), *more.split()}
+    assert (told["task"], told["strategy"], told["seed"], told["steps"]) == ("reverse", "inverse-sigmoid", 0, 12)
+    assert Path(told["run"]).parent == results / "reverse" / "inverse-sigmoid"
+    assert (Path(told["run"]) / "result.json").is_file()
+    assert [line.partition(":")[0] for line in done.err.splitlines()] == [
+        "reverse/inverse-sigmoid seed 0 step 6",
+        "reverse/inverse-sigmoid seed 0 step 12",
+        "[1/1] reverse/inverse-sigmoid seed 0",
+    ]
+
+
+def test_train_again_trains_nothing_and_shows_the_same(trained: tuple[Path, Done]) -> None:
+    results, done = trained
+    told = json.loads(done.out)
+    assert ssrun(*TRAIN, "--out", results, "--json") == Done(0, done.out, "")
+    shown = ssrun(*TRAIN, "--out", results)
+    assert (shown.code, shown.err) == (0, "")
+    for name in ("bleu", "free_running_loss", "teacher_forced_loss", "exposure_gap", "realised_epsilon", "replaced"):
+        assert re.search(rf"^{name} +{told[name]:.{METRICS[name].decimals}f} ", shown.out, re.MULTILINE)
+    assert shown.out.rstrip().endswith(told["run"])
+
+
+def test_a_corpus_of_ones_own_is_trained_on_from_the_command_line(tmp_path: Path) -> None:
+    folder = write_corpus(tmp_path / "corpus")
+    corpus = ("--task", "corpus", "--corpus", folder, "--source-language", "de", "--target-language", "en")
+    tiny = ("--steps", "2", "--set", "model.hidden=8", "--set", "training.batch_size=2")
+    done = ssrun("train", *corpus, *tiny, "--out", tmp_path / "runs").must(0)
+    assert re.search(r"source_unknown_words +2 +of the corpus", done.out)
+
+
+def test_a_trained_model_decodes_lines(trained: tuple[Path, Done]) -> None:
+    run = json.loads(trained[1].out)["run"]
+    done = ssrun("decode", run, typed="a b c d\nz y x\n")
+    assert (done.code, done.err, done.out.count("\n")) == (0, "", 2)
+    told = json.loads(ssrun("decode", run, "--json", typed="a b c d\nz y x").out)
+    assert [pair["source"] for pair in told] == [["a", "b", "c", "d"], ["z", "y", "x"]]
+    assert [" ".join(pair["output"]) for pair in told] == done.out.splitlines()
+    ssrun("decode", run, "--beam", "3", typed="a b c d\n").must(0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [("a b\n\nc\n", "stdin:2: an empty line: give at least one token"), ("\n", "stdin:1: an empty line")],
+)
+def test_an_empty_line_is_refused(trained: tuple[Path, Done], typed: str, message: str) -> None:
+    done = ssrun("decode", json.loads(trained[1].out)["run"], typed=typed).must(2)
+    assert done.err.startswith(f"ssrun: {message}")
+
+
+# Inside a run
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs of reverse, and one of a hostile corpus."""
+    folder = tmp_path_factory.mktemp("results")
+    corpus = folder / "text"
+    corpus.mkdir()
+    lines = [f"{' '.join(TOKENS[index % 5 :][:9])}\t{' '.join(TOKENS[index % 7 :])}\n" for index in range(24)]
+    for split in ("train", "valid", "test"):
+        (corpus / f"{split}.tsv").write_text("".join(lines), encoding="utf-8")
+    tiny = ("--steps=30", "--set=model.hidden=16", "--set=model.embedding=16", "--set=training.batch_size=8")
+    pairs = ("--task=reverse", "--set=task.validation_pairs=10", "--set=task.test_pairs=30")
+    ssrun("train", "--strategy=uniform", *pairs, *tiny, f"--out={folder / 'reverse'}").must(0)
+    ssrun("train", "--strategy=linear", *pairs, *tiny, f"--out={folder / 'reverse'}").must(0)
+    text = ("--task=corpus", f"--corpus={corpus}", "--set=task.minimum_frequency=1")
+    ssrun("train", "--strategy=uniform", *text, *tiny, f"--out={folder / 'corpus'}").must(0)
+    return folder
+
+
+def run_of(results: Path, task: str, strategy: str) -> Path:
+    return next((results / task / task / strategy).iterdir())
+
+
+@pytest.mark.parametrize(
+    "command", ["explain", "explain --step 20 --example 3", "inject", "inject --position 1"], ids=str
+)
+def test_a_terminal_without_utf_8_gets_ascii(results: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    path = run_of(results, "corpus", "uniform")
+    assert not ssrun(*command.split(), path).must(0).out.isascii()
+    monkeypatch.setattr("rich.console.ConsoleOptions.ascii_only", property(lambda options: True))
+    assert ssrun(*command.split(), path).must(0).out.isascii()
+
+
+def test_json_holds_both_sides_of_the_trained_model(results: Path) -> None:
+    told = document("explain", run_of(results, "reverse", "linear"), "--example", 4)
+    assert (told["task"], told["strategy"], told["seed"], told["example"]) == ("reverse", "linear", 0, 4)
+    assert [position["gold"] for position in told["forced"]] == [*reversed(told["source"]), "<eos>"]
+    assert [position["gold"] for position in told["free"]] == [position["gold"] for position in told["forced"]]
+
+
+def test_json_holds_every_position_of_a_training_step(results: Path) -> None:
+    told = document("explain", run_of(results, "reverse", "uniform"), "--step", 25, "--example", 2)
+    assert (told["step"], told["steps"], told["rows"]) == (25, 30, 8)
+    assert [position["position"] for position in told["positions"]] == list(range(len(told["source"]) + 1))
+    assert {position["coin"] for position in told["positions"]} <= {"-", "true", "model"}
+
+
+def test_a_probability_that_is_no_number_is_null() -> None:
+    from ssrun.analysis.explanation import Position
+    from ssrun.cli.run import rows_of
+
+    assert rows_of([Position(0, "a", "-", "<bos>", False, "a", False, False, float("nan"))])[0]["p_gold"] is None
+
+
+def test_a_replay_on_another_machine_says_so(trained: tuple[Path, Done], monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ("explain", trained[0], "--step", 2)
+    assert ssrun(*command).must(0).err == ""
+    monkeypatch.setattr("platform.machine", lambda: "a toaster")
+    assert ssrun(*command).must(0).err.startswith("trained on another machine or other versions: ")
+
+
+def test_inject_tells_every_offset(results: Path) -> None:
+    told = document("inject", run_of(results, "reverse", "linear"), "--pairs", 5)
+    assert (told["pairs"], told["left_out"], told["position"]) == (5, 0, None)
+    assert [offset["offset"] for offset in told["offsets"]] == list(range(len(told["offsets"])))
+    assert told["offsets"][0]["excess"] == 0
+
+
+def test_a_folder_with_one_run_stands_for_it(results: Path) -> None:
+    path = run_of(results, "corpus", "uniform")
+    first, *others = [document("explain", path), *(document("explain", above) for above in list(path.parents)[:3])]
+    assert others == [first] * 3
+
+
+def test_a_folder_with_several_runs_lists_them(results: Path) -> None:
+    for path in (results / "reverse", results / "reverse" / "reverse"):
+        line = ssrun("explain", path).must(2).err
+        assert re.search("holds 2 runs: give one of them: .*linear.*uniform", line)
+
+
+@pytest.mark.parametrize("command", ["explain", "inject"])
+def test_a_path_without_a_run_says_what_to_give(tmp_path: Path, command: str) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for path in (tmp_path / "nowhere", tmp_path, file):
+        assert "no run here: give a run's folder" in ssrun(command, path).must(5).err
+
+
+def test_a_corpus_that_changed_is_refused(results: Path) -> None:
+    test = results / "text" / "test.tsv"
+    before = test.read_text(encoding="utf-8")
+    try:
+        test.write_text(before + "a\tb\n", encoding="utf-8")
+        for command in (("explain",), ("explain", "--step", 1), ("inject",)):
+            read_split.cache_clear()
+            assert "the corpus has changed" in ssrun(*command, run_of(results, "corpus", "uniform")).must(2).err
+    finally:
+        test.write_text(before, encoding="utf-8")
+        read_split.cache_clear()
+
+
+def test_an_example_out_of_range_says_which_there_are(results: Path) -> None:
+    done = ssrun("explain", run_of(results, "reverse", "linear"), "--example", 30).must(2)
+    assert "the test set has 30 pairs: give 0 to 29" in done.err
