@@ -15,8 +15,8 @@ from pathlib import Path  # noqa: E402 - after the threads are set
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
-from tests.support import in_process
-from tests.support.commands import Done, ssrun
+from tests.support import in_process  # noqa: E402
+from tests.support.commands import Done, ssrun  # noqa: E402
 from tests.support.runs import GRID, experiment  # noqa: E402
 
 torch.set_num_threads(1)

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
+from ssrun.config.spec import RunDocument
 from ssrun.errors import StoreError
 from ssrun.runs import verification
-from ssrun.runs.folder import RunFolder, document_of
+from ssrun.runs.folder import RunFolder
 from ssrun.system.documents import canonical
 from tests.support.commands import say, ssrun
 from tests.support.damage import flip, reseal, reseal_run
@@ -388,7 +389,7 @@ def test_the_weights_of_a_giant_are_refused_before_it_is_built(copied: Path, mem
     spec = RunFolder(run).spec()
     giant = spec.config.model.model_copy(update={"hidden": 8192, "layers": 8})
     spec = spec._replace(config=spec.config.model_copy(update={"model": giant}))
-    (run / "run.json").write_bytes(canonical(document_of(spec)))
+    (run / "run.json").write_bytes(canonical(RunDocument.of(spec).model_dump(mode="json")))
     reseal_run(run)
     started = time.monotonic()
     with pytest.raises(StoreError, match="not the size of this model's"):

@@ -27,13 +27,13 @@ from ssrun.runs.folder import RunFolder
 from ssrun.system.documents import canonical
 from ssrun.system.files import digest
 from tests.support import in_process
-from tests.support.commands import ended, process, say, ssrun
+from tests.support.commands import Done, ended, process, say, ssrun
 from tests.support.faults import (
     Fault,
     close_streams,
     fail_to_prepare,
     fault,
-    fill_stdout,
+    fill_device,
     give_stdin,
     lose_reader,
     refuse_network,
@@ -672,8 +672,8 @@ def test_no_code_reads_the_environment_but_for_its_workers() -> None:
 
 
 STREAMS = {
-    "a reader that leaves": fault(lose_reader),
-    "a full device": fault(fill_stdout),
+    "a reader that leaves": fault(lose_reader, numbers=[1]),
+    "a full device": fault(fill_device, number=1),
     "stdout closed": fault(close_streams, numbers=[1]),
     "stdout and stderr closed": fault(close_streams, numbers=[1, 2]),
     "stdin closed": fault(close_streams, numbers=[0]),
@@ -694,16 +694,16 @@ def test_a_stream_that_is_gone_brings_no_traceback(finished: Path, tmp_path: Pat
 
 
 LOST_WORDS = {
-    "a reader of stderr that leaves": f"{LEFT}os.dup2(_write, 2)\n{RENEWED}",
-    "a full device behind stderr": f"{FULL}os.dup2(_write, 2)\n{RENEWED}",
-    "a reader of both that leaves": f"{LEFT}os.dup2(_write, 1)\nos.dup2(_write, 2)\n{RENEWED}",
+    "a reader of stderr that leaves": fault(lose_reader, numbers=[2]),
+    "a full device behind stderr": fault(fill_device, number=2),
+    "a reader of both that leaves": fault(lose_reader, numbers=[1, 2]),
 }
 
 
 @pytest.mark.parametrize("stream", LOST_WORDS)
 def test_progress_that_nobody_can_read_costs_nothing(finished: Path, tmp_path: Path, stream: str) -> None:
     """R33: results, tables and exit codes are those of a stderr that is read to its end."""
-    lost: dict[str, Any] = {"folder": tmp_path, "faults": {"ssrun.cli.app": LOST_WORDS[stream]}}
+    lost: dict[str, Any] = {"folder": tmp_path, "faults": [LOST_WORDS[stream]]}
     done = train(tmp_path, "--json", faults=lost["faults"]).must(0)
     assert (run_folder(tmp_path / "runs") / "result.json").is_file()
     shutil.copy(finished / "grid.toml", tmp_path)

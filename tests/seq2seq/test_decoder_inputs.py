@@ -11,7 +11,7 @@ import torch
 from scipy.stats import chisquare
 from torch import Tensor, nn
 
-from ssrun.config.run import ATTENTIONS, resolve
+from ssrun.config.run import Attention, resolve
 from ssrun.runs.execution import prepare
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.decoder_inputs import (
@@ -74,7 +74,7 @@ def assert_equals_the_textbook(
 
 @pytest.mark.parametrize("dropout", [0, 0.3])
 @pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("attention", get_args(Attention))
 @pytest.mark.parametrize("feed", FEEDS)
 @pytest.mark.parametrize("coin", COINS)
 def test_two_passes_equal_the_textbook_loop(coin: str, feed: str, attention: str, layers: int, dropout: float) -> None:
@@ -85,7 +85,7 @@ def test_two_passes_equal_the_textbook_loop(coin: str, feed: str, attention: str
 
 @pytest.mark.parametrize("dropout", [0, 0.3])
 @pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("attention", get_args(Attention))
 def test_they_do_in_the_precision_of_training_too(attention: str, layers: int, dropout: float) -> None:
     model = tiny.model(attention=attention, layers=layers, dropout=dropout).float()
     assert_equals_the_textbook(model, 0.5, "token", "sample", {"atol": 1e-5, "rtol": 1e-5})
@@ -133,7 +133,7 @@ def test_teacher_forcing_feeds_bos_and_the_target_without_its_last_token() -> No
     assert teacher_forced_inputs(target).tolist() == [[BOS, 5, 6, 7], [BOS, 8, EOS, PAD]]
 
 
-@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("attention", get_args(Attention))
 @pytest.mark.parametrize("layers", [1, 2])
 def test_free_running_and_epsilon_zero_with_argmax_feed_what_greedy_search_says(attention: str, layers: int) -> None:
     model, batch = tiny.model(attention=attention, layers=layers), tiny.batch(40)
@@ -151,7 +151,7 @@ def test_free_running_and_epsilon_zero_with_argmax_feed_what_greedy_search_says(
 
 
 @pytest.mark.parametrize("epsilon", [0, 0.5])
-@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("attention", get_args(Attention))
 def test_the_prediction_of_each_token_is_fed_where_that_token_would_be(attention: str, epsilon: float) -> None:
     model, batch = tiny.model(attention=attention), tiny.batch()
     inputs = inputs_of(model, batch.target, epsilon, "argmax", "token")

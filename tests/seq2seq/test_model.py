@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from itertools import cycle
+from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor
 
-from ssrun.config.run import ATTENTIONS, ModelConfig
+from ssrun.config.run import Attention, ModelConfig
 from ssrun.seq2seq.batches import Batch, collate
 from ssrun.seq2seq.decoder_inputs import teacher_forced_inputs
 from ssrun.seq2seq.model import Seq2Seq
@@ -17,7 +18,7 @@ from ssrun.seq2seq.vocabulary import BOS, PAD
 from tests.support import tiny
 
 every_kind = pytest.mark.parametrize(
-    ("attention", "layers"), [(attention, layers) for attention in ATTENTIONS for layers in (1, 2)]
+    ("attention", "layers"), [(attention, layers) for attention in get_args(Attention) for layers in (1, 2)]
 )
 CLOSE = {"atol": 1e-11, "rtol": 1e-9}
 

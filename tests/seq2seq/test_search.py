@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor
 
-from ssrun.config.run import ATTENTIONS
+from ssrun.config.run import Attention
 from ssrun.seq2seq.batches import collate
 from ssrun.seq2seq.model import Memory, Seq2Seq
 from ssrun.seq2seq.search import beam_search, decode, greedy
@@ -17,7 +18,7 @@ from tests.support import tiny
 
 SAID = range(EOS, tiny.SIZE)  # PAD and BOS never are
 LIMIT = 3
-every_attention = pytest.mark.parametrize("attention", ATTENTIONS)
+every_attention = pytest.mark.parametrize("attention", get_args(Attention))
 
 
 def memory_of(model: Seq2Seq, count: int = 12) -> Memory:

@@ -228,17 +228,18 @@ def _renew_streams() -> None:
     sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
-def lose_reader() -> None:
-    """Nobody reads stdout."""
+def lose_reader(numbers: Sequence[int]) -> None:
+    """Nobody reads stdout (1), stderr (2) or both."""
     reader, writer = os.pipe()
     os.close(reader)
-    os.dup2(writer, 1)
+    for number in numbers:
+        os.dup2(writer, number)
     _renew_streams()
 
 
-def fill_stdout() -> None:
-    """Stdout is a full device."""
-    os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+def fill_device(number: int) -> None:
+    """Stdout (1) or stderr (2) is a full device."""
+    os.dup2(os.open("/dev/full", os.O_WRONLY), number)
     _renew_streams()
 
 

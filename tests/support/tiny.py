@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ssrun.config.run import ModelConfig, RunConfig, resolve
-from ssrun.config.spec import Cell
+from ssrun.config.spec import RunSpec
 from ssrun.runs.execution import execute, prepare
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.trained import Trained
@@ -62,18 +62,18 @@ def configuration(name: str = "inverse-sigmoid", /, **changes: dict[str, object]
 def untrained(config: RunConfig) -> Trained:
     """The run's model before its first step."""
     parts = prepare(config)
-    return Trained(config, parts.model, parts.vocabularies)
+    return Trained(RunSpec.of("reverse", "inverse-sigmoid", config), parts.model, parts.vocabularies)
 
 
 def finished_run(results: Path) -> RunFolder:
     """The run of `configuration()`, done."""
-    cell = Cell("reverse", "inverse-sigmoid", configuration())
-    folder = RunFolder.of(results, cell)
-    for _ in execute(cell, folder, 0):
+    run = RunSpec.of("reverse", "inverse-sigmoid", configuration())
+    folder = RunFolder.of(results, run.name)
+    for _ in execute(run, folder, 0):
         pass
     return folder
 
 
 def held_out(trained: Trained) -> list[Example]:
     """The test set of a trained model."""
-    return list(trained.config.task.held_out("test"))
+    return list(trained.run.config.task.held_out("test"))
