@@ -108,6 +108,13 @@ def test_json_holds_every_position_of_a_training_step(results: Path) -> None:
     assert {position["coin"] for position in found["positions"]} <= {"-", "true", "model"}
 
 
+def test_a_probability_that_is_no_number_is_null() -> None:
+    from ssrun.analysis.explanation import Position
+    from ssrun.cli.run import rows_of
+
+    assert rows_of([Position(0, "a", "-", "<bos>", False, "a", False, False, float("nan"))])[0]["p_gold"] is None
+
+
 def test_inject_tells_every_offset(results: Path) -> None:
     found = document("inject", run_of(results, "reverse", "linear"), "--pairs", 5)
     assert (found["pairs"], found["left_out"], found["position"]) == (5, 0, None)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from ssrun.strategies import STRATEGIES
 from ssrun.tasks import TASKS
-from tests.promises.test_hostile import ALIKE, run_here
+from tests.promises.test_hostile import ALIKE
+from tests.support import in_process
 from tests.support.commands import say
 
 TINY, HUGE = 5e-324, 1e308
@@ -85,19 +86,20 @@ def one_run(folder: Path, task: str, strategy: str, run_seed: int, steps: int, p
     }
     more = ["--corpus", text] if task == "corpus" else []
     more += [f"--set={path}={value}" for path, value in sets.items()]
-    code, _, err = run_here(
-        "train", "--task", task, "--strategy", strategy, "--seed", run_seed, "--out", results, *more
-    )
-    assert code in (0, 2, 3), err
-    if code == 2:
-        assert len(err.splitlines()) == 1, err
+    options = ("--task", task, "--strategy", strategy, "--seed", run_seed, "--out", results)
+    ended = in_process.ssrun("train", *options, *more).must(0, 2, 3)
+    if ended.code == 2:
+        assert len(ended.err.splitlines()) == 1, ended.err
         assert not results.exists()
         return "refused"
-    for command in (["verify"], ["show"], *([["explain"], ["explain", "--step=0"], ["inject"]] if code == 0 else [])):
-        done, _, said = run_here(command[0], results, *command[1:])
-        assert done == 0 or (command[0] == "inject" and done == 2), said
+    for command in (
+        ["verify"],
+        ["show"],
+        *([["explain"], ["explain", "--step=0"], ["inject"]] if ended.code == 0 else []),
+    ):
+        in_process.ssrun(command[0], results, *command[1:]).must(*((0, 2) if command[0] == "inject" else (0,)))
     shutil.rmtree(results)
-    return "complete" if code == 0 else "diverged"
+    return "complete" if ended.code == 0 else "diverged"
 
 
 @settings(max_examples=25, **ALIKE)
