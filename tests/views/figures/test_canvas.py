@@ -61,10 +61,14 @@ def test_a_page_figure_has_no_title_of_its_own(kept: Comparison) -> None:
 
 def test_nothing_in_a_figure_lies_on_anything_else_or_outside(kept: Comparison) -> None:
     with drawing():
-        figure = gap(Canvas(kept)).figure
-        boxes = [axis.get_tightbbox() for axis in figure.axes]
-        texts = [text.get_window_extent() for text in figure.texts]
-    stacked = sorted([*boxes, *texts], key=lambda box: -box.y0)
+        canvas = Canvas(kept)
+        figure, _ = canvas.panels(["one", "two"], [["heading"]], 1.5)
+        canvas.legend(figure)
+        canvas.picture("name", "A title of many words " * 6, "What it shows. " * 12, figure)
+        parts = [axis.get_tightbbox() for axis in figure.axes]
+        parts += [part.get_window_extent() for part in (*figure.texts, *figure.subfigs[0].legends)]
+    stacked = sorted(parts, key=lambda box: -box.y0)
+    assert len(stacked) == 5
     assert all(lower.y1 <= upper.y0 for upper, lower in pairwise(stacked))
     assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in stacked)
     assert all(figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1 for box in stacked)
