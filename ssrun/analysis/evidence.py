@@ -148,13 +148,13 @@ class Contrast(NamedTuple):
     """A test example and what each strategy makes of it.
 
     Attributes:
-        index: In the test set, from 0.
+        test_index: In the test set, from 0.
         seed: Of the runs.
         example: Source and references.
         outputs: By strategy, in the experiment's order.
     """
 
-    index: int
+    test_index: int
     seed: int
     example: Example
     outputs: list[Output]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ssrun.config.spec import Cell
-from ssrun.engines.local import Update
+from ssrun.config.spec import RunName
 from ssrun.errors import UsageError
 from ssrun.metrics import METRICS
+from ssrun.runs.events import Evaluated, Failed, Finished, Update
 from ssrun.runs.folder import RunFolder
+from ssrun.runs.result import Evaluation
+
+SCALARS = ("epsilon", "training_loss", *(name for name in METRICS if name != "seconds"))
 
 
 class Mirror:
@@ -27,32 +30,49 @@ class Mirror:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise UsageError("--tensorboard needs TensorBoard: pip install 'ssrun[tensorboard]'") from None
-        self._new: Any = SummaryWriter
+        self._open: Any = SummaryWriter
         self._folder = folder
-        self._writers: dict[Cell, Any] = {}
+        self._writers: dict[RunName, Any] = {}
 
     def update(self, update: Update) -> None:
-        """Mirrors an evaluation; closes a run's log at its end."""
-        if update.kind == "evaluation":
-            if update.cell not in self._writers:
-                self._writers[update.cell] = self._new(str(self._folder / update.cell.name))
-            writer, values = self._writers[update.cell], update.values
-            for name in ("epsilon", "training_loss", *METRICS):
-                if name in values and name != "seconds":
-                    writer.add_scalar(name, values[name], values["step"])
-            writer.flush()
-        elif update.kind in ("end", "failed") and update.cell in self._writers:
-            self._writers.pop(update.cell).close()
+        """Mirrors an evaluation; closes a run's log at its end.
 
-    def fill(self, cell: Cell, folder: RunFolder) -> None:
-        """Mirrors a complete run that has no log yet, from its stored metrics."""
-        if folder.complete and not (self._folder / cell.name).exists():
-            for line in folder.metrics():
-                self.update(Update(cell, "evaluation", line))
-            self.update(Update(cell, "end", {}))
+        Raises:
+            StoreError: A link on the way to the log leads elsewhere.
+        """
+        match update.event:
+            case Evaluated(evaluation=evaluation):
+                self._write(update.run, evaluation)
+            case Finished() | Failed():
+                self._close(update.run)
+
+    def fill(self, run: RunName, folder: RunFolder) -> None:
+        """Mirrors a complete run that has no log yet, from its stored evaluations.
+
+        Raises:
+            StoreError: A link on the way to the log leads elsewhere.
+        """
+        if folder.complete and not self._log(run).exists():
+            for evaluation in folder.evaluations():
+                self._write(run, evaluation)
+            self._close(run)
 
     def close(self) -> None:
         """Closes what an interrupted comparison left open."""
-        for writer in self._writers.values():
-            writer.close()
-        self._writers.clear()
+        for run in list(self._writers):
+            self._close(run)
+
+    def _log(self, run: RunName) -> Path:
+        return RunFolder.of(self._folder, run).path  # refuses links, as it does for the run's own folder
+
+    def _write(self, run: RunName, evaluation: Evaluation) -> None:
+        if run not in self._writers:
+            self._writers[run] = self._open(str(self._log(run)))
+        for name in SCALARS:
+            if evaluation.has(name):
+                self._writers[run].add_scalar(name, evaluation.value(name), evaluation.step)
+        self._writers[run].flush()
+
+    def _close(self, run: RunName) -> None:
+        if run in self._writers:
+            self._writers.pop(run).close()

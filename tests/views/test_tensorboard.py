@@ -1,4 +1,4 @@
-"""TensorBoard's mirror: what it writes, and what is said where TensorBoard is absent."""
+"""TensorBoard's mirror: what it writes and where, and what is said where TensorBoard is absent."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from ssrun.config.run import resolve
-from ssrun.config.spec import Cell
-from ssrun.engines.local import Update
-from ssrun.errors import UsageError
+from ssrun.config.spec import RunName
+from ssrun.errors import StoreError, UsageError
+from ssrun.runs.events import Evaluated, Failed, Update
+from ssrun.runs.result import Evaluation
 from ssrun.views.tensorboard import Mirror
 
-CELL = Cell("copy", "linear", resolve("copy", "linear"))
+RUN = RunName("copy", "linear", 0, "0123456789")
+
+
+def evaluated(step: int) -> Update:
+    """An evaluation whose BLEU is twice the step."""
+    named = ("realised_epsilon", "replaced", "training_loss", "free_running_loss", "teacher_forced_loss")
+    fields = {"step": step, "epsilon": 0.5, "seconds": 1.0, "bleu": 2.0 * step, **dict.fromkeys(named, 1.0)}
+    return Update(RUN, Evaluated(evaluation=Evaluation.model_validate(fields)))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -21,12 +28,25 @@ def test_every_evaluation_is_mirrored(tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     mirror = Mirror(tmp_path)
     for step in (10, 20):
-        mirror.update(Update(CELL, "evaluation", {"step": step, "epsilon": 0.5, "bleu": 2.0 * step, "seconds": 1.0}))
-    mirror.update(Update(CELL, "end", {}))
-    log = accumulator.EventAccumulator(str(tmp_path / CELL.name))
+        mirror.update(evaluated(step))
+    mirror.update(Update(RUN, Failed(reason="it ends")))
+    log = accumulator.EventAccumulator(str(tmp_path / RUN.path))
     log.Reload()
-    assert sorted(log.Tags()["scalars"]) == ["bleu", "epsilon"]
+    losses = {"training_loss", "free_running_loss", "teacher_forced_loss"}
+    assert set(log.Tags()["scalars"]) == {"bleu", "epsilon", "realised_epsilon", "replaced"} | losses
     assert [(event.step, event.value) for event in log.Scalars("bleu")] == [(10, 20.0), (20, 40.0)]
+
+
+def test_no_link_below_the_folder_is_followed(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "copy").symlink_to(elsewhere)
+    with pytest.raises(StoreError, match="a link"):
+        Mirror(logs).update(evaluated(10))
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_without_tensorboard_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,6 @@ import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ssrun.analysis.document import Comparison
@@ -71,7 +70,7 @@ SETTINGS: dict[Any, Any] = {
     "pdf.fonttype": 42,
     "svg.fonttype": "none",
     "svg.hashsalt": "ssrun",
-    "savefig.dpi": 200,
+    "figure.dpi": 200,
 }
 FALLBACKS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari")
 _NOT_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")
@@ -181,13 +180,15 @@ class Canvas:
         figure = Figure(figsize=(width, height * len(tasks) + 0.2))
         figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
         # within a figure of its own, or a legend outside the panels would lie upon the title
-        axes = figure.subfigures().subplots(len(tasks), len(headings[0]), squeeze=False, sharey=share)
-        for task, titles, panels in zip_longest(tasks, headings, axes, fillvalue=()):
-            for heading, axis in zip(titles, panels, strict=False):
-                axis.set_title(drawable(heading, 40), color="#222222")
+        inner = figure.add_subfigure(figure.add_gridspec()[0])
+        axes: list[list[Axes]] = inner.subplots(len(tasks), len(headings[0]), squeeze=False, sharey=share).tolist()
+        for row, (task, panels) in enumerate(zip(tasks, axes, strict=True)):
+            titles = headings[row] if row < len(headings) else [""] * len(panels)
+            for title, axis in zip(titles, panels, strict=True):
+                axis.set_title(drawable(title, 40), color="#222222")
             above_titles = "\n" if any(titles) else ""
             panels[0].set_title(f"{drawable(task, 60)}{above_titles}", loc="left", size=8.5, weight="bold")
-        return figure, axes.tolist()
+        return figure, axes
 
     def legend(self, figure: Figure) -> None:
         """Tells the strategies over the panels."""

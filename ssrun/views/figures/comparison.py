@@ -114,7 +114,7 @@ def differences(canvas: Canvas) -> Picture:
                     canvas.dot(axis, index, row.strategy, difference, *interval)
             axis.grid(False, axis="y")
             axis.tick_params(axis="y", length=0)
-            axis.locator_params(axis="x", nbins=4)
+            axis.locator_params(axis="x", nbins=3)
     for metric, axis in zip(metrics, axes[-1], strict=True):
         axis.set_xlabel({"higher": "more is better", "lower": "less is better"}.get(METRICS[metric].better, ""))
     return canvas.picture(

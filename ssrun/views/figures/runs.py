@@ -148,7 +148,7 @@ def attention(canvas: Canvas, runs: Runs) -> Picture | None:
                 if (seen := evidence.attention(run, contrast.example))
             ]
             if maps:
-                rows[f"{task}, test example {contrast.index}, seed {contrast.seed}"] = maps
+                rows[f"{task}, test example {contrast.test_index}, seed {contrast.seed}"] = maps
     if not rows:
         return None
     width = max(map(len, rows.values()))

@@ -139,7 +139,7 @@ def summary(comparison: Comparison) -> str:
         f"{plural(len(comparison.seeds), 'seed')} each: "
         f"{plural(sum(row.n for row in comparison.rows), 'complete run')}."
     )
-    verdicts = Counter(claim.verdict for claim in comparison.claims)
+    verdicts = Counter[str](claim.verdict for claim in comparison.claims)
     fared = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in SIGNS if verdicts[verdict])
     return f"{text} {plural(len(comparison.claims), 'claim')}: {fared}." if fared else text
 

@@ -1,0 +1,74 @@
+"""The style of all figures: one look for each strategy, texts as themselves, nothing left behind in matplotlib."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from ssrun.analysis.document import Comparison, read_comparison
+from ssrun.strategies.strategy import STRATEGIES
+from ssrun.views.figures.canvas import COLOURS, Canvas, drawable, drawing, provenance, styles
+from ssrun.views.figures.comparison import gap
+
+TABLE = Path(__file__).parents[3] / "results" / "default" / "table.json"
+
+
+@pytest.fixture(scope="module")
+def kept() -> Comparison:
+    return read_comparison(TABLE)
+
+
+def test_every_strategy_has_a_style_that_no_other_has_in_colour_line_and_marker_together() -> None:
+    names = [*STRATEGIES, *(f"own-{index}" for index in range(20))]
+    found = styles(names)
+    assert list(found) == names
+    assert len({(style.colour, str(style.dash), style.marker) for style in found.values()}) == len(names)
+    eight = [found[name] for name in list(STRATEGIES)[:8]]
+    assert len({style.colour for style in eight}) == len({style.marker for style in eight}) == len(COLOURS) == 8
+    assert styles(["linear", "own-0"])["linear"] == found["linear"]
+
+
+def test_what_is_no_character_of_a_picture_is_shown_as_its_escape() -> None:
+    assert drawable("a\x00b\ufffec\ud800d\u202e") == r"a\x00b\ufffec\ud800d\u202e"
+    assert drawable("abcdef", 4) == "abc…"
+
+
+def test_a_caption_tells_unequal_numbers_of_seeds(kept: Comparison) -> None:
+    assert provenance(kept).startswith("n = 3 seeds per strategy and task. ssrun compare")
+    rows = [kept.rows[0].model_copy(update={"n": 1}), *kept.rows[1:]]
+    unequal = kept.model_copy(update={"rows": rows})
+    assert provenance(unequal).startswith("n = 1 to 3 seeds per strategy and task. ssrun compare")
+
+
+def test_drawing_leaves_matplotlib_as_it_was() -> None:
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    with drawing():
+        assert mpl.rcParams["text.parse_math"] is False
+    assert dict(mpl.rcParams) == before
+
+
+def test_a_page_figure_has_no_title_of_its_own(kept: Comparison) -> None:
+    with drawing():
+        framed, bare = gap(Canvas(kept)), gap(Canvas(kept, framed=False))
+    assert framed.figure.get_suptitle() == framed.title
+    assert " ".join(framed.figure.get_supxlabel().split()) == f"{framed.about} {provenance(kept)}"
+    assert (bare.figure.get_suptitle(), bare.figure.get_supxlabel()) == ("", "")
+
+
+def test_nothing_in_a_figure_lies_on_anything_else_or_outside(kept: Comparison) -> None:
+    with drawing():
+        canvas = Canvas(kept)
+        figure, _ = canvas.panels(["one", "two"], [["heading"]], 1.5)
+        canvas.legend(figure)
+        canvas.picture("name", "A title of many words " * 6, "What it shows. " * 12, figure)
+        parts = [axis.get_tightbbox() for axis in figure.axes]
+        parts += [part.get_window_extent() for part in (*figure.texts, *figure.subfigs[0].legends)]
+    stacked = sorted(parts, key=lambda box: -box.y0)
+    assert len(stacked) == 5
+    assert all(lower.y1 <= upper.y0 for upper, lower in pairwise(stacked))
+    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in stacked)
+    assert all(figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1 for box in stacked)
