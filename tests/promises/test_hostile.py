@@ -628,9 +628,7 @@ def test_hostile_tokens_are_stored_decoded_and_verified_as_they_are(evil: Path) 
     ssrun("verify", "runs", folder=evil).must(0)
     for run in run_folders(evil / "runs"):
         assert len(RunFolder(run).lines("sources.txt")) == 6
-        give = {
-            "ssrun.cli.run": f"import io\nsys.stdin = io.TextIOWrapper(io.BytesIO({' '.join(EVIL).encode()!r}))"
-        }
+        give = {"ssrun.cli.run": f"import io\nsys.stdin = io.TextIOWrapper(io.BytesIO({' '.join(EVIL).encode()!r}))"}
         for more in ((), ("--json",)):
             done = ssrun("decode", run, *more, folder=evil, faults=give).must(0)
             assert not re.search(r"[\x00-\x09\x0b-\x1f]", done.out)
