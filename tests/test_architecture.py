@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,4 +76,4 @@ def test_what_help_and_completion_need_is_light(module: str) -> None:
 def test_nothing_read_can_run_code() -> None:
     for path in MODULES.values():
         text = path.read_text(encoding="utf-8")
-        assert not [word for word in ("pickle", "torch.load", "eval(", "exec(", "shell=True") if word in text], path
+        assert not re.search(r"pickle|torch\.load|\beval\((?!\))|\bexec\(|shell=True", text), path

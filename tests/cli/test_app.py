@@ -155,7 +155,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["compare", "task.toml"], "task.toml: claim 't': unknown task 'revers': did you mean 'reverse'? "),
     (["compare", "metric.toml"], "metric.toml: claims.0: unknown metric 'blue': did you mean 'bleu'? "),
     (["compare", "direction.toml"], "direction.toml: claims.0: order = 'linear and teacher-forcing' has no "),
-    (["compare", "one-seed.toml"], "one-seed.toml: claims need at least two seeds: give more, like --seeds 0..5"),
+    (["compare", "one-seed.toml"], "one-seed: claims need at least two seeds: give more, like --seeds 0..5"),
     (["compare", "huszar", "--seeds", "3"], "huszar: claims need at least two seeds: give more, like --seeds 0..5"),
     (["compare", "--tasks", "copy,copi"], "unknown task 'copi': did you mean 'copy'? "),
     (["compare", "--tasks", "copy,copy"], "task 'copy' is given twice: give it once"),

@@ -33,10 +33,10 @@ def test_a_run_comes_back_from_its_document() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda fields: fields.pop("config"), "'config': Field required: remove the run's folder"),
+        (lambda fields: fields.pop("config"), "'config': Field required; remove the run's folder"),
         (lambda fields: fields.update(task="../x"), "'task': .*remove the run's folder"),
         (lambda fields: fields.update(strategy="a/b"), "'strategy': .*remove the run's folder"),
-        (lambda fields: fields.update(seed=8), "the configuration does not match its id: remove the run's folder"),
+        (lambda fields: fields.update(seed=8), "the configuration does not match its id; remove the run's folder"),
         (lambda fields: fields.update(run="0" * 64), "the configuration does not match its id"),
         (lambda fields: fields["config"]["model"].update(hidden=65), "the configuration does not match its id"),
         (

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from ssrun.config.experiment import Experiment
+from ssrun.config.plan import Plan
 from ssrun.errors import StoreError, UsageError
 from ssrun.runs.folder import Busy, RunFolder
 from ssrun.runs.maintenance import merge, ours, portable, remove
-from ssrun.runs.manifest import Manifest, write_manifest
+from ssrun.runs.manifest import write_manifest
 from ssrun.runs.results import MARK, mark
 from ssrun.runs.verification import faults_of, missing, to_verify
 from tests.support.runs import finished, small_run
@@ -20,10 +21,10 @@ from tests.support.snapshots import snapshot, strays
 RUNS = [small_run(strategy, steps=2) for strategy in ("teacher-forcing", "linear")]
 
 
-def experiment(**fields: object) -> Experiment:
-    """An experiment of these runs."""
+def plan(**fields: object) -> Plan:
+    """A plan of these runs."""
     given = {"name": "two", "question": "Which?", "tasks": ["copy"], "strategies": ["teacher-forcing", "linear"]}
-    return Experiment.model_validate({**given, "seeds": [0], **fields})
+    return Plan(experiment=Experiment.model_validate({**given, "seeds": [0], **fields}))
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shards")
     for shard, run in enumerate(RUNS, start=1):
         results = folder / f"shard-{shard}"
-        write_manifest(results, Manifest(experiment=experiment(), runs=[run.name for run in RUNS], command="c"))
+        write_manifest(results, plan(), [run.name for run in RUNS], "c")
         finished(results, run)
     return folder
 
@@ -73,12 +74,11 @@ def test_a_note_of_failure_goes_along(shards: list[Path], tmp_path: Path) -> Non
 
 
 def test_another_experiment_is_refused_but_not_another_place_of_its_corpus(shards: list[Path], tmp_path: Path) -> None:
-    other = Manifest(experiment=experiment(question="Else?"), runs=[RUNS[1].name], command="c")
-    write_manifest(shards[1], other)
+    write_manifest(shards[1], plan(question="Else?"), [RUNS[1].name], "c")
     with pytest.raises(UsageError, match="of another experiment"):
         merge(shards, tmp_path / "whole")
-    here, there = (experiment(task={"path": path}) for path in ("here", "there"))
-    assert portable(here) == portable(there) != portable(experiment(task={"pairs": 3}))
+    here, there = (plan(task={"path": path}) for path in ("here", "there"))
+    assert portable(here) == portable(there) != portable(plan(task={"pairs": 3}))
 
 
 def test_a_run_in_training_is_neither_merged_onto_nor_removed(shards: list[Path], tmp_path: Path) -> None:

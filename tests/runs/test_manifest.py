@@ -60,5 +60,5 @@ def test_a_manifest_whose_runs_could_lie_elsewhere_is_refused(tmp_path: Path, fi
     del fields["digest"]
     fields[field] = value
     path.write_bytes(canonical({**fields, "digest": digest(canonical(fields))}))
-    with pytest.raises(StoreError, match="newer ssrun" if field == "store" else f"{field}.*: run the comparison again"):
+    with pytest.raises(StoreError, match="newer ssrun" if field == "store" else f"{field}.*; run the comparison again"):
         read_manifest(tmp_path)
