@@ -50,6 +50,13 @@ def test_a_run_tells_its_evaluations_and_at_last_its_result(tmp_path: Path) -> N
     assert restored == events
 
 
+def test_a_training_loss_is_the_mean_over_the_steps_since_the_evaluation_before(tmp_path: Path) -> None:
+    single, windows = (finished(tmp_path, small_run(steps=7, evaluate_every=every)).evaluations() for every in (1, 3))
+    losses = [evaluation.training_loss for evaluation in single]
+    means = [evaluation.training_loss for evaluation in windows]
+    assert means == pytest.approx([sum(losses[:3]) / 3, sum(losses[3:6]) / 3, losses[6]])
+
+
 def test_counts_of_the_windows_add_up_to_those_of_the_run(tmp_path: Path) -> None:
     folder = finished(tmp_path, small_run("always-sampling"))
     assert {evaluation.realised_epsilon for evaluation in folder.evaluations()} == {0.0}
@@ -89,6 +96,18 @@ def test_a_run_stopped_at_any_kind_of_step_goes_on_to_the_same_bytes(tmp_path: P
     stopping["step"] = 0
     list(execute(run, folder))
     assert fingerprint(folder.path) == straight
+
+
+def test_a_signal_right_after_an_evaluation_keeps_it(tmp_path: Path, stopping: dict[str, int]) -> None:
+    run = small_run()
+    folder = RunFolder.of(tmp_path, run.name)
+    events = execute(run, folder, checkpoint_every=0)
+    while not isinstance(next(events), Evaluated):
+        pass
+    signals.request()
+    with pytest.raises(Interrupted):
+        next(events)
+    assert (folder.path / f"checkpoint-{EVALUATE:010}.json").is_file()
 
 
 def test_a_loss_that_is_no_number_ends_a_run_with_a_result_that_says_so(tmp_path: Path) -> None:

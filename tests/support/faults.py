@@ -19,7 +19,7 @@ from typing import Any
 Fault = tuple[str, dict[str, Any]]
 
 
-def fault(function: Callable[..., None], **options: Any) -> Fault:
+def fault(function: Callable[..., None], /, **options: Any) -> Fault:
     """A fault by its name and its options, which are JSON."""
     return function.__name__, options
 
