@@ -116,10 +116,7 @@ class Corpus(Task):
     def facts(self) -> dict[str, int]:
         """Sizes, pairs left out as too long, and words unknown to the vocabulary in each held-out side."""
         training = self.training()
-        facts = {
-            "training_pairs": len(training),
-            "left_out_pairs": len(self._pairs("training")) - len(training),
-        }
+        facts = {"training_pairs": len(training), "left_out_pairs": len(self._pairs("training")) - len(training)}
         for side, tokens in (("source", self.source_tokens()), ("target", self.target_tokens())):
             known = set(tokens)
             facts[f"{side}_vocabulary"] = len(tokens)

@@ -58,9 +58,7 @@ def _range(value: Any) -> Any:
 
 
 Lengths = Annotated[
-    Range,
-    BeforeValidator(_range),
-    PlainSerializer(lambda lengths: f"{lengths[0]}..{lengths[1]}", return_type=str),
+    Range, BeforeValidator(_range), PlainSerializer(lambda lengths: f"{lengths[0]}..{lengths[1]}", return_type=str)
 ]
 
 

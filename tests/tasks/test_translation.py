@@ -94,11 +94,7 @@ def test_check_passes_on_fresh_files_and_fails_on_one_changed_letter(made_again:
 def test_the_files_hold_8000_500_and_1000_pairs() -> None:
     lines = {name: (FOLDER / name).read_bytes().count(b"\n") for name in FILES}
     assert lines == dict(zip(FILES, (8000, 8000, 500, 500, 1000, 1000), strict=True))
-    assert [len(TASK.training()), *(len(TASK.held_out(split)) for split in HELD_OUT)] == [
-        8000,
-        500,
-        1000,
-    ]
+    assert [len(TASK.training()), *(len(TASK.held_out(split)) for split in HELD_OUT)] == [8000, 500, 1000]
 
 
 def test_every_source_occurs_once_over_all_splits_and_so_has_one_target() -> None:
