@@ -48,9 +48,10 @@ class AnyOrder(Task):
     length: Lengths = Range(5, 5)
 
     @model_validator(mode="after")
-    def enough_symbols(self) -> Self:
-        """Refuse more distinct symbols than there are, and targets too short for BLEU."""
-        if not 4 <= self.length.low <= self.length.high <= self.symbols:
+    def _enough_symbols(self) -> Self:
+        if (
+            not 4 <= self.length.low <= self.length.high <= self.symbols
+        ):  # targets of fewer than 4 are too short for BLEU
             raise ValueError(f"length must lie within 4..{self.symbols}, the number of symbols")
         return self
 
@@ -63,9 +64,6 @@ class AnyOrder(Task):
 
     def source_tokens(self) -> str:
         return ascii_lowercase[: self.symbols]
-
-    def target_tokens(self) -> str:
-        return self.source_tokens()
 
     def judge(self, examples: Sequence[Example], outputs: Sequence[Tokens]) -> dict[str, float]:
         """`validity`: the share of outputs that hold each of the source's symbols once."""

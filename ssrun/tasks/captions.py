@@ -14,7 +14,6 @@ input, many right outputs, of which training shows one at random.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import product
 from random import Random
@@ -44,12 +43,6 @@ RELATIONS = {
 }
 OPPOSITES = {"above": "below", "below": "above", "left": "right", "right": "left"}
 FORMS = ("plain", "there", "fronted")
-MEANINGS = {word: value for table in (SIZES, SHAPES, RELATIONS) for value in table for word in table[value]}
-
-THING = r"a (?:(\w+) )?(\w+) (\w+)"
-RELATION = "(" + "|".join(sorted(sum(RELATIONS.values(), ()), key=len, reverse=True)) + ")"
-PLAIN = re.compile(f"{THING} is {RELATION} {THING}|there is {THING} {RELATION} {THING}")
-FRONTED = re.compile(f"{RELATION} {THING} is {THING}")
 
 
 class Captions(Task):
@@ -143,22 +136,12 @@ def descriptions(scene: Tokens) -> list[Tokens]:
 
 
 def describes(output: Tokens, scene: Tokens) -> bool:
-    """Whether the output reads as a description, and what it says holds in the scene."""
-    text = " ".join(output)
-    if plain := PLAIN.fullmatch(text):
-        parts = plain.groups()[:7] if plain[3] else plain.groups()[7:]
-        first, relation, second = parts[:3], parts[3], parts[4:]
-    elif fronted := FRONTED.fullmatch(text):
-        relation, second, first = fronted[1], fronted.groups()[1:4], fronted.groups()[4:]
-    else:
-        return False
-    lies = MEANINGS[relation]
-    return (is_thing(first, scene[:3]) and lies == scene[3] and is_thing(second, scene[4:])) or (
-        is_thing(first, scene[4:]) and lies == OPPOSITES[scene[3]] and is_thing(second, scene[:3])
-    )
+    """Whether the output is one of the scene's `descriptions`, found without making them all."""
+    return any(fits(output, wordings(scene, turned, form)) for turned in (False, True) for form in FORMS)
 
 
-def is_thing(words: Sequence[str | None], thing: Tokens) -> bool:
-    """Whether size (None where it is not told), colour and name fit the thing."""
-    size, colour, name = words
-    return (size is None or MEANINGS.get(size) == thing[0]) and (colour, MEANINGS.get(str(name))) == thing[1:]
+def fits(words: Tokens, slots: Sequence[Wordings]) -> bool:
+    """Whether the words are one choice of each slot, in order."""
+    if not slots:
+        return not words
+    return any(words[: len(choice)] == choice and fits(words[len(choice) :], slots[1:]) for choice in slots[0])

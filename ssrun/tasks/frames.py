@@ -63,6 +63,3 @@ class Frames(Task):
 
     def source_tokens(self) -> str:
         return ascii_lowercase[: self.labels]
-
-    def target_tokens(self) -> str:
-        return self.source_tokens()

@@ -47,8 +47,7 @@ class StarPath(Task):
     nodes: int = Field(12, ge=7, le=200)
 
     @model_validator(mode="after")
-    def enough_nodes(self) -> Self:
-        """Refuse a star with more nodes than there are names."""
+    def _enough_nodes(self) -> Self:
         needed = self.degree * (self.path_length - 1) + 1
         if self.nodes < needed:
             raise ValueError(f"{self.degree} arms of {self.path_length} nodes need nodes >= {needed}, not {self.nodes}")

@@ -47,7 +47,6 @@ class Range(NamedTuple):
 
 
 def _range(value: Any) -> Any:
-    """`"4..15"` or `[4, 15]` as a Range; anything else is a ValueError that says the form."""
     try:
         low, high = (int(part) for part in (value.split("..") if isinstance(value, str) else value))
     except (TypeError, ValueError):
@@ -72,8 +71,6 @@ class Task(BaseModel):
         defaults: What differs from the defaults of the other sections when this task is trained,
             by dotted path, for example `{"model.attention": "aligned"}`.
         metrics: Names of the metrics that `judge` adds.
-        validation_pairs: Size of the validation set, in pairs.
-        test_pairs: Size of the test set, in pairs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -139,8 +136,8 @@ class Task(BaseModel):
         raise NotImplementedError
 
     def target_tokens(self) -> Sequence[str]:
-        """The real tokens a target can hold, in the vocabulary's order."""
-        raise NotImplementedError
+        """The real tokens a target can hold, in the vocabulary's order: the source's where a task says no others."""
+        return self.source_tokens()
 
     def judge(self, examples: Sequence[Example], outputs: Sequence[Tokens]) -> dict[str, float]:
         """The task's own metrics of these outputs, in %, by the names in `metrics`."""

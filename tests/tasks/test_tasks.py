@@ -91,11 +91,6 @@ def test_targets_have_four_tokens_and_references_differ(task: Task) -> None:
         assert len(set(example.references)) == len(example.references)
 
 
-@every_task
-def test_the_configuration_comes_back_from_json(task: Task) -> None:
-    assert type(task).model_validate_json(task.model_dump_json()) == task
-
-
 @every_judge
 def test_references_are_right_and_damaged_ones_are_not(task: Task) -> None:
     random = Random(13)
@@ -168,10 +163,6 @@ def test_frames_are_corrupted_and_labels_change_as_often_as_said() -> None:
 
 def test_frames_without_corruption_show_the_track() -> None:
     assert all(example.source == example.target for example in drawn(Frames(corruption=0)))
-
-
-def test_frames_aligns_its_attention() -> None:
-    assert Frames.defaults == {"model.attention": "aligned"}
 
 
 # Captions
