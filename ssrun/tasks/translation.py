@@ -37,10 +37,7 @@ class Translation(Task):
 
     def held_out(self, split: Split) -> list[Example]:
         """The first `validation_pairs` or `test_pairs` of the split; no source of theirs is in training."""
-        sizes = {"validation": self.validation_pairs, "test": self.test_pairs}
-        if split not in sizes:
-            raise ValueError(f"no held-out split {split!r}")
-        return list(read(split)[: sizes[split]])
+        return list(read(split)[: self.test_pairs if split == "test" else self.validation_pairs])
 
     def source_tokens(self) -> list[str]:
         """The words of all training pairs, most frequent first; held-out sets have no others."""

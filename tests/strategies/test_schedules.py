@@ -63,6 +63,10 @@ def test_a_schedule_is_its_closed_form_over_the_whole_run(schedule: Schedule, cl
     np.testing.assert_allclose(epsilons(schedule), closed_form, rtol=1e-9, atol=1e-12)
 
 
+def test_the_closed_forms_cover_every_schedule() -> None:
+    assert {type(schedule) for schedule, _ in CLOSED_FORMS} == set(SCHEDULES.values())
+
+
 @every
 def test_epsilon_is_a_probability_at_every_step_and_far_beyond(schedule: Schedule) -> None:
     for steps in (1, 2, N, LATE):
@@ -73,7 +77,6 @@ def test_epsilon_is_a_probability_at_every_step_and_far_beyond(schedule: Schedul
 @pytest.mark.parametrize(
     ("schedule", "expected"),
     [
-        (Constant(value=0.3), 0.3),
         (Linear(end=0.1), 0.1),
         (Exponential(k=0.999999), 0.999999**LATE),
         (Exponential(k=0.9, end=0.05), 0.05),
@@ -81,8 +84,6 @@ def test_epsilon_is_a_probability_at_every_step_and_far_beyond(schedule: Schedul
         (InverseSigmoid(k=100), 0.0),
         (InverseSigmoid(k=1e6), 1e6 / (1e6 + math.exp(10))),
         (InverseSigmoid(k=1e5, end=0.2), 0.2),
-        (Switch(), 0.0),
-        (Cycle(), 1.0),
     ],
     ids=str,
 )
