@@ -4,9 +4,8 @@ After Huszár 2015, "How (not) to Train your Generative Model" (arXiv 1511.05101
 an improper objective. Where epsilon is 0 the fed token says nothing of the target, so the optimum ignores
 what was said so far: the product of the marginals.
 
-- Teacher forcing learns "a word that has not been said yet", so nearly every output is right
-  (`validity`). Its `free_running_loss` is high all the same: its own order is seldom that of the
-  reference.
+- Teacher forcing learns "a word that has not been said yet", so nearly every output is right (`validity`). Its
+  `free_running_loss` is high all the same: its own order is seldom that of the reference.
 - Sampling drifts to the marginals, "any of the words, at every position": the `free_running_loss`
   improves while outputs repeat and forget words, and `validity` collapses.
 """
@@ -30,11 +29,10 @@ MOST_REFERENCES = 120
 class AnyOrder(Task):
     """The source is a few distinct symbols; the target is the same symbols in a random order.
 
-    In the held-out sets the first reference is a random order too, and the losses and errors are measured
-    on it alone. `others` are all the remaining orders where there are at most 120 orders (five symbols;
-    sacrebleu then takes about a second to read the references of 1,000 pairs, and milliseconds to score),
-    so `exact_match` equals `validity`. Longer sources have no others: there `validity` alone tells what
-    is right.
+    In the held-out sets the first reference is a random order too, and the losses and errors are measured on it alone.
+    `others` are all the remaining orders where there are at most 120 orders (five symbols; sacrebleu then takes about a
+    second to read the references of 1,000 pairs, and milliseconds to score), so `exact_match` equals `validity`. Longer
+    sources have no others: there `validity` alone tells what is right.
 
     Attributes:
         symbols: How many symbols, the first letters of the alphabet.

@@ -5,11 +5,10 @@ input, many right outputs, of which training shows one at random.
 
 - Teacher forcing learns the choices (a word order, a synonym, whether to tell the size) as the prefix
   unfolds: what was said settles what may still be said.
-- Sampling feeds the model's own choice while the target goes on with another, so it trains on
-  contradictions. Fed only its own samples the best answer ignores the prefix and mixes descriptions
-  (Huszár 2015, arXiv 1511.05101): Table 1 has BLEU-4 11.2 for always sampling and 28.8 for teacher
-  forcing. A decay that starts with true tokens lies between or, in the paper, above (30.6). `validity`
-  tells a mixture from a description where BLEU cannot.
+- Sampling feeds the model's own choice while the target goes on with another, so it trains on contradictions. Fed only
+  its own samples the best answer ignores the prefix and mixes descriptions (Huszár 2015, arXiv 1511.05101): Table 1 has
+  BLEU-4 11.2 for always sampling and 28.8 for teacher forcing. A decay that starts with true tokens lies between or, in
+  the paper, above (30.6). `validity` tells a mixture from a description where BLEU cannot.
 """
 
 from __future__ import annotations
@@ -52,10 +51,9 @@ class Captions(Task):
     forms ("a X is above a Y", "there is a X above a Y", "above a Y is a X"), with a synonym for each word
     and the sizes told or left out: 432 a scene, equally likely.
 
-    In the held-out sets `target` is one of them at random, and `others` a sample of the rest, fixed by
-    the scene and the target, so that each pair has `references` references. `exact_match` therefore
-    counts fewer than are right; `validity` counts every one. Training pairs have no `others`: nothing
-    reads them there.
+    In the held-out sets `target` is one of them at random, and `others` a sample of the rest, fixed by the scene and
+    the target, so that each pair has `references` references. `exact_match` therefore counts fewer than are right;
+    `validity` counts every one. Training pairs have no `others`: nothing reads them there.
 
     Attributes:
         colours: How many colours.

@@ -1,7 +1,6 @@
 """Path: from the centre of a star to a given tip, where only the first step needs a plan.
 
-The path-star graph of Bachmann and Nagarajan 2024, "The pitfalls of next-token prediction" (arXiv
-2403.06963).
+The path-star graph of Bachmann and Nagarajan 2024, "The pitfalls of next-token prediction" (arXiv 2403.06963).
 
 - Teacher forcing takes the "Clever Hans" shortcut: each later node follows from the true node before it
   by looking up one edge, so nothing but the first step out of the centre teaches to look at the goal. A
