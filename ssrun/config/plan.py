@@ -16,8 +16,10 @@ from ssrun.strategies import SCHEDULES, STRATEGIES, Strategy, parameters, varian
 from ssrun.strategies.schedules import Decay
 from ssrun.tasks import TASKS
 
-SMOKE: Overrides = {"training": {"steps": 20, "evaluate_every": 10, "batch_size": 16}}
-SMOKE_PAIRS = {"validation_pairs": 20, "test_pairs": 50}
+SMOKE: Overrides = {  # tiny runs
+    "task": {"validation_pairs": 20, "test_pairs": 50},
+    "training": {"steps": 20, "evaluate_every": 10, "batch_size": 16},
+}
 JUDGED = ("validity", "bracket_f1")  # metrics that only some tasks have
 
 
@@ -92,7 +94,7 @@ class Plan(Section):
             task_entry,
             entry_sections,  # the strategy's entry: first what it says of the other sections,
             {"strategy": strategy_entry},  # then its own fields
-            *(smoke_layers(task_base) if self.smoke else ()),
+            SMOKE if self.smoke else {},
             fitting(self.overrides, of_run),  # the command line
         ]
         config = resolve(task_base, strategy_base, experiment.seeds[0], layers)
@@ -132,9 +134,3 @@ def fitting(changes: Overrides, of_run: Mapping[str, set[str]]) -> Overrides:
         section: {name: value for name, value in fields.items() if section not in of_run or name in of_run[section]}
         for section, fields in changes.items()
     }
-
-
-def smoke_layers(task: str) -> list[Overrides]:
-    """What makes a run tiny: held-out sets no larger than the task's own, few steps, small batches."""
-    fields = TASKS[task].model_fields
-    return [{"task": {size: min(most, fields[size].default) for size, most in SMOKE_PAIRS.items()}}, SMOKE]

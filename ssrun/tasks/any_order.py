@@ -12,7 +12,6 @@ what was said so far: the product of the marginals.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import permutations
 from math import factorial
 from random import Random
@@ -21,7 +20,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ssrun.tasks.task import Example, Lengths, Range, Split, Task, Tokens, share
+from ssrun.tasks.task import Example, Lengths, Range, Split, Task, Tokens
 
 MOST_REFERENCES = 120
 
@@ -63,7 +62,6 @@ class AnyOrder(Task):
     def source_tokens(self) -> str:
         return ascii_lowercase[: self.symbols]
 
-    def judge(self, examples: Sequence[Example], outputs: Sequence[Tokens]) -> dict[str, float]:
-        """`validity`: the share of outputs that hold each of the source's symbols once."""
-        pairs = zip(examples, outputs, strict=True)
-        return {"validity": share(sorted(output) == sorted(example.source) for example, output in pairs)}
+    def is_right(self, source: Tokens, output: Tokens) -> bool:
+        """Whether the output holds each of the source's symbols once."""
+        return sorted(output) == sorted(source)

@@ -20,7 +20,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ssrun.tasks.task import Example, Split, Task, Tokens, share
+from ssrun.tasks.task import Example, Split, Task, Tokens
 
 Wordings = tuple[Tokens, ...]
 
@@ -91,10 +91,9 @@ class Captions(Task):
         relations = [word for phrases in RELATIONS.values() for phrase in phrases for word in phrase.split()]
         return list(dict.fromkeys(["a", "is", "there", *sizes, *COLOURS[: self.colours], *names, *relations]))
 
-    def judge(self, examples: Sequence[Example], outputs: Sequence[Tokens]) -> dict[str, float]:
-        """`validity`: the share of outputs that describe their scene rightly."""
-        pairs = zip(examples, outputs, strict=True)
-        return {"validity": share(describes(output, example.source) for example, output in pairs)}
+    def is_right(self, source: Tokens, output: Tokens) -> bool:
+        """Whether the output is one of the scene's `descriptions`, found without making them all."""
+        return any(fits(output, wordings(source, turned, form)) for turned in (False, True) for form in FORMS)
 
 
 def wordings(scene: Tokens, turned: bool, form: str) -> list[Wordings]:
@@ -131,11 +130,6 @@ def descriptions(scene: Tokens) -> list[Tokens]:
         for form in FORMS
         for parts in product(*wordings(scene, turned, form))
     ]
-
-
-def describes(output: Tokens, scene: Tokens) -> bool:
-    """Whether the output is one of the scene's `descriptions`, found without making them all."""
-    return any(fits(output, wordings(scene, turned, form)) for turned in (False, True) for form in FORMS)
 
 
 def fits(words: Tokens, slots: Sequence[Wordings]) -> bool:

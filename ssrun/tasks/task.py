@@ -5,7 +5,7 @@ Knows nothing of tensors, models or strategies, and imports no heavy library.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
@@ -140,15 +140,16 @@ class Task(BaseModel):
         return self.source_tokens()
 
     def judge(self, examples: Sequence[Example], outputs: Sequence[Tokens]) -> dict[str, float]:
-        """The task's own metrics of these outputs, in %, by the names in `metrics`."""
-        return {}
+        """The task's own metrics of these outputs, in %, by the names in `metrics`: the share that `is_right`."""
+        if not self.metrics:
+            return {}
+        right = [self.is_right(example.source, output) for example, output in zip(examples, outputs, strict=True)]
+        return {"validity": 100 * sum(right) / len(right)}
+
+    def is_right(self, source: Tokens, output: Tokens) -> bool:
+        """Whether the output is one of the right answers, given as a reference or not."""
+        raise NotImplementedError
 
     def facts(self) -> dict[str, int]:
         """Counts worth reporting with a result (unknown words, pairs left out ...)."""
         return {}
-
-
-def share(right: Iterable[bool]) -> float:
-    """How many of the verdicts are true, in %."""
-    verdicts = list(right)
-    return 100 * sum(verdicts) / len(verdicts)
