@@ -25,9 +25,7 @@ class Claim(Section):
     """What somebody says of the outcome.
 
     Attributes:
-        text: A sentence.
         source: Who says so, or why it should be.
-        metric: A name in METRICS.
         task: A task of the grid, where `order` names none itself.
         order: Strategies with the direction between them: `always-sampling < teacher-forcing`; also a chain
             `a < b < c`, and `strategy @ task` for a comparison across tasks.
@@ -55,6 +53,9 @@ class Claim(Section):
             operands.append(Operand(strategy, task if at else str(self.task)))
         signs: list[Literal["lower", "higher"]] = ["lower" if sign == "<" else "higher" for sign in parts[1::2]]
         return [(left, right, sign) for (left, right), sign in zip(pairwise(operands), signs, strict=True)]
+
+    def operands(self) -> list[Operand]:
+        return [operand for left, right, _ in self.comparisons() for operand in (left, right)]
 
     @model_validator(mode="after")
     def _has_direction(self) -> Self:

@@ -69,19 +69,15 @@ class Experiment(Section):
     """A comparison, whole, as a file says it.
 
     Attributes:
-        name: The file's.
-        question: What it asks, in a sentence.
         tasks: Tasks by name; an entry may have a `base` task and changes to any section.
         strategies: Strategies by name; an entry may have a `base`, changes to the strategy's fields, and to
             the sections other than `task`.
-        seeds: Seeds, the pairs of every comparison.
+        seeds: The pairs of every comparison.
         baseline: The strategy that others are compared with.
         metrics: Columns of the table.
         match: `mean-epsilon` gives every decay the same mean epsilon, `mean_epsilon`, over the run.
         mean_epsilon: Share of true tokens over the run, 0 to 1.
         reach: The loss to reach, for `steps_to_reach` and `seconds_to_reach`.
-        claims: What is claimed.
-        published: Numbers of a publication.
         reading: What to make of the table, printed after it.
         minutes: How long it takes on two cores.
         model: Changes for all runs; likewise training, scoring, task and strategy (these two where a run
@@ -132,16 +128,16 @@ class Experiment(Section):
             raise ValueError(f"{', '.join(sorted(needs_reach))}: say which loss: [reach] metric, value")
         for claim in self.claims:
             where = f"claim {shown_value(claim.text)}"
-            for operand in (operand for left, right, _ in claim.comparisons() for operand in (left, right)):
+            for operand in claim.operands():
                 if operand.strategy not in self.strategies:
                     raise ValueError(f"{where}: {unknown('strategy', operand.strategy, self.strategies)}")
                 if operand.task not in self.tasks:
                     raise ValueError(f"{where}: {unknown('task', operand.task, self.tasks)}")
-        for strategy, values in (self.published.rows if self.published else {}).items():
-            if strategy not in self.strategies:
-                raise ValueError(f"published: {unknown('strategy', strategy, self.strategies)}")
-            if self.published and len(values) != len(self.published.metrics):
-                raise ValueError(
-                    f"published: {strategy} has {len(values)} numbers for {len(self.published.metrics)} metrics"
-                )
+        if self.published:
+            columns = len(self.published.metrics)
+            for strategy, values in self.published.rows.items():
+                if strategy not in self.strategies:
+                    raise ValueError(f"published: {unknown('strategy', strategy, self.strategies)}")
+                if len(values) != columns:
+                    raise ValueError(f"published: {strategy} has {len(values)} numbers for {columns} metrics")
         return self

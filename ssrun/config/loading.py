@@ -81,13 +81,11 @@ def load_plan(
         UsageError: As `load`, or the command line asks for what there is not.
     """
     experiment = load(name)
-    chosen: dict[str, Any] = {}
-    if tasks is not None:
-        chosen["tasks"] = select(experiment.tasks, names_in(tasks), "task", TASKS)
-    if strategies is not None:
-        chosen["strategies"] = select(experiment.strategies, names_in(strategies), "strategy", STRATEGIES)
-    if chosen:
-        chosen |= claimed_of(experiment, **chosen)
+    grid = {
+        "tasks": select(experiment.tasks, tasks, "task", TASKS),
+        "strategies": select(experiment.strategies, strategies, "strategy", STRATEGIES),
+    }
+    chosen: dict[str, Any] = {**grid, **claimed_of(experiment, **grid)}
     if seeds is not None:
         chosen["seeds"] = seeds
     elif smoke:
@@ -95,17 +93,19 @@ def load_plan(
     if metrics is not None:
         chosen["metrics"] = names_in(metrics)
     if baseline is not None:
-        grid = chosen.get("strategies", experiment.strategies)
-        if baseline not in grid:
-            raise UsageError(f"--baseline: {unknown('strategy', baseline, grid)}")
+        if baseline not in grid["strategies"]:
+            raise UsageError(f"--baseline: {unknown('strategy', baseline, grid['strategies'])}")
         chosen["baseline"] = baseline
     where = f"{experiment.name}: "
     narrowed = validated(Experiment, {**dict(experiment), **chosen}, where)
     return validated(Plan, {"experiment": narrowed, "overrides": overrides or {}, "smoke": smoke}, where)
 
 
-def select(entries: Entries, chosen: Sequence[str], kind: str, known: Mapping[str, Any]) -> Entries:
-    """The chosen entries: the experiment's own, or built-in ones by name."""
+def select(entries: Entries, text: str | None, kind: str, known: Mapping[str, Any]) -> Entries:
+    """The entries of a list of names: the experiment's own, or built-in ones; all of its own for None."""
+    if text is None:
+        return entries
+    chosen = names_in(text)
     for name in chosen:
         if name not in entries and name not in known:
             raise UsageError(unknown(kind, name, [*entries, *(other for other in known if other not in entries)]))
@@ -114,20 +114,12 @@ def select(entries: Entries, chosen: Sequence[str], kind: str, known: Mapping[st
     return {name: entries.get(name, {}) for name in chosen}
 
 
-def claimed_of(
-    experiment: Experiment, tasks: Entries | None = None, strategies: Entries | None = None
-) -> dict[str, Any]:
-    """The claims and the published numbers that are on a part of an experiment's grid; None is the whole."""
-    tasks = experiment.tasks if tasks is None else tasks
-    strategies = experiment.strategies if strategies is None else strategies
+def claimed_of(experiment: Experiment, tasks: Entries, strategies: Entries) -> dict[str, Any]:
+    """The claims and the published numbers that are on this part of an experiment's grid."""
     claims = [
         claim
         for claim in experiment.claims
-        if all(
-            operand.strategy in strategies and operand.task in tasks
-            for left, right, _ in claim.comparisons()
-            for operand in (left, right)
-        )
+        if all(operand.strategy in strategies and operand.task in tasks for operand in claim.operands())
     ]
     published = experiment.published
     if published is not None:
@@ -137,7 +129,6 @@ def claimed_of(
 
 
 def names_in(text: str) -> list[str]:
-    """The names of a list with commas."""
     return [name.strip() for name in text.split(",")]
 
 

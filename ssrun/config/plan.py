@@ -16,8 +16,10 @@ from ssrun.strategies import SCHEDULES, STRATEGIES, Strategy, parameters, varian
 from ssrun.strategies.schedules import Decay
 from ssrun.tasks import TASKS
 
-SMOKE: Overrides = {"training": {"steps": 20, "evaluate_every": 10, "batch_size": 16}}
-SMOKE_PAIRS = {"validation_pairs": 20, "test_pairs": 50}
+SMOKE: Overrides = {  # tiny runs
+    "task": {"validation_pairs": 20, "test_pairs": 50},
+    "training": {"steps": 20, "evaluate_every": 10, "batch_size": 16},
+}
 JUDGED = ("validity", "bracket_f1")  # metrics that only some tasks have
 
 
@@ -25,7 +27,7 @@ class Plan(Section):
     """What was asked for.
 
     Attributes:
-        experiment: The part of it that was asked for: its tasks, strategies, seeds, baseline and metrics are chosen.
+        experiment: The part of it that was asked for.
         overrides: Fields by section, from `--set` and its short forms.
         smoke: Whether the runs are tiny versions, for CI.
     """
@@ -42,7 +44,6 @@ class Plan(Section):
 
     @property
     def name(self) -> str:
-        """The experiment's."""
         return self.experiment.name
 
     def runs(self) -> list[RunSpec]:
@@ -86,25 +87,31 @@ class Plan(Section):
         if strategy_base not in STRATEGIES:
             raise UsageError(unknown("strategy", strategy_base, STRATEGIES))
         entry_sections = {name: strategy_entry.pop(name) for name in RUN_SECTIONS if name in strategy_entry}
-        of_run = {"task": task_fields(task_base), "strategy": strategy_fields(strategy_base, strategy_entry)}
+        changed = validated(Strategy, variant(strategy_base, strategy_entry))  # of another schedule, perhaps
+        of_run = {"task": set(TASKS[task_base].model_fields), "strategy": set(parameters(changed))}
         layers: list[Overrides] = [  # from the weakest; below them all: defaults, and the task's own defaults
             fitting({section: getattr(experiment, section) for section in SECTIONS}, of_run),  # of all runs of the file
             task_entry,
             entry_sections,  # the strategy's entry: first what it says of the other sections,
             {"strategy": strategy_entry},  # then its own fields
-            *(smoke_layers(task_base) if self.smoke else ()),
+            SMOKE if self.smoke else {},
             fitting(self.overrides, of_run),  # the command line
         ]
         config = resolve(task_base, strategy_base, experiment.seeds[0], layers)
-        if experiment.match and isinstance(config.strategy.schedule, Decay):  # last: it depends on all of the above
-            return matched(config, experiment.mean_epsilon)
-        return config
+        decay = config.strategy.schedule
+        if not experiment.match or not isinstance(decay, Decay):
+            return config
+        try:  # last: it depends on all of the above
+            schedule = decay.matched(experiment.mean_epsilon, config.training.steps)
+        except ValueError as error:
+            raise UsageError(f"match: {error}") from None
+        return config.model_copy(update={"strategy": config.strategy.model_copy(update={"schedule": schedule})})
 
     def _refuse_unused_fields(self) -> None:
         """Raises UsageError for a field of `task` or `strategy` that no run of the grid has."""
         experiment = self.experiment
         bases = [entry.get("base", name) for name, entry in experiment.tasks.items()]
-        of_tasks = {field for base in bases if base in TASKS for field in task_fields(base)}
+        of_tasks = {field for base in bases if base in TASKS for field in TASKS[base].model_fields}
         of_strategies: set[str] = set()
         for name, entry in experiment.strategies.items():
             base, schedule = entry.get("base", name), entry.get("schedule")
@@ -118,16 +125,6 @@ class Plan(Section):
                     raise UsageError(f"{section}.{field}: {unknown('field', field, known)}")
 
 
-def task_fields(task: str) -> set[str]:
-    """The fields of a task in TASKS."""
-    return set(TASKS[task].model_fields)
-
-
-def strategy_fields(strategy: str, changes: dict[str, Any]) -> set[str]:
-    """The fields of a strategy in STRATEGIES with these changes, of which one may be its schedule."""
-    return set(parameters(validated(Strategy, variant(strategy, changes))))
-
-
 def fitting(changes: Overrides, of_run: Mapping[str, set[str]]) -> Overrides:
     """The changes to fields that a run has, where its fields of that section are known.
 
@@ -137,20 +134,3 @@ def fitting(changes: Overrides, of_run: Mapping[str, set[str]]) -> Overrides:
         section: {name: value for name, value in fields.items() if section not in of_run or name in of_run[section]}
         for section, fields in changes.items()
     }
-
-
-def smoke_layers(task: str) -> list[Overrides]:
-    """What makes a run tiny: held-out sets no larger than the task's own, few steps, small batches."""
-    fields = TASKS[task].model_fields
-    return [{"task": {size: min(most, fields[size].default) for size, most in SMOKE_PAIRS.items()}}, SMOKE]
-
-
-def matched(config: RunConfig, mean_epsilon: float) -> RunConfig:
-    """The configuration with its decay's mean epsilon over the run moved to `mean_epsilon`."""
-    decay = config.strategy.schedule
-    assert isinstance(decay, Decay)  # noqa: S101 - its caller asks
-    try:
-        schedule = decay.matched(mean_epsilon, config.training.steps)
-    except ValueError as error:
-        raise UsageError(f"match: {error}") from None
-    return config.model_copy(update={"strategy": config.strategy.model_copy(update={"schedule": schedule})})

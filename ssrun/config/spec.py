@@ -22,9 +22,6 @@ class RunName(NamedTuple):
     """What a run is called: the names that a comparison gives to its task and strategy, its seed, its id.
 
     Attributes:
-        task: Label of the task.
-        strategy: Label of the strategy.
-        seed: From 0.
         id: The first ten hexadecimal digits of its configuration's sha256.
     """
 
@@ -60,12 +57,8 @@ class RunDocument(Document):
     """`run.json`: a run, as it is kept in its folder and handed to a worker.
 
     Attributes:
-        store: Version.
         run: The configuration's id, whole.
-        task: Label of the task.
-        strategy: Label of the strategy.
         seed: The configuration's, for readers.
-        config: Everything that decides the run's numbers.
     """
 
     store: int = VERSION
@@ -83,31 +76,21 @@ class RunDocument(Document):
 
     @classmethod
     def of(cls, spec: RunSpec) -> RunDocument:
-        """The document of a run."""
         name, config = spec
         return cls(run=config.id, task=name.task, strategy=name.strategy, seed=name.seed, config=config)
 
     @property
     def spec(self) -> RunSpec:
-        """The run."""
         return RunSpec.of(self.task, self.strategy, self.config)
 
 
 def read_run(fields: dict[str, Any], where: Path) -> RunSpec:
-    """The run of a `run.json`'s fields.
-
-    Raises:
-        StoreError: They are no run's, or too new: says the first fault.
-    """
+    """The run of a `run.json`'s fields, or a StoreError as `read_as`."""
     return read_as(where, fields, RunDocument, "remove the run's folder").spec
 
 
 def label(name: object) -> str:
-    """A name that is safe as a folder's.
-
-    Raises:
-        UsageError: It is not.
-    """
+    """The name, if it is safe as a folder's, or a UsageError."""
     if not isinstance(name, str) or not re.fullmatch(LABEL, name):
         raise UsageError(
             f"{ascii(name)[:70]} cannot name a folder: use 1 to 64 letters, digits, '.', '_', '-', the first no sign"

@@ -9,15 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ssrun.errors import UsageError, unknown
-from ssrun.strategies.schedules import (
-    SCHEDULES,
-    Constant,
-    Cycle,
-    Exponential,
-    InverseSigmoid,
-    Linear,
-    Switch,
-)
+from ssrun.strategies.schedules import SCHEDULES, Constant, Cycle, Exponential, InverseSigmoid, Linear, Switch
 from ssrun.strategies.strategy import Strategy, parameters
 
 __all__ = ["SCHEDULES", "STRATEGIES", "Entry", "Strategy", "parameters", "variant"]

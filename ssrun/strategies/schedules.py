@@ -10,14 +10,13 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Stretch = Annotated[float, Field(ge=1e-9, le=1000, allow_inf_nan=False)]  # the longest run has 1e9 steps
 EXACT_STEPS = 200_000  # up to which a mean is taken over every step: a billion would take minutes
-PAPER = "Bengio et al. 2015, section 2.4"
 
 
 class Schedule(BaseModel):
@@ -25,12 +24,10 @@ class Schedule(BaseModel):
 
     Attributes:
         formula: The equation, as `ssrun list strategies` shows it.
-        source: Where it was published.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     formula: ClassVar[str]
-    source: ClassVar[str]
 
     name: str
 
@@ -54,7 +51,6 @@ class Constant(Schedule):
     """epsilon(i) = c: teacher forcing at 1, always sampling at 0."""
 
     formula: ClassVar[str] = "ε(i) = value"
-    source: ClassVar[str] = PAPER
 
     name: Literal["constant"] = "constant"
     value: Share = 1.0
@@ -113,7 +109,6 @@ class Linear(Decay):
     """epsilon(i) = max(end, start - (start - end) i / (over N)); the paper's max(e, k - c i)."""
 
     formula: ClassVar[str] = "ε(i) = max(end, start - (start - end) · i / (over · N))"
-    source: ClassVar[str] = PAPER
     shape: ClassVar[tuple[str, float, float]] = ("over", 1e-3, 1000)
 
     name: Literal["linear"] = "linear"
@@ -154,7 +149,6 @@ class Exponential(HalfLife):
     """
 
     formula: ClassVar[str] = "ε(i) = max(end, start · k^i),  k = 0.5^(1 / (half_at · N))"
-    source: ClassVar[str] = PAPER
 
     name: Literal["exponential"] = "exponential"
     k: float | None = Field(None, gt=0, lt=1, allow_inf_nan=False)
@@ -179,7 +173,6 @@ class InverseSigmoid(HalfLife):
     """
 
     formula: ClassVar[str] = "ε(i) = max(end, start · k / (k + exp(i / k))),  k ln k = half_at · N"
-    source: ClassVar[str] = PAPER
 
     name: Literal["inverse-sigmoid"] = "inverse-sigmoid"
     k: float | None = Field(None, ge=1, le=1e12, allow_inf_nan=False)
@@ -200,10 +193,9 @@ class InverseSigmoid(HalfLife):
 
 
 class Switch(Schedule):
-    """epsilon(i) = 1 before at N, then 0: teacher forcing first, free running after."""
+    """epsilon(i) = 1 before at N, then 0: teacher forcing first, free running after: the decay's ends alone."""
 
     formula: ClassVar[str] = "ε(i) = 1 if i < at · N else 0"
-    source: ClassVar[str] = "a control: the decay's two ends without its middle"
 
     name: Literal["switch"] = "switch"
     at: Share = 0.5
@@ -216,10 +208,9 @@ class Switch(Schedule):
 
 
 class Cycle(Schedule):
-    """epsilon(i) = 1 for the first `duty` of every `period` steps, 0 for the rest."""
+    """epsilon(i) = 1 for the first `duty` of every `period` steps, 0 for the rest: no decay, at the same mean."""
 
     formula: ClassVar[str] = "ε(i) = 1 if i mod period < duty · period else 0"
-    source: ClassVar[str] = "a control: the same mean epsilon as uniform, with no decay"
 
     name: Literal["cycle"] = "cycle"
     period: int = Field(100, ge=1, le=1_000_000_000)
@@ -231,12 +222,7 @@ class Cycle(Schedule):
 
 AnySchedule = Annotated[Constant | Linear | Exponential | InverseSigmoid | Switch | Cycle, Field(discriminator="name")]
 SCHEDULES: dict[str, type[Schedule]] = {
-    "constant": Constant,
-    "linear": Linear,
-    "exponential": Exponential,
-    "inverse-sigmoid": InverseSigmoid,
-    "switch": Switch,
-    "cycle": Cycle,
+    kind.model_fields["name"].default: kind for kind in get_args(get_args(AnySchedule)[0])
 }
 
 

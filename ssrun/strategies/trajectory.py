@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ssrun.strategies.schedules import Decay, Schedule, spread
 
+PARTS = 120
 SAMPLES = 32  # steps of each part of a run, and its borders, that its lowest and highest epsilon are taken over
 
 
@@ -13,17 +14,13 @@ class Trajectory(NamedTuple):
     """A schedule over a run.
 
     Attributes:
-        formula: The schedule's equation.
-        steps: Of the run.
         resolved: `k` and `half_step`, as `Schedule.resolved` gives them.
         half_share: The half point's share of the run.
         width: Steps from the first at or below 90 % of a decay (of the way from its end to its start) to the first
             at or below 10 %; None for what is no decay.
-        first: epsilon at the first step.
-        last: epsilon at the last step.
-        mean_epsilon: The mean share of true tokens.
+        first: epsilon at the first step; `last` at the last.
         mean_own: The mean share of tokens that are not the true ones but the model's own (or random), 1 - mean_epsilon.
-        ranges: Lowest and highest epsilon within each of the equal parts of the run, and at their borders.
+        ranges: Lowest and highest epsilon within each of PARTS equal parts of the run, and at their borders.
     """
 
     formula: str
@@ -38,8 +35,7 @@ class Trajectory(NamedTuple):
     ranges: list[tuple[float, float]]
 
     @classmethod
-    def of(cls, schedule: Schedule, steps: int, parts: int = 120) -> Trajectory:
-        """The trajectory over a run of `steps` steps, from 1, its ranges in `parts` parts."""
+    def of(cls, schedule: Schedule, steps: int) -> Trajectory:
         resolved = schedule.resolved(steps)
         half = resolved.get("half_step")
         mean = schedule.mean(steps)
@@ -53,14 +49,14 @@ class Trajectory(NamedTuple):
             last=schedule(steps - 1, steps),
             mean_epsilon=mean,
             mean_own=1 - mean,
-            ranges=[range_of(schedule, steps, part, parts) for part in range(parts)],
+            ranges=[range_of(schedule, steps, part) for part in range(PARTS)],
         )
 
 
-def range_of(schedule: Schedule, steps: int, part: int, parts: int) -> tuple[float, float]:
-    """The lowest and the highest epsilon in one of equal parts of a run, and at its borders."""
-    first = part * steps // parts
-    last = min((part + 1) * steps // parts, steps - 1)
+def range_of(schedule: Schedule, steps: int, part: int) -> tuple[float, float]:
+    """The lowest and the highest epsilon in one of PARTS equal parts of a run, and at its borders."""
+    first = part * steps // PARTS
+    last = min((part + 1) * steps // PARTS, steps - 1)
     values = [schedule(step, steps) for step in (*spread(first, last + 1, SAMPLES), first, last)]
     return min(values), max(values)
 

@@ -50,19 +50,14 @@ def canonical(document: Any) -> bytes:
     return text.encode()
 
 
-def sealed(document: BaseModel) -> bytes:
-    """A document's canonical bytes, its own digest among the fields."""
-    fields = document.model_dump(mode="json")
-    return canonical({**fields, "digest": digest(canonical(fields))})
-
-
 def write_sealed(path: Path, document: BaseModel) -> None:
-    """Writes a sealed document whole or not at all.
+    """Writes a document's canonical bytes, its own digest among the fields; whole or not at all.
 
     Raises:
         StoreError: It cannot be written.
     """
-    write(path, sealed(document))
+    fields = document.model_dump(mode="json")
+    write(path, canonical({**fields, "digest": digest(canonical(fields))}))
 
 
 def read_sealed(path: Path, kind: type[Kind] | TypeAdapter[Kind], remedy: str, exact: bool = False) -> Kind:

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
 
@@ -111,24 +112,26 @@ def digest(content: bytes) -> str:
 
 
 def digest_of(path: Path) -> str:
-    """A regular file's digest, in little memory however large it is.
+    """A regular file's digest, in little memory however large it is; StoreError as `reading`."""
+    with reading(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[BufferedReader]:
+    """A regular file, open. A refusal of the system is one line that names it.
 
     Raises:
-        StoreError: It is missing, a link, or no regular file.
+        StoreError: It is missing, a link, or no regular file, or cannot be read.
     """
     try:
-        must_be_regular(path)
+        path.lstat()
+        if not path.is_file() or path.is_symlink():
+            raise StoreError(f"{path}: not a regular file: ssrun reads none but its own")
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            yield file
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}") from None
-
-
-def must_be_regular(path: Path) -> None:
-    """Raises StoreError where a path is a link or no regular file, OSError where it is not there."""
-    path.lstat()
-    if not path.is_file() or path.is_symlink():
-        raise StoreError(f"{path}: not a regular file: ssrun reads none but its own")
 
 
 def must_be_no_link(path: Path) -> None:
@@ -138,26 +141,14 @@ def must_be_no_link(path: Path) -> None:
 
 
 def read_bytes(path: Path, limit: int = JSON_LIMIT) -> bytes:
-    """A regular file's content.
-
-    Raises:
-        StoreError: It is missing, a link, no regular file, or larger than `limit` bytes.
-    """
-    try:
-        must_be_regular(path)
-        if (size := path.stat().st_size) > limit:
+    """A regular file's content; StoreError as `reading`, and where it is larger than `limit` bytes."""
+    with reading(path) as file:
+        if (size := os.fstat(file.fileno()).st_size) > limit:
             raise StoreError(f"{path}: {size:,} bytes, more than ssrun ever writes: remove the run's folder")
-        return path.read_bytes()
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror or error}") from None
+        return file.read()
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A strict JSON object.
-
-    Raises:
-        StoreError: It is not there, or not that.
-    """
     return parse_json(path, read_bytes(path))
 
 

@@ -12,10 +12,10 @@ def visible(text: object) -> str:
     return CONTROL.sub(lambda match: ascii(match.group())[1:-1], str(text))
 
 
-def ellipsis(text: object, longest: int, dots: str = "…") -> str:
-    """Visible text, cut to `longest` characters with dots at its end where it is longer."""
+def ellipsis(text: object, longest: int) -> str:
+    """Visible text, cut to `longest` characters with an ellipsis at its end where it is longer."""
     shown = visible(text)
-    return shown if len(shown) <= longest else shown[: longest - len(dots)] + dots
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
 def plural(count: int, noun: str, nouns: str | None = None) -> str:

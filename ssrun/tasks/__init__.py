@@ -11,15 +11,8 @@ from ssrun.tasks.task import HELD_OUT, Example, Split, Task, Tokens
 from ssrun.tasks.translation import Translation
 
 TASKS: dict[str, type[Task]] = {
-    "copy": Copy,
-    "reverse": Reverse,
-    "translation": Translation,
-    "corpus": Corpus,
-    "frames": Frames,
-    "captions": Captions,
-    "parsing": Parsing,
-    "any-order": AnyOrder,
-    "path": StarPath,
+    kind.model_fields["name"].default: kind
+    for kind in (Copy, Reverse, Translation, Corpus, Frames, Captions, Parsing, AnyOrder, StarPath)
 }
 
 __all__ = ["HELD_OUT", "TASKS", "Example", "Split", "Task", "Tokens"]

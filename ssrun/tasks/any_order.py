@@ -4,16 +4,14 @@ After Huszár 2015, "How (not) to Train your Generative Model" (arXiv 1511.05101
 an improper objective. Where epsilon is 0 the fed token says nothing of the target, so the optimum ignores
 what was said so far: the product of the marginals.
 
-- Teacher forcing learns "a word that has not been said yet", so nearly every output is right
-  (`validity`). Its `free_running_loss` is high all the same: its own order is seldom that of the
-  reference.
+- Teacher forcing learns "a word that has not been said yet", so nearly every output is right (`validity`). Its
+  `free_running_loss` is high all the same: its own order is seldom that of the reference.
 - Sampling drifts to the marginals, "any of the words, at every position": the `free_running_loss`
   improves while outputs repeat and forget words, and `validity` collapses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import permutations
 from math import factorial
 from random import Random
@@ -22,7 +20,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ssrun.tasks.task import Example, Lengths, Range, Split, Task, Tokens, share
+from ssrun.tasks.task import Example, Lengths, Range, Split, Task, Tokens
 
 MOST_REFERENCES = 120
 
@@ -30,11 +28,10 @@ MOST_REFERENCES = 120
 class AnyOrder(Task):
     """The source is a few distinct symbols; the target is the same symbols in a random order.
 
-    In the held-out sets the first reference is a random order too, and the losses and errors are measured
-    on it alone. `others` are all the remaining orders where there are at most 120 orders (five symbols;
-    sacrebleu then takes about a second to read the references of 1,000 pairs, and milliseconds to score),
-    so `exact_match` equals `validity`. Longer sources have no others: there `validity` alone tells what
-    is right.
+    In the held-out sets the first reference is a random order too, and the losses and errors are measured on it alone.
+    `others` are all the remaining orders where there are at most 120 orders (five symbols; sacrebleu then takes about a
+    second to read the references of 1,000 pairs, and milliseconds to score), so `exact_match` equals `validity`. Longer
+    sources have no others: there `validity` alone tells what is right.
 
     Attributes:
         symbols: How many symbols, the first letters of the alphabet.
@@ -48,9 +45,10 @@ class AnyOrder(Task):
     length: Lengths = Range(5, 5)
 
     @model_validator(mode="after")
-    def enough_symbols(self) -> Self:
-        """Refuse more distinct symbols than there are, and targets too short for BLEU."""
-        if not 4 <= self.length.low <= self.length.high <= self.symbols:
+    def _enough_symbols(self) -> Self:
+        if (
+            not 4 <= self.length.low <= self.length.high <= self.symbols
+        ):  # targets of fewer than 4 are too short for BLEU
             raise ValueError(f"length must lie within 4..{self.symbols}, the number of symbols")
         return self
 
@@ -64,10 +62,6 @@ class AnyOrder(Task):
     def source_tokens(self) -> str:
         return ascii_lowercase[: self.symbols]
 
-    def target_tokens(self) -> str:
-        return self.source_tokens()
-
-    def judge(self, examples: Sequence[Example], outputs: Sequence[Tokens]) -> dict[str, float]:
-        """`validity`: the share of outputs that hold each of the source's symbols once."""
-        pairs = zip(examples, outputs, strict=True)
-        return {"validity": share(sorted(output) == sorted(example.source) for example, output in pairs)}
+    def is_right(self, source: Tokens, output: Tokens) -> bool:
+        """Whether the output holds each of the source's symbols once."""
+        return sorted(output) == sorted(source)

@@ -18,7 +18,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from ssrun.errors import UsageError
-from ssrun.tasks.task import Example, Split, Task, Tokens
+from ssrun.tasks.task import Example, Split, Task
 
 STEMS: dict[Split, tuple[str, ...]] = {
     "training": ("train", "training"),
@@ -27,7 +27,6 @@ STEMS: dict[Split, tuple[str, ...]] = {
 }
 RESERVED = frozenset({"<pad>", "<bos>", "<eos>"})
 LINE_LIMIT = 1_000_000  # bytes: a longer line is no sentence
-Pairs = tuple[tuple[Tokens, Tokens], ...]
 
 
 class Corpus(Task):
@@ -79,8 +78,8 @@ class Corpus(Task):
         """
         digest = hashlib.sha256()
         for split in STEMS:
-            for source, target in self._pairs(split):
-                digest.update(f"{' '.join(source)}\t{' '.join(target)}\n".encode())
+            for pair in self._pairs(split):
+                digest.update(f"{' '.join(pair.source)}\t{' '.join(pair.target)}\n".encode())
             digest.update(b"\0")
         of_text = digest.hexdigest()
         if self.digest not in ("", of_text):
@@ -94,32 +93,22 @@ class Corpus(Task):
     def training(self) -> list[Example]:
         """The training pairs whose sides are within `maximum_length`."""
         limit = self.maximum_length
-        return [
-            Example(source, target)
-            for source, target in self._pairs("training")
-            if len(source) <= limit and len(target) <= limit
-        ]
+        return [pair for pair in self._pairs("training") if max(len(pair.source), len(pair.target)) <= limit]
 
     def held_out(self, split: Split) -> list[Example]:
-        """The pairs of the split's files, the first `validation_pairs` or `test_pairs` of them."""
         size = self.test_pairs if split == "test" else self.validation_pairs
-        return [Example(source, target) for source, target in self._pairs(split)[:size]]
+        return list(self._pairs(split)[:size])
 
     def source_tokens(self) -> list[str]:
-        """The source words with `minimum_frequency`, most frequent first."""
         return frequent((pair.source for pair in self.training()), self.minimum_frequency)
 
     def target_tokens(self) -> list[str]:
-        """The target words with `minimum_frequency`, most frequent first."""
         return frequent((pair.target for pair in self.training()), self.minimum_frequency)
 
     def facts(self) -> dict[str, int]:
         """Sizes, pairs left out as too long, and words unknown to the vocabulary in each held-out side."""
         training = self.training()
-        facts = {
-            "training_pairs": len(training),
-            "left_out_pairs": len(self._pairs("training")) - len(training),
-        }
+        facts = {"training_pairs": len(training), "left_out_pairs": len(self._pairs("training")) - len(training)}
         for side, tokens in (("source", self.source_tokens()), ("target", self.target_tokens())):
             known = set(tokens)
             facts[f"{side}_vocabulary"] = len(tokens)
@@ -128,7 +117,7 @@ class Corpus(Task):
             facts[f"{side}_unknown_words"] = sum(word not in known for word in test)
         return facts
 
-    def _pairs(self, split: Split) -> Pairs:
+    def _pairs(self, split: Split) -> tuple[Example, ...]:
         return read_split(self.path, split, self.source_language, self.target_language)
 
 
@@ -139,12 +128,8 @@ def frequent(sentences: Any, minimum: int) -> list[str]:
 
 
 @lru_cache(maxsize=8)
-def read_split(folder: str, split: Split, source_language: str, target_language: str) -> Pairs:
-    """The pairs of one split.
-
-    Raises:
-        UsageError: As `Corpus.prepared` says.
-    """
+def read_split(folder: str, split: Split, source_language: str, target_language: str) -> tuple[Example, ...]:
+    """The pairs of one split; UsageError as `Corpus.prepared` says."""
     endings = (source_language, target_language) if source_language else ("tsv",)
     paths = [find(Path(folder), split, ending) for ending in endings]
     sides = [read_lines(path) for path in paths]
@@ -166,16 +151,12 @@ def read_split(folder: str, split: Split, source_language: str, target_language:
                 raise UsageError(f"{path}:{line_number}: {', '.join(sorted(RESERVED))} are reserved: rename the word")
             if any("\t" in word for word in side):
                 raise UsageError(f"{path}:{line_number}: a tab within a line: put spaces between tokens")
-        pairs.append((source, target))
+        pairs.append(Example(source, target))
     return tuple(pairs)
 
 
 def find(folder: Path, split: Split, ending: str) -> Path:
-    """The file of this split and ending.
-
-    Raises:
-        UsageError: There is none, or more than one.
-    """
+    """The one file of this split and ending; UsageError where there is none, or more than one."""
     if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where a name is too long
         raise UsageError(f"{folder}: no such corpus folder: give the folder that holds train.*, valid.* and test.*")
     names = [f"{stem}.{ending}{zipped}" for stem in STEMS[split] for zipped in ("", ".gz")]
@@ -189,11 +170,7 @@ def find(folder: Path, split: Split, ending: str) -> Path:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 text file, plain or gzipped, split on line feeds alone.
-
-    Raises:
-        UsageError: It is not such a file.
-    """
+    """The lines of a UTF-8 text file, plain or gzipped, split on line feeds alone; UsageError where it is none."""
     if not path.is_file():
         raise UsageError(f"{path}:1: not a regular file: give a text file")
     lines: list[str] = []

@@ -1,12 +1,10 @@
 """Frames: label every frame of a noisy track, where the last label is worth more than the frame.
 
-A stand-in for the frame labels of TIMIT in Bengio et al. 2015 (arXiv 1506.03099), section 4.3 and Table
-3. Labels stay for a while, so the previous true label is nearly always the next one, and most frames are
-noise.
+A stand-in for the frame labels of TIMIT in Bengio et al. 2015 (arXiv 1506.03099), section 4.3 and Table 3. Labels stay
+for a while, so the previous true label is nearly always the next one, and most frames are noise.
 
-- Teacher forcing learns to repeat the label it is fed. That is wrong only about as often as labels change
-  (a low `next_step_error`), but when the label is its own the model repeats its first mistake:
-  `decoding_error` collapses.
+- Teacher forcing learns to repeat the label it is fed. That is wrong only about as often as labels change (a low
+  `next_step_error`), but when the label is its own the model repeats its first mistake: `decoding_error` collapses.
 - Sampling makes the fed label as doubtful as the model itself, so the model has to listen to the frames:
   the two errors meet, between those of teacher forcing. Table 3 has 15.0 and 46.0 % for teacher forcing,
   34.6 and 35.8 % for always sampling.
@@ -27,15 +25,13 @@ from ssrun.tasks.task import Example, Lengths, Range, Split, Task
 class Frames(Task):
     """The target is a hidden track of labels, one a frame; the source is the track seen through noise.
 
-    The track is a Markov chain: its first label is uniform, and at each later frame it moves with
-    probability `change` to one of the other labels. A corrupted frame shows a uniformly random label, by
-    chance the true one.
+    The track is a Markov chain: its first label is uniform, and at each later frame it moves with probability `change`
+    to one of the other labels. A corrupted frame shows a uniformly random label, by chance the true one.
 
     Attributes:
         labels: How many labels, the first letters of the alphabet.
         length: Frames of a track, uniformly drawn.
-        change: Probability that a label differs from the one before; labels stay 1 / change frames on
-            average.
+        change: Probability that a label differs from the one before; labels stay 1 / change frames on average.
         corruption: Probability that a frame is corrupted.
     """
 
@@ -63,6 +59,3 @@ class Frames(Task):
 
     def source_tokens(self) -> str:
         return ascii_lowercase[: self.labels]
-
-    def target_tokens(self) -> str:
-        return self.source_tokens()

@@ -1,16 +1,14 @@
 """Parsing: write the tree of a sentence as a sequence of brackets and words.
 
-A stand-in for parsing WSJ in Bengio et al. 2015 (arXiv 1506.03099), section 4.2 and Table 2, after
-Vinyals et al. 2015, "Grammar as a Foreign Language" (arXiv 1412.7449), whose typed brackets `(NP` and
-`)NP` are used here. Theirs has `XX` for the words; here the words stay, so that an output can be checked
-against its sentence.
+A stand-in for parsing WSJ in Bengio et al. 2015 (arXiv 1506.03099), section 4.2 and Table 2, after Vinyals et al. 2015,
+"Grammar as a Foreign Language" (arXiv 1412.7449), whose typed brackets `(NP` and `)NP` are used here. Theirs has `XX`
+for the words; here the words stay, so that an output can be checked against its sentence.
 
 - The tree is a function of the sentence: there is no second right answer for sampling to confuse. What a
   prefix carries is the stack of open brackets, which teacher forcing always gets right and decoding has
   to keep by itself: one bracket forgotten and the rest is no tree.
-- Sampling shows the model its own slips, which should raise `validity` and `bracket_f1` a little (Table
-  2: 86.5 to 88.1) as long as true tokens still show what a tree is; with always sampling the paper got no
-  valid trees.
+- Sampling shows the model its own slips, which should raise `validity` and `bracket_f1` a little (Table 2: 86.5 to
+  88.1) as long as true tokens still show what a tree is; with always sampling the paper got no valid trees.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Path: from the centre of a star to a given tip, where only the first step needs a plan.
 
-The path-star graph of Bachmann and Nagarajan 2024, "The pitfalls of next-token prediction" (arXiv
-2403.06963).
+The path-star graph of Bachmann and Nagarajan 2024, "The pitfalls of next-token prediction" (arXiv 2403.06963).
 
 - Teacher forcing takes the "Clever Hans" shortcut: each later node follows from the true node before it
   by looking up one edge, so nothing but the first step out of the centre teaches to look at the goal. A
@@ -14,14 +13,13 @@ The path-star graph of Bachmann and Nagarajan 2024, "The pitfalls of next-token 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from random import Random
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ssrun.tasks.task import Example, Split, Task, Tokens, share
+from ssrun.tasks.task import Example, Split, Task, Tokens
 
 EDGE_END = "|"
 QUESTION = "/"
@@ -47,8 +45,7 @@ class StarPath(Task):
     nodes: int = Field(12, ge=7, le=200)
 
     @model_validator(mode="after")
-    def enough_nodes(self) -> Self:
-        """Refuse a star with more nodes than there are names."""
+    def _enough_nodes(self) -> Self:
         needed = self.degree * (self.path_length - 1) + 1
         if self.nodes < needed:
             raise ValueError(f"{self.degree} arms of {self.path_length} nodes need nodes >= {needed}, not {self.nodes}")
@@ -69,14 +66,8 @@ class StarPath(Task):
     def target_tokens(self) -> list[str]:
         return [str(node) for node in range(self.nodes)]
 
-    def judge(self, examples: Sequence[Example], outputs: Sequence[Tokens]) -> dict[str, float]:
-        """`validity`: the share of outputs that lead from the centre to the goal along the given edges."""
-        pairs = zip(examples, outputs, strict=True)
-        return {"validity": share(leads(example.source, output) for example, output in pairs)}
-
-
-def leads(source: Tokens, output: Tokens) -> bool:
-    """Whether the output is a path along the source's edges that answers its question."""
-    *graph, _, start, goal = source
-    edges = set(zip(graph[::3], graph[1::3], strict=True))
-    return bool(output) and (output[0], output[-1]) == (start, goal) and edges.issuperset(pairwise(output))
+    def is_right(self, source: Tokens, output: Tokens) -> bool:
+        """Whether the output leads from the centre to the goal along the source's edges."""
+        *graph, _, start, goal = source
+        edges = set(zip(graph[::3], graph[1::3], strict=True))
+        return bool(output) and (output[0], output[-1]) == (start, goal) and edges.issuperset(pairwise(output))

@@ -40,9 +40,6 @@ class SymbolTask(Task):
     def source_tokens(self) -> str:
         return ascii_lowercase[: self.symbols]
 
-    def target_tokens(self) -> str:
-        return self.source_tokens()
-
 
 class Copy(SymbolTask):
     """The target is the source."""

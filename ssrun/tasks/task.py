@@ -5,7 +5,7 @@ Knows nothing of tensors, models or strategies, and imports no heavy library.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
@@ -47,7 +47,6 @@ class Range(NamedTuple):
 
 
 def _range(value: Any) -> Any:
-    """`"4..15"` or `[4, 15]` as a Range; anything else is a ValueError that says the form."""
     try:
         low, high = (int(part) for part in (value.split("..") if isinstance(value, str) else value))
     except (TypeError, ValueError):
@@ -58,9 +57,7 @@ def _range(value: Any) -> Any:
 
 
 Lengths = Annotated[
-    Range,
-    BeforeValidator(_range),
-    PlainSerializer(lambda lengths: f"{lengths[0]}..{lengths[1]}", return_type=str),
+    Range, BeforeValidator(_range), PlainSerializer(lambda lengths: f"{lengths[0]}..{lengths[1]}", return_type=str)
 ]
 
 
@@ -74,8 +71,6 @@ class Task(BaseModel):
         defaults: What differs from the defaults of the other sections when this task is trained,
             by dotted path, for example `{"model.attention": "aligned"}`.
         metrics: Names of the metrics that `judge` adds.
-        validation_pairs: Size of the validation set, in pairs.
-        test_pairs: Size of the test set, in pairs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -141,19 +136,20 @@ class Task(BaseModel):
         raise NotImplementedError
 
     def target_tokens(self) -> Sequence[str]:
-        """The real tokens a target can hold, in the vocabulary's order."""
-        raise NotImplementedError
+        """The real tokens a target can hold, in the vocabulary's order: the source's where a task says no others."""
+        return self.source_tokens()
 
     def judge(self, examples: Sequence[Example], outputs: Sequence[Tokens]) -> dict[str, float]:
-        """The task's own metrics of these outputs, in %, by the names in `metrics`."""
-        return {}
+        """The task's own metrics of these outputs, in %, by the names in `metrics`: the share that `is_right`."""
+        if not self.metrics:
+            return {}
+        right = [self.is_right(example.source, output) for example, output in zip(examples, outputs, strict=True)]
+        return {"validity": 100 * sum(right) / len(right)}
+
+    def is_right(self, source: Tokens, output: Tokens) -> bool:
+        """Whether the output is one of the right answers, given as a reference or not."""
+        raise NotImplementedError
 
     def facts(self) -> dict[str, int]:
         """Counts worth reporting with a result (unknown words, pairs left out ...)."""
         return {}
-
-
-def share(right: Iterable[bool]) -> float:
-    """How many of the verdicts are true, in %."""
-    verdicts = list(right)
-    return 100 * sum(verdicts) / len(verdicts)

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from ssrun.errors import UsageError
-from ssrun.tasks.corpus import Pairs, frequent, read_split
+from ssrun.tasks.corpus import frequent, read_split
 from ssrun.tasks.task import Example, Split, Task
 
 FOLDERS = (
@@ -33,26 +33,21 @@ class Translation(Task):
     test_pairs: int = Field(1000, ge=1, le=1000)
 
     def training(self) -> list[Example]:
-        """The first `pairs` training pairs."""
-        return [Example(source, target) for source, target in read("training")[: self.pairs]]
+        return list(read("training")[: self.pairs])
 
     def held_out(self, split: Split) -> list[Example]:
         """The first `validation_pairs` or `test_pairs` of the split; no source of theirs is in training."""
-        sizes = {"validation": self.validation_pairs, "test": self.test_pairs}
-        if split not in sizes:
-            raise ValueError(f"no held-out split {split!r}")
-        return [Example(source, target) for source, target in read(split)[: sizes[split]]]
+        return list(read(split)[: self.test_pairs if split == "test" else self.validation_pairs])
 
     def source_tokens(self) -> list[str]:
-        """The English words of all training pairs, most frequent first; held-out sets have no others."""
-        return frequent((source for source, _ in read("training")), 1)
+        """The words of all training pairs, most frequent first; held-out sets have no others."""
+        return frequent((pair.source for pair in read("training")), 1)
 
     def target_tokens(self) -> list[str]:
-        """The French words of all training pairs, most frequent first; held-out sets have no others."""
-        return frequent((target for _, target in read("training")), 1)
+        return frequent((pair.target for pair in read("training")), 1)
 
 
-def read(split: Split) -> Pairs:
+def read(split: Split) -> tuple[Example, ...]:
     """All pairs of a split, from the files that lie with this code (`read_split` keeps them in memory).
 
     Raises:

@@ -21,20 +21,11 @@ def test_a_file_of_the_users_own_is_the_grid_that_it_says(own: Path) -> None:
     assert [run.name[:3] for run in runs] == [
         (task, strategy, seed) for seed in (3, 4, 5) for task in ("short", "long") for strategy in ("late", "early")
     ]
-    configs = {run.name[:2]: run.config for run in runs}
-    assert {key: (c.task.name, c.model.hidden, c.training.steps) for key, c in configs.items()} == {
-        ("short", "late"): ("reverse", configs["short", "late"].model.hidden, 30),
-        ("short", "early"): ("reverse", configs["short", "late"].model.hidden, 30),
-        ("long", "late"): ("copy", 12, 40),
-        ("long", "early"): ("copy", 12, 40),
-    }
-    assert {key: c.strategy.schedule.model_dump()["half_at"] for key, c in configs.items()} == {
-        ("short", "late"): 0.8, ("short", "early"): 0.2, ("long", "late"): 0.8, ("long", "early"): 0.2,
-    }  # fmt: skip
-    assert {(strategy, c.strategy.coin) for (_, strategy), c in configs.items()} == {
-        ("late", "token"), ("early", "sequence"),
-    }  # fmt: skip
-    assert {c.model.embedding for c in configs.values()} == {8}
+    for name, config in runs:
+        sizes = (config.task.name, config.model.embedding, config.model.hidden, config.training.steps)
+        assert sizes == {"short": ("reverse", 8, 64, 30), "long": ("copy", 8, 12, 40)}[name.task]
+        half_at = config.strategy.schedule.model_dump()["half_at"]
+        assert (half_at, config.strategy.coin) == {"late": (0.8, "token"), "early": (0.2, "sequence")}[name.strategy]
 
 
 def test_every_run_of_a_grid_has_an_id_of_its_own_and_a_folder_of_its_own(own: Path) -> None:
@@ -81,9 +72,8 @@ def test_smoke_shrinks_what_the_experiment_says_and_the_command_line_is_stronger
     assert {(c.config.training.steps, c.config.task.test_pairs) for c in plain} == {(20, 50)}
     assert len(plain) == 2
     overrides = {"training": {"steps": 4}, "task": {"test_pairs": 9}}
-    told = load_plan(
-        "default", tasks="reverse", strategies="linear", seeds="0..3", smoke=True, overrides=overrides
-    ).runs()
+    grid = {"tasks": "reverse", "strategies": "linear", "seeds": "0..3"}
+    told = load_plan("default", **grid, smoke=True, overrides=overrides).runs()
     assert {(c.config.training.steps, c.config.task.test_pairs) for c in told} == {(4, 9)}
     assert len(told) == 4
 

@@ -33,7 +33,7 @@ OTHER = {  # another value for each field of the sections that every run has
 OF_SCHEDULES = {
     "value": 0.25,
     "start": 0.75,
-    "end": 0.125,
+    "end": 0.625,
     "over": 0.5,
     "k": {"exponential": 0.99, "inverse-sigmoid": 40.0},
     "half_at": 0.25,
@@ -41,6 +41,10 @@ OF_SCHEDULES = {
     "period": 10,
     "duty": 0.25,
 }
+
+
+def epsilons(config: RunConfig) -> list[float]:
+    return [config.strategy.schedule(step, config.training.steps) for step in range(config.training.steps)]
 
 
 @pytest.fixture
@@ -126,6 +130,8 @@ def test_set_reaches_every_field_of_every_strategy(strategy: str) -> None:
             other = other[plain.strategy.schedule.name]
         config = resolve("reverse", strategy, 0, [parse_settings([f"strategy.{field}={other}"])])
         assert value_of(config, f"strategy.{field}") == other != now
+        if field not in ("coin", "feed"):
+            assert epsilons(config) != epsilons(plain), field
         assert config.id != plain.id
 
 
@@ -194,6 +200,7 @@ def test_where_a_corpus_lies_is_no_part_of_the_id_and_its_text_is(tmp_path: Path
         ("task.name=copy", "task.name: name the task itself: --task NAME"),
         ("strategy.k=0.5", "strategy.k = 0.5: input should be greater than or equal to 1"),
         ("strategy.coin=tokn", "strategy.coin = 'tokn': input should be 'token', 'sequence' or 'batch'"),
+        ("strategy.feed=greedy", "strategy.feed = 'greedy': input should be 'sample', 'argmax' or 'uniform-token'"),
         ("strategy.start=2", "strategy.start = 2: input should be less than or equal to 1"),
         ("strategy.schedule=liner", "unknown schedule 'liner': did you mean 'linear'? "),
         (f"model.hidden={'9' * 5000}", "model.hidden = "),

@@ -39,10 +39,7 @@ def test_a_run_comes_back_from_its_document() -> None:
         (lambda fields: fields.update(seed=8), "the configuration does not match its id; remove the run's folder"),
         (lambda fields: fields.update(run="0" * 64), "the configuration does not match its id"),
         (lambda fields: fields["config"]["model"].update(hidden=65), "the configuration does not match its id"),
-        (
-            lambda fields: fields["config"]["model"].update(hidden=0),
-            "'config.model.hidden': .*greater than or equal",
-        ),
+        (lambda fields: fields["config"]["model"].update(hidden=0), "'config.model.hidden': .*greater than or equal"),
         (lambda fields: fields["config"].update(more=1), "'config.more': Extra inputs"),
         (lambda fields: fields.update(store=2), "written by a newer ssrun"),
     ],

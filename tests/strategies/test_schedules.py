@@ -65,7 +65,6 @@ def test_a_schedule_is_its_closed_form_over_the_whole_run(schedule: Schedule, cl
 
 def test_the_closed_forms_cover_every_schedule() -> None:
     assert {type(schedule) for schedule, _ in CLOSED_FORMS} == set(SCHEDULES.values())
-    assert [kind.model_fields["name"].default for kind in SCHEDULES.values()] == list(SCHEDULES)
 
 
 @every
@@ -75,16 +74,9 @@ def test_epsilon_is_a_probability_at_every_step_and_far_beyond(schedule: Schedul
             assert 0 <= schedule(step, steps) <= 1
 
 
-@every
-def test_a_decay_never_rises(schedule: Schedule) -> None:
-    if not isinstance(schedule, Cycle):
-        assert (np.diff(epsilons(schedule)) <= 0).all()
-
-
 @pytest.mark.parametrize(
     ("schedule", "expected"),
     [
-        (Constant(value=0.3), 0.3),
         (Linear(end=0.1), 0.1),
         (Exponential(k=0.999999), 0.999999**LATE),
         (Exponential(k=0.9, end=0.05), 0.05),
@@ -92,8 +84,6 @@ def test_a_decay_never_rises(schedule: Schedule) -> None:
         (InverseSigmoid(k=100), 0.0),
         (InverseSigmoid(k=1e6), 1e6 / (1e6 + math.exp(10))),
         (InverseSigmoid(k=1e5, end=0.2), 0.2),
-        (Switch(), 0.0),
-        (Cycle(), 1.0),
     ],
     ids=str,
 )
@@ -116,46 +106,9 @@ def test_the_k_of_half_at_is_the_papers(half_at: float) -> None:
     assert InverseSigmoid(half_at=half_at).resolved(N) == pytest.approx({"k": k_of(half_at), "half_step": half_at * N})
     k = 0.5 ** (1 / (half_at * N))
     assert Exponential(half_at=half_at).resolved(N) == pytest.approx({"k": k, "half_step": half_at * N})
-
-
-def test_a_k_that_is_given_is_the_k_that_is_resolved() -> None:
-    assert InverseSigmoid(k=77).resolved(N) == pytest.approx({"k": 77, "half_step": 77 * math.log(77)})
-    assert Exponential(k=0.99).resolved(N) == pytest.approx({"k": 0.99, "half_step": math.log(0.5) / math.log(0.99)})
-
-
-@pytest.mark.parametrize("kind", [Exponential, InverseSigmoid, Linear])
-def test_half_at_keeps_the_shape_when_the_number_of_steps_changes(kind: type[Schedule]) -> None:
-    if kind is InverseSigmoid:  # whose shape sharpens slowly with N: the half point stays
-        assert kind()(500, 1000) == pytest.approx(kind()(50_000, 100_000))
-    else:
-        assert epsilons(kind(), 1000)[::10] == pytest.approx(epsilons(kind(), 100_000)[::1000])
-
-
-@pytest.mark.parametrize("k", [20, 100, 1000])
-def test_the_inverse_sigmoid_falls_from_90_to_10_percent_within_4_39_k(k: int) -> None:
-    fine = np.arange(0, 20 * k, k / 1000)
-    epsilon = np.array([InverseSigmoid(k=k)(step, N) for step in fine])
-    width = k / 1000 * ((epsilon <= 0.9) & (epsilon >= 0.1)).sum()
-    assert width / k == pytest.approx(2 * math.log(9), rel=0.01)
-    assert 2 * math.log(9) == pytest.approx(4.39, abs=0.005)
-
-
-def test_the_inverse_sigmoid_starts_at_k_over_k_plus_one() -> None:
-    assert [InverseSigmoid(k=k)(0, N) for k in (1, 9, 99)] == pytest.approx([0.5, 0.9, 0.99])
-
-
-@pytest.mark.parametrize("kind", [Linear, Exponential, InverseSigmoid])
-def test_start_and_end_are_where_a_decay_starts_and_ends(kind: type[Schedule]) -> None:
-    schedule = kind(start=0.8, end=0.3)
-    assert schedule(0, N) == pytest.approx(0.8, rel=0.02)
-    assert schedule(100 * N, N) == 0.3
-    assert min(epsilons(schedule)) >= 0.3
-
-
-def test_the_clock_is_the_step_and_does_not_restart() -> None:
-    long = epsilons(InverseSigmoid())
-    assert len(set(long)) == N, "no value comes twice, so no epoch starts the decay again"
-    assert (np.diff(long) < 0).all()
+    for decay in (InverseSigmoid(half_at=half_at), Exponential(half_at=half_at)):
+        resolved = decay.resolved(N)
+        assert type(decay)(k=resolved["k"]).resolved(N) == pytest.approx(resolved)
 
 
 # What is refused

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssrun.errors import StoreError
-from ssrun.system.documents import Count, Document, Number, canonical, read_sealed, sealed, write_sealed
+from ssrun.system.documents import Count, Document, Number, canonical, read_sealed, write_sealed
 from ssrun.system.files import digest
 from tests.support.damage import flip, reseal
 
@@ -82,12 +82,8 @@ def test_a_document_of_another_kind_is_refused_though_its_digest_is_right(
 
 def test_another_spelling_of_the_same_document_is_damage_where_the_bytes_count(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    path.write_bytes(sealed(Sample(count=2, number=0.5)).replace(b":", b": "))
+    write_sealed(path, Sample(count=2, number=0.5))
+    path.write_bytes(path.read_bytes().replace(b":", b": "))
     assert read_sealed(path, Sample, "again").count == 2
     with pytest.raises(StoreError, match="digest does not match; again"):
         read_sealed(path, Sample, "again", exact=True)
-
-
-def test_no_number_that_is_none_is_ever_written() -> None:
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        canonical({"loss": float("nan")})

@@ -120,11 +120,9 @@ def test_words_are_ordered_by_frequency_then_by_alphabet() -> None:
 
 def test_a_corpus_that_has_changed_is_another_configuration(tmp_path: Path) -> None:
     folder = write(tmp_path / "corpus")
-    old = resolve(
-        "corpus", "linear", 0, [{"task": {"path": str(folder), "source_language": "de", "target_language": "en"}}]
-    )
+    digest = corpus(folder).digest
     with pytest.raises(UsageError, match="the corpus has changed since this run: put back the old text"):
-        corpus(write(tmp_path / "new", {**PAIRS, "test": [("x", "y")]}), digest=old.task.digest)  # type: ignore[attr-defined]
+        corpus(write(tmp_path / "new", {**PAIRS, "test": [("x", "y")]}), digest=digest)
 
 
 def damaged(folder: Path, name: str, change: Callable[[bytes], bytes]) -> None:
@@ -172,9 +170,7 @@ def test_a_tsv_line_that_is_no_pair_is_refused(tmp_path: Path, line: str, messag
 
 def test_what_is_missing_is_named_with_the_remedy(tmp_path: Path) -> None:
     folder = write(tmp_path / "corpus")
-    with pytest.raises(
-        UsageError, match=r"train\.tsv: no such file: .*\(or give --source-language and --target-language\)"
-    ):
+    with pytest.raises(UsageError, match=r"train\.tsv: no such file: .*\(or give --source-language and --target"):
         corpus(folder, "tsv")
     with pytest.raises(UsageError, match=r"nowhere: no such corpus folder: give the folder that holds"):
         corpus(tmp_path / "nowhere")
@@ -190,10 +186,8 @@ def test_two_files_of_one_split_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_gzip_or_cut_off_is_refused(tmp_path: Path) -> None:
-    for number, change in enumerate(
-        (lambda data: b"not gzip\n", lambda data: data[:-9], lambda data: data[:20] + b"x")
-    ):
-        folder = write(tmp_path / str(number), zipped=True)
+    for change in (lambda data: b"not gzip\n", lambda data: data[:-9], lambda data: data[:20] + b"x"):
+        folder = write(tmp_path / "corpus", zipped=True)
         damaged(folder, "train.de.gz", change)
         with pytest.raises(UsageError, match=r"train\.de\.gz:\d+: cannot be read \(.*\): check the file"):
             corpus(folder)
@@ -212,18 +206,9 @@ def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
     [
         ({}, "task: task corpus needs a folder: --corpus DIR"),
         ({"path": "x", "source_language": "de"}, "task: give both --source-language and --target-language"),
-        (
-            {"path": "x", "source_language": "de", "target_language": "de"},
-            "task: source and target language are both 'de'",
-        ),
-        (
-            {"path": "x", "source_language": "../de", "target_language": "en"},
-            r"task.source_language = '../de': string should",
-        ),
-        (
-            {"path": "x", "minimum_frequency": 0},
-            "task.minimum_frequency = 0: input should be greater than or equal to 1",
-        ),
+        ({"path": "x", "source_language": "de", "target_language": "de"}, "task: source and target language are both"),
+        ({"path": "x", "source_language": "../de"}, "task.source_language = '../de': string should"),
+        ({"path": "x", "minimum_frequency": 0}, "task.minimum_frequency = 0: input should be greater than or equal"),
     ],
 )
 def test_fields_that_make_no_sense_are_refused(fields: dict[str, Any], message: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from itertools import pairwise, permutations, product
+from itertools import pairwise, permutations
 from math import sqrt
 from random import Random
 
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from ssrun.errors import UsageError
 from ssrun.tasks.any_order import AnyOrder
-from ssrun.tasks.captions import Captions, describes, descriptions
+from ssrun.tasks.captions import Captions, descriptions
 from ssrun.tasks.frames import Frames
 from ssrun.tasks.parsing import BEINGS, CLOTHES, DETERMINERS, TOOLS, VERBS, Parsing, brackets, leaves
 from ssrun.tasks.star_path import StarPath
@@ -41,10 +41,6 @@ def held_out(task: Task) -> tuple[list[Example], list[Example]]:
 
 def tokens(text: str) -> Tokens:
     return tuple(text.split())
-
-
-def validity(task: Task, example: Example, output: Tokens) -> bool:
-    return task.judge([example], [output])["validity"] == 100
 
 
 def within(count: int, trials: int, probability: float) -> bool:
@@ -80,8 +76,7 @@ def test_held_out_sets_are_fixed_distinct_and_disjoint(task: Task) -> None:
     assert (len(validation), len(test)) == (200, 1000)
     assert len({example.source for example in validation + test}) == 1200
     again = type(task)(name=task.name)
-    assert again.held_out("validation") == validation
-    assert again.held_out("test") == test
+    assert (again.held_out("validation"), again.held_out("test")) == (validation, test)
 
 
 @every_task
@@ -89,11 +84,6 @@ def test_targets_have_four_tokens_and_references_differ(task: Task) -> None:
     for example in drawn(task) + held_out(task)[1]:
         assert min(map(len, example.references)) >= 4
         assert len(set(example.references)) == len(example.references)
-
-
-@every_task
-def test_the_configuration_comes_back_from_json(task: Task) -> None:
-    assert type(task).model_validate_json(task.model_dump_json()) == task
 
 
 @every_judge
@@ -106,13 +96,9 @@ def test_references_are_right_and_damaged_ones_are_not(task: Task) -> None:
         assert task.judge(examples, answers)["validity"] == 100
         places = [random.randrange(len(answer)) for answer in answers]
         doubled = [answer[:k] + answer[k:][:1] + answer[k:] for answer, k in zip(answers, places, strict=True)]
-        damages = (
-            doubled,
-            [answer[:-1] for answer in answers],
-            [answer[::-1][1:] for answer in answers],
-            [()] * len(answers),
-        )
-        for damaged in damages:
+        cut = [answer[:-1] for answer in answers]
+        turned = [answer[::-1][1:] for answer in answers]
+        for damaged in (doubled, cut, turned, [()] * len(answers)):
             assert task.judge(examples, damaged)["validity"] == 0
 
 
@@ -166,36 +152,34 @@ def test_frames_are_corrupted_and_labels_change_as_often_as_said() -> None:
     assert {len(example.target) for example in examples} == set(range(task.length.low, task.length.high + 1))
 
 
-def test_frames_without_corruption_show_the_track() -> None:
-    assert all(example.source == example.target for example in drawn(Frames(corruption=0)))
-
-
-def test_frames_aligns_its_attention() -> None:
-    assert Frames.defaults == {"model.attention": "aligned"}
-
-
 # Captions
 
-SCENES = [
-    ("big", "red", "ball", "above", "small", "blue", "cube"),
-    ("big", "red", "ball", "left", "small", "red", "ball"),
-    ("small", "blue", "cube", "right", "small", "blue", "cube"),
-]
 
-
-@pytest.mark.parametrize("scene", SCENES)
-def test_a_scene_is_described_by_its_descriptions_and_by_no_others(scene: Tokens) -> None:
-    right = set(descriptions(scene))
-    assert len(right) == 432
-    things = list(product(("big", "small"), ("red", "blue"), ("ball", "cube")))
-    for first, relation, second in product(things, ("above", "below", "left", "right"), things):
-        for output in descriptions((*first, relation, *second)):
-            assert describes(output, scene) == (output in right)
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("a big red ball is above a small blue cube", True),
+        ("there is a red sphere over a little blue box", True),
+        ("over a blue cube is a large red ball", True),
+        ("a blue cube is under a red ball", True),
+        ("under a red ball is a blue cube", True),
+        ("a red ball is below a blue cube", False),
+        ("a blue cube is above a red ball", False),
+        ("above a red ball is a blue cube", False),
+        ("a small red ball is above a blue cube", False),
+        ("a red cube is above a blue ball", False),
+        ("there is a red ball above a blue", False),
+        ("a red ball is above a blue cube cube", False),
+    ],
+)
+def test_a_description_is_right_where_the_scene_is_so(text: str, right: bool) -> None:
+    assert Captions().is_right(("big", "red", "ball", "above", "small", "blue", "cube"), tokens(text)) == right
 
 
 def test_no_edit_of_one_word_fools_the_checker() -> None:
-    scene = SCENES[1]
+    scene = ("big", "red", "ball", "left", "small", "red", "ball")
     right = set(descriptions(scene))
+    assert len(right) == 432
     words = Captions(colours=2, shapes=2).target_tokens()
     edited = set()
     for output in right:
@@ -204,7 +188,7 @@ def test_no_edit_of_one_word_fools_the_checker() -> None:
             edited.add(before + after[1:])
             edited.add(before + after[1:2] + after[:1] + after[2:])
             edited.update((*before, word, *rest) for word in words for rest in (after, after[1:]))
-    accepted = {output for output in edited if describes(output, scene)}
+    accepted = {output for output in edited if Captions().is_right(scene, output)}
     assert accepted == edited & right
     assert len(edited) > 100_000
 
@@ -312,8 +296,8 @@ def test_an_order_is_right_and_a_repetition_is_wrong(seed: int, length: int) -> 
     example = task.draw(Random(seed), "test")
     assert len(set(example.source)) == length
     assert len(example.references) == {4: 24, 5: 120}.get(length, 1)
-    assert validity(task, example, example.source[::-1])
-    assert not validity(task, example, (*example.source[:-1], example.source[0]))
+    assert task.is_right(example.source, example.source[::-1])
+    assert not task.is_right(example.source, (*example.source[:-1], example.source[0]))
 
 
 @pytest.mark.parametrize("length", ["3..5", "5..13"])
@@ -345,10 +329,9 @@ def test_a_path_follows_the_edges_of_a_star(seed: int, degree: int, path_length:
 def test_a_path_of_another_arm_or_with_a_leap_is_wrong() -> None:
     task = StarPath()
     source = tokens("1 2 | 2 3 | 3 4 | 4 5 | 1 6 | 6 7 | 7 8 | 8 9 | / 1 5")
-    example = Example(source, tuple("12345"))
-    assert validity(task, example, tuple("12345"))
+    assert task.is_right(source, tuple("12345"))
     for wrong in ("16789", "12346", "1235", "2345", "13245", "1", "167895"):
-        assert not validity(task, example, tuple(wrong))
+        assert not task.is_right(source, tuple(wrong))
 
 
 def test_a_star_needs_enough_names() -> None:
