@@ -105,23 +105,12 @@ class Totals(Document):
     def with_new_window(self, metrics_bytes: int) -> Self:
         """After an evaluation, which made the file of evaluations this long."""
         return self.model_copy(
-            update={
-                "window_counts": NO_COUNTS,
-                "window_loss": 0.0,
-                "window_steps": 0,
-                "metrics_bytes": metrics_bytes,
-            }
+            update={"window_counts": NO_COUNTS, "window_loss": 0.0, "window_steps": 0, "metrics_bytes": metrics_bytes}
         )
 
 
 AT_THE_START = Totals(
-    step=0,
-    run_counts=NO_COUNTS,
-    window_counts=NO_COUNTS,
-    window_loss=0.0,
-    window_steps=0,
-    seconds=0.0,
-    metrics_bytes=0,
+    step=0, run_counts=NO_COUNTS, window_counts=NO_COUNTS, window_loss=0.0, window_steps=0, seconds=0.0, metrics_bytes=0
 )
 
 

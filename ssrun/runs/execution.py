@@ -143,12 +143,7 @@ def is_due(totals: Totals, config: RunConfig) -> bool:
 
 
 def evaluate(
-    config: RunConfig,
-    folder: RunFolder,
-    parts: Prepared,
-    validation: Sequence[Example],
-    totals: Totals,
-    start: float,
+    config: RunConfig, folder: RunFolder, parts: Prepared, validation: Sequence[Example], totals: Totals, start: float
 ) -> tuple[Evaluation, Totals]:
     """Scores the validation set and adds a line to the evaluations; a torn one is cut off on resuming.
 

@@ -118,11 +118,7 @@ class Seq2Seq(nn.Module):
     """
 
     def __init__(
-        self,
-        config: ModelConfig,
-        source_size: int,
-        target_size: int,
-        generator: torch.Generator | None = None,
+        self, config: ModelConfig, source_size: int, target_size: int, generator: torch.Generator | None = None
     ) -> None:
         super().__init__()
         self.config = config
