@@ -34,22 +34,13 @@ class Engine(Protocol):
     def __call__(self, runs: Sequence[RunSpec], results: Path, options: Options) -> Iterator[Update]:
         """Tells what happens, and of every run at last `Finished` or `Failed`, noted in its folder as well.
 
-        Args:
-            runs: What to do.
-            results: The folder of results that is to hold them.
-            options: How.
-
         Raises:
             Interrupted: A signal came; every run has stopped, its checkpoint written.
         """
 
 
 def load_engine(name: str) -> Engine:
-    """The engine of this name; what it needs is imported only now.
-
-    Raises:
-        UsageError: There is none.
-    """
+    """The engine of this name, UsageError where there is none; what it needs is imported only now."""
     if name not in ENGINES:
         raise UsageError(unknown("engine", name, ENGINES))
     engine: Engine = import_module(ENGINES[name]).run

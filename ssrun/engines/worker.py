@@ -26,7 +26,6 @@ GRACE = 3.0  # seconds from the parent's end to the worker's
 
 
 def main() -> None:
-    """Works until stdin ends."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)  # whatever a library prints goes to stderr
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -55,7 +54,6 @@ def watch(stdin: TextIO, jobs: queue.SimpleQueue[str | None]) -> None:
 
 
 def tell(out: TextIO, event: Event) -> None:
-    """One event to the parent."""
     out.write(event.model_dump_json() + "\n")
     out.flush()
 

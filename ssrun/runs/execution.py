@@ -58,11 +58,11 @@ def prepare(config: RunConfig) -> Prepared:
 def execute(run: RunSpec, folder: RunFolder, checkpoint_every: int | None = None) -> Iterator[Event]:
     """Brings a run to its end, from its last checkpoint where there is one, and tells how it goes.
 
-    A complete run is left as it is.
+    The folder is locked as long as this goes on; a complete run is left as it is.
 
     Args:
         run: What to do.
-        folder: Where it lies; it is locked as long as this goes on.
+        folder: Where it lies.
         checkpoint_every: Steps between checkpoints; None for a few a run, 0 for none.
 
     Raises:
@@ -131,7 +131,6 @@ def resume(
 def keep(
     folder: RunFolder, config: RunConfig, model: Seq2Seq, optimiser: torch.optim.Adam, totals: Totals, start: float
 ) -> None:
-    """Writes a checkpoint."""
     totals = totals.model_copy(update={"seconds": time.monotonic() - start})
     checkpoints.save_checkpoint(folder, config.id, model, optimiser, totals)
 
@@ -147,13 +146,7 @@ def evaluate(
 ) -> tuple[Evaluation, Totals]:
     """Scores the validation set and adds a line to the evaluations; a torn one is cut off on resuming.
 
-    Args:
-        config: The run's.
-        folder: The run's.
-        parts: The model, and what it speaks.
-        validation: What is scored.
-        totals: Up to the last step.
-        start: When work on the run began, on the monotonic clock, had it gone on without a break.
+    Work on the run began at `start` on the monotonic clock, had it gone on without a break.
 
     Returns:
         The evaluation, and the totals with a new window.
@@ -178,14 +171,12 @@ def evaluate(
 
 
 def must_be_finite(scores: Scores, totals: Totals) -> None:
-    """Raises Diverged where an evaluation finds a loss that is no number."""
     for value in scores.values.values():
         if not math.isfinite(value):
             raise Diverged(totals.step, value)
 
 
 def outcome(run: RunSpec, totals: Totals, start: float) -> Outcome:
-    """What every result begins with."""
     steps, schedule = run.config.training.steps, run.config.strategy.schedule
     return Outcome(
         run=run.config.id,

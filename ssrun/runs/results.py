@@ -32,7 +32,6 @@ def claim_results(results: Path) -> None:
 
 
 def is_marked(results: Path) -> bool:
-    """Whether a folder of results says that it is ours."""
     return (results / MARK).is_file()
 
 
@@ -52,11 +51,7 @@ def mark(results: Path) -> None:
 
 
 def run_folders(results: Path) -> list[RunFolder]:
-    """The run folders within a folder of results (or the one that it is itself), in order of their names.
-
-    Raises:
-        StoreError: One of them is a link.
-    """
+    """The run folders within a folder of results (or the one that it is itself), in order of their names."""
     if (itself := RunFolder(results)).begun:
         return [itself]
     folders = [RunFolder.at(path) for path in sorted(results.glob("*/*/seed-*"), key=str)]

@@ -26,11 +26,7 @@ class Trained(NamedTuple):
 
 
 def load_trained(folder: RunFolder) -> Trained:
-    """A complete run's model.
-
-    Raises:
-        StoreError: The run is not complete, or a file is damaged.
-    """
+    """A run's model; StoreError where the run is not complete, or a file is damaged."""
     if not folder.complete:
         raise StoreError(f"{folder.path}: the run is not complete: run the command that made it again")
     result = folder.result()
@@ -55,7 +51,6 @@ def load_trained(folder: RunFolder) -> Trained:
 
 
 def translate(trained: Trained, source: Tokens, beam: int | None = None) -> Tokens:
-    """The model's output for one source."""
     config = trained.run.config.scoring
     batch = collate([(trained.vocabularies.source.encode(source), [])])
     memory = trained.model.encode(batch.source)

@@ -126,9 +126,9 @@ def batches_of(examples: Sequence[Example], vocabularies: Vocabularies) -> Itera
 
 
 def corpus_bleu(outputs: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> tuple[float, str]:
-    """Corpus BLEU, 0-100, and its signature, by sacreBLEU on tokens joined by spaces (Papineni et al. 2002, Post 2018).
+    """Corpus BLEU over all references, 0-100, and its signature, by sacreBLEU on tokens joined by spaces.
 
-    All references count.
+    Papineni et al. 2002, Post 2018.
     """
     streams = reference_streams([[" ".join(reference) for reference in item] for item in references])
     metric = BLEU(tokenize="none", force=True)
@@ -146,5 +146,4 @@ def reference_streams(references: Sequence[Sequence[str]]) -> Any:
 
 
 def _rounded(percentages: Tensor) -> list[float]:
-    """To two decimals, as they are stored."""
     return [round(value, 2) for value in percentages.tolist()]

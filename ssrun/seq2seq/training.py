@@ -22,9 +22,7 @@ class Step(NamedTuple):
 
     Attributes:
         step: From 0.
-        epsilon: What the schedule said.
         loss: Nats per real position, under these inputs.
-        inputs: What the decoder was fed.
     """
 
     step: int
@@ -47,7 +45,6 @@ def loss_of(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def adam(model: Seq2Seq, config: RunConfig) -> torch.optim.Adam:
-    """The run's optimiser (Kingma and Ba 2015)."""
     return torch.optim.Adam(model.parameters(), lr=config.training.learning_rate, fused=True)
 
 
