@@ -101,7 +101,7 @@ AT_THE_START = Totals(
 
 
 class Sidecar(Totals):
-    """What lies beside a checkpoint's tensors: the run's id, and digests of the tensors and of the evaluations so far."""
+    """What lies beside a checkpoint's tensors: the run's id, digests of the tensors and of the evaluations so far."""
 
     run: str
     payload: str

@@ -84,7 +84,10 @@ def complete(run: RunSpec, folder: RunFolder, checkpoint_every: int | None) -> I
     folder.start(run, torch.get_num_threads())
     parts = prepare(config)
     optimiser = adam(parts.model, config)
-    totals, faults = resume(folder, config, parts.model, optimiser)
+    totals, tensors, faults = checkpoints.last_checkpoint(folder, config.id, parts.model, steps)
+    if tensors:
+        checkpoints.restore(parts.model, optimiser, tensors)
+    folder.cut_evaluations(totals.metrics_bytes)
     for fault in faults:
         yield Warned(text=f"{fault}: going on from an older checkpoint")
     validation = list(config.task.held_out("validation"))
@@ -115,17 +118,6 @@ def complete(run: RunSpec, folder: RunFolder, checkpoint_every: int | None) -> I
         fields = {**dict(outcome(run, totals, start)), "steps": diverged.step}
         result = folder.finish(DivergedResult(**fields, reason=str(diverged)))
     yield Finished(result=result)
-
-
-def resume(
-    folder: RunFolder, config: RunConfig, model: Seq2Seq, optimiser: torch.optim.Adam
-) -> tuple[Totals, list[str]]:
-    """Puts everything back to the last good checkpoint; returns its totals, and what was wrong with newer ones."""
-    totals, tensors, faults = checkpoints.last_checkpoint(folder, config.id, model, config.training.steps)
-    if tensors:
-        checkpoints.restore(model, optimiser, tensors)
-    folder.cut_evaluations(totals.metrics_bytes)
-    return totals, faults
 
 
 def keep(

@@ -13,7 +13,6 @@ from ssrun.seq2seq.batches import collate
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.search import decode, length_limit
 from ssrun.seq2seq.vocabulary import Vocabularies, Vocabulary
-from ssrun.system.files import read_json
 from ssrun.tasks import Tokens
 
 
@@ -34,12 +33,13 @@ def load_trained(folder: RunFolder) -> Trained:
         raise StoreError(f"{folder.path}: the run {result.status} ({result.reason}): no model was kept")
     for fault in folder.damage(result, ("run.json", "vocabulary.json")):
         raise StoreError(fault)
-    run, path = folder.spec(), folder.path / "vocabulary.json"
+    run = folder.spec()
+    tokens = folder.vocabularies()
     try:
-        tokens = read_json(path)
         vocabularies = Vocabularies(Vocabulary(tokens["source"]), Vocabulary(tokens["target"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{path}: not a vocabulary ({error}): remove the run's folder and run again") from None
+    except (KeyError, ValueError) as error:
+        where = folder.path / "vocabulary.json"
+        raise StoreError(f"{where}: not a vocabulary ({error}): remove the run's folder and run again") from None
     path = folder.path / "model.safetensors"
     sizes = (len(vocabularies.source), len(vocabularies.target))
     size = checkpoints.weight_bytes(run.config.model, *sizes)

@@ -198,9 +198,9 @@ class Seq2Seq(nn.Module):
     ) -> Prediction:
         """One token in, logits out: the decoder's step for tokens [B] at one position, from 0.
 
-        The state is `memory.initial` at position 0, then what the step before returned. Logits are given for the
-        sequences of these indices, `rows`, None for all; where there are none the state goes on and nothing is read out.
-        A `gate_table` spares work, only where nothing is dropped.
+        The state is `memory.initial` at position 0, then what the step before returned. `rows` are the indices of the
+        sequences whose logits are asked for, None for all; where it is empty the state goes on and nothing is read
+        out. A `gate_table` spares work; only where nothing is dropped.
         """
         hidden, state = self._advance(token, state, masks, gate_table)
         if rows is not None and not len(rows):
