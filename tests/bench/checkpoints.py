@@ -29,6 +29,7 @@ from ssrun.runs.execution import execute
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.manifest import write_manifest
 from ssrun.system.documents import canonical
+from tests.support.runs import finished
 
 PAIRS = 40
 STEPS, EVERY = 500, 200  # two checkpoints in half the default steps: the default's four in all of them
@@ -92,9 +93,7 @@ def sizes(scratch: Path) -> Iterator[str]:
     """The folder of a complete run of the default experiment, the largest of its tasks."""
     runs = {run.name.task: run for run in load_plan("default", overrides={"training": {"steps": 2}}).runs()}
     for task, run in runs.items():
-        folder = RunFolder(scratch / task)
-        for _ in execute(run, folder):
-            pass
+        folder = finished(scratch / task, run)
         size = sum(path.stat().st_size for path in folder.path.iterdir()) / 2**20
         yield f"a run of {task:16} {size:.2f} MB (aim < {AIMS['megabytes']}, {met(size < AIMS['megabytes'])})"
 
@@ -133,11 +132,8 @@ def table(scratch: Path) -> Iterator[str]:
     """`ssrun show` of 1,000 runs, a process each time."""
     overrides = {"training": {"steps": 2}}
     run = load_plan("default", tasks="copy", strategies="teacher-forcing", overrides=overrides).runs()[0]
-    like = RunFolder(scratch / "like")
-    for _ in execute(run, like):
-        pass
     results = scratch / "thousand"
-    thousand(results, like)
+    thousand(results, finished(scratch / "like", run))
     for what in (["show", str(results)], ["show", str(results), "--json"], ["list"]):
         taken = []
         for _ in range(5):
