@@ -15,12 +15,10 @@ ENGINES = {"local": "ssrun.engines.local"}  # modules with a function `run`, whi
 
 
 class Options(NamedTuple):
-    """What an engine is told besides the runs.
+    """What an engine is told besides the runs; `jobs` of them go on at once.
 
-    Attributes:
-        jobs: Runs at once.
-        checkpoint_every: Steps between checkpoints; None for a few a run, 0 for none.
-        cell_timeout: Seconds after which a run counts as hung; None for no limit.
+    Checkpoints come every so many steps: None for a few a run, 0 for none. A run counts as hung after `cell_timeout`
+    seconds; None for no limit.
     """
 
     jobs: int

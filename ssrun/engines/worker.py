@@ -59,11 +59,7 @@ def tell(out: TextIO, event: Event) -> None:
 
 
 def work(job: dict[str, Any], out: TextIO) -> None:
-    """One job, to its end. A failure is told and noted, and never raised.
-
-    Raises:
-        Interrupted: A signal came, or the parent is gone.
-    """
+    """One job, to its end. A failure is told and noted; Interrupted is raised alone, also where the parent is gone."""
     from ssrun.runs.execution import execute
 
     folder = None

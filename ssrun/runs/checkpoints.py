@@ -18,7 +18,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ssrun.config.run import ModelConfig
 from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder
 from ssrun.seq2seq.model import Seq2Seq
@@ -61,10 +60,8 @@ NO_COUNTS = Counts(0, 0, 0)
 class Totals(Document):
     """What a run counts as it goes. Its window is the steps since the last evaluation.
 
-    Attributes:
-        step: Optimiser steps done, and so the number of the next.
-        window_loss: Sum over the window's steps, nats per position.
-        metrics_bytes: Length of the file of evaluations.
+    `step` is that of the next, from 0; the loss is a sum over the window's steps, nats per position; `metrics_bytes`
+    is the length of the file of evaluations.
     """
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
@@ -133,23 +130,16 @@ def kept_tensors(model: Seq2Seq) -> dict[str, Tensor]:
     return tensors
 
 
-def weight_bytes(config: ModelConfig, source_size: int, target_size: int) -> int:
-    """How large a model's weights are: it is built without memory for them."""
-    with torch.device("meta"):
-        weights = Seq2Seq(config, source_size, target_size).state_dict().values()
-    return sum(weight.numel() * weight.element_size() for weight in weights)
+def bytes_of(tensors: Mapping[str, Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
 def read_tensors(path: Path, expected: Mapping[str, Tensor], known: object) -> dict[str, Tensor]:
-    """The tensors of a safetensors file of this `known` digest.
+    """The tensors of a safetensors file of this `known` digest, StoreError where it is damaged or holds anything else.
 
     They must have the names, shapes and types of those that are expected, which also bound the file's size.
-
-    Raises:
-        StoreError: The file is damaged, or holds anything else than what is expected.
     """
-    size = sum(tensor.numel() * tensor.element_size() for tensor in expected.values())
-    content = read_bytes(path, size + HEADER_LIMIT)
+    content = read_bytes(path, bytes_of(expected) + HEADER_LIMIT)
     if digest(content) != known:
         raise StoreError(f"{path}: damaged: its digest does not match")
     try:

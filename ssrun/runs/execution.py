@@ -44,8 +44,7 @@ class Prepared(NamedTuple):
 def prepare(config: RunConfig) -> Prepared:
     """Builds the run's parts; the weights depend on the seed, the task and the sizes alone.
 
-    Raises:
-        UsageError: The task is not what it was when the run was configured: a corpus has changed.
+    UsageError where the task is not what it was when the run was configured: a corpus has changed.
     """
     task = config.task.prepared()
     vocabularies = Vocabularies.of(task)
@@ -58,12 +57,8 @@ def prepare(config: RunConfig) -> Prepared:
 def execute(run: RunSpec, folder: RunFolder, checkpoint_every: int | None = None) -> Iterator[Event]:
     """Brings a run to its end, from its last checkpoint where there is one, and tells how it goes.
 
-    The folder is locked as long as this goes on; a complete run is left as it is.
-
-    Args:
-        run: What to do.
-        folder: Where it lies.
-        checkpoint_every: Steps between checkpoints; None for a few a run, 0 for none.
+    The folder is locked as long as this goes on; a complete run is left as it is. `checkpoint_every` is steps between
+    checkpoints; None for a few a run, 0 for none.
 
     Raises:
         Busy: Another process has the run.
@@ -138,13 +133,8 @@ def evaluate(
 ) -> tuple[Evaluation, Totals]:
     """Scores the validation set and adds a line to the evaluations; a torn one is cut off on resuming.
 
-    Work on the run began at `start` on the monotonic clock, had it gone on without a break.
-
-    Returns:
-        The evaluation, and the totals with a new window.
-
-    Raises:
-        Diverged: A loss is no number.
+    Work on the run began at `start` on the monotonic clock, had it gone on without a break. Returns the totals with a
+    new window as well; Diverged where a loss is no number.
     """
     scores = score(parts.model, config.task, validation, parts.vocabularies, config.scoring)
     must_be_finite(scores, totals)

@@ -83,8 +83,7 @@ def copy_run(folder: RunFolder, target: RunFolder) -> None:
 def ours(results: Path) -> list[Path]:
     """What `clean` may remove of a folder of results: files that ssrun writes, then folders; no link is followed.
 
-    Raises:
-        StoreError: The folder is not ours, or somebody trains one of its runs.
+    StoreError where the folder is not ours, or somebody trains one of its runs.
     """
     if results.is_symlink() or not results.is_dir():
         raise StoreError(f"{results}: no folder of results: give one that `ssrun compare` wrote")

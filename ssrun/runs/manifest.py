@@ -36,8 +36,7 @@ def write_manifest(results: Path, plan: Plan, runs: Sequence[RunName], command: 
 def read_manifest(results: Path) -> Manifest:
     """What `write_manifest` wrote; for a folder of single runs, a comparison that is just those.
 
-    Raises:
-        StoreError: It is damaged, or there are no runs.
+    StoreError where it is damaged, or there are no runs.
     """
     if not (results / FILE).is_file():
         return gathered(results)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
+
 from ssrun.config.spec import RunSpec
 from ssrun.errors import StoreError
 from ssrun.runs import checkpoints
@@ -42,11 +44,13 @@ def load_trained(folder: RunFolder) -> Trained:
         raise StoreError(f"{where}: not a vocabulary ({error}): remove the run's folder and run again") from None
     path = folder.path / "model.safetensors"
     sizes = (len(vocabularies.source), len(vocabularies.target))
-    size = checkpoints.weight_bytes(run.config.model, *sizes)
+    with torch.device("meta"):  # without memory for the weights
+        shapes = Seq2Seq(run.config.model, *sizes).state_dict()
+    size = checkpoints.bytes_of(shapes)
     if not path.is_file() or not size <= path.stat().st_size <= size + checkpoints.HEADER_LIMIT:  # before it is built
         raise StoreError(f"{path}: damaged: not the size of this model's weights; remove the run's folder")
     model = Seq2Seq(run.config.model, *sizes)
-    model.load_state_dict(checkpoints.read_tensors(path, model.state_dict(), result.files.get(path.name)))
+    model.load_state_dict(checkpoints.read_tensors(path, shapes, result.files.get(path.name)))
     return Trained(run, model, vocabularies)
 
 

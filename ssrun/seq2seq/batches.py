@@ -17,12 +17,9 @@ POOL = 100  # batches that are sorted by length together
 
 
 class Batch(NamedTuple):
-    """Ids; both sides end with EOS and are filled up with PAD.
+    """Ids of sources [B, S] and of labels y_1 ... y_T [B, T]; both end with EOS and are filled up with PAD.
 
-    Attributes:
-        source: [B, S].
-        lengths: [B], of the sources with their EOS; None where no source is padded.
-        target: [B, T], the labels y_1 ... y_T.
+    Lengths [B] are those of the sources with their EOS; None where no source is padded.
     """
 
     source: Tensor

@@ -21,9 +21,8 @@ from ssrun.strategies.strategy import Coin, Feed
 class Draws(NamedTuple):
     """The random numbers of one training step, uniform in [0, 1), [B, T]: the same for every strategy.
 
-    Attributes:
-        coin: The true token is fed where it is below epsilon.
-        sample: Where in the cumulated distribution a replacement is taken.
+    The true token is fed where `coin` is below epsilon; `sample` says where in the cumulated distribution a
+    replacement is taken.
     """
 
     coin: Tensor

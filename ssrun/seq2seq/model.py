@@ -34,12 +34,10 @@ def select(state: State, rows: Tensor) -> State:
 
 
 class Memory(NamedTuple):
-    """What the encoder hands to the decoder.
+    """What the encoder hands to the decoder, whose first state is `initial`.
 
-    Attributes:
-        states: [B, S, H], zero where the source is padding.
-        bias: [B, 1, S], added to attention's scores: 0, and -inf where the source is padding.
-        initial: The decoder's first state.
+    States [B, S, H] are zero where the source is padding; the bias [B, 1, S], added to attention's scores, is -inf
+    there and else 0.
     """
 
     states: Tensor
@@ -64,12 +62,9 @@ class Masks(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """One step of the decoder.
+    """One step of the decoder: logits [rows, V] of what comes after the token, and the state after it.
 
-    Attributes:
-        logits: [rows, V], of what comes after the token.
-        state: After the token.
-        attention: [B, S], where the step looked; None where it has no dot attention or nothing was read out.
+    Attention [B, S] is where the step looked; None where it has no dot attention or nothing was read out.
     """
 
     logits: Tensor

@@ -74,11 +74,7 @@ class _Errors:
 def score(
     model: Seq2Seq, task: Task, examples: Sequence[Example], vocabularies: Vocabularies, config: ScoringConfig
 ) -> Scores:
-    """Scores a model on these examples.
-
-    Raises:
-        Interrupted: A signal came.
-    """
+    """Scores a model on these examples; Interrupted where a signal comes."""
     teacher_forced, free_running = _Errors(len(examples)), _Errors(len(examples))
     reached, positions = torch.zeros(CURVE), 0
     outputs: list[Tokens] = [()] * len(examples)
@@ -139,8 +135,7 @@ def corpus_bleu(outputs: Sequence[Tokens], references: Sequence[Sequence[Tokens]
 def reference_streams(references: Sequence[Sequence[str]]) -> Any:
     """The references of each output as sacreBLEU wants them: stream k is the k-th reference of every output.
 
-    Where outputs have different numbers of references the missing ones are None, which sacreBLEU's annotations do
-    not know of.
+    Those that an output lacks are None, which sacreBLEU's annotations do not know of.
     """
     return [list(stream) for stream in zip_longest(*references)]
 

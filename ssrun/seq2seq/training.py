@@ -18,12 +18,7 @@ from ssrun.seq2seq.vocabulary import PAD
 
 
 class Step(NamedTuple):
-    """One optimiser step, as it was.
-
-    Attributes:
-        step: From 0.
-        loss: Nats per real position, under these inputs.
-    """
+    """One optimiser step, from 0, as it was; its loss in nats per real position, under these inputs."""
 
     step: int
     epsilon: float

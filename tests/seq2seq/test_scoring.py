@@ -160,26 +160,13 @@ def test_outputs_are_in_the_order_of_the_examples_and_bleu_is_theirs() -> None:
     assert f"version:{sacrebleu.__version__}" in scores.signature
 
 
-def words(text: str) -> Tokens:
-    return tuple(text.split())
-
-
-OUTPUTS: list[Tokens] = [words("the cat sat on the mat"), words("a dog ran to me"), ()]
-REFERENCES: list[list[Tokens]] = [
-    [words("the cat sat on a mat"), words("there the cat sat on the rug")],
-    [words("a dog ran to us")],
-    [words("nothing at all"), words("x"), words("y")],
-]
-
-
-def test_references_may_differ_in_number() -> None:
-    bleu, signature = corpus_bleu(OUTPUTS, REFERENCES)
-    filled = [[references[min(k, len(references) - 1)] for references in REFERENCES] for k in range(3)]
-    outside = sacrebleu.corpus_bleu(
-        [" ".join(output) for output in OUTPUTS],
-        [[" ".join(reference) for reference in stream] for stream in filled],
-        tokenize="none",
-    )
+def test_references_may_differ_in_number_and_every_one_counts() -> None:
+    outputs = ["the cat sat on the mat", "a dog ran to me", ""]
+    references = [["the cat sat on a mat", "there the cat sat on the rug"], ["a dog ran to us"], ["all", "x", "y"]]
+    tokens = [[tuple(reference.split()) for reference in item] for item in references]
+    bleu, signature = corpus_bleu([tuple(output.split()) for output in outputs], tokens)
+    filled = [[item[min(k, len(item) - 1)] for item in references] for k in range(3)]
+    outside = sacrebleu.corpus_bleu(outputs, filled, tokenize="none")
     assert 20 < bleu == pytest.approx(outside.score)
     assert "nrefs:var" in signature
 
