@@ -15,12 +15,10 @@ ENGINES = {"local": "ssrun.engines.local"}  # modules with a function `run`, whi
 
 
 class Options(NamedTuple):
-    """What an engine is told besides the runs.
+    """What an engine is told besides the runs; `jobs` of them go on at once.
 
-    Attributes:
-        jobs: Runs at once.
-        checkpoint_every: Steps between checkpoints; None for a few a run, 0 for none.
-        cell_timeout: Seconds after which a run counts as hung; None for no limit.
+    Checkpoints come every so many steps: None for a few a run, 0 for none. A run counts as hung after `cell_timeout`
+    seconds; None for no limit.
     """
 
     jobs: int
@@ -34,22 +32,13 @@ class Engine(Protocol):
     def __call__(self, runs: Sequence[RunSpec], results: Path, options: Options) -> Iterator[Update]:
         """Tells what happens, and of every run at last `Finished` or `Failed`, noted in its folder as well.
 
-        Args:
-            runs: What to do.
-            results: The folder of results that is to hold them.
-            options: How.
-
         Raises:
             Interrupted: A signal came; every run has stopped, its checkpoint written.
         """
 
 
 def load_engine(name: str) -> Engine:
-    """The engine of this name; what it needs is imported only now.
-
-    Raises:
-        UsageError: There is none.
-    """
+    """The engine of this name, UsageError where there is none; what it needs is imported only now."""
     if name not in ENGINES:
         raise UsageError(unknown("engine", name, ENGINES))
     engine: Engine = import_module(ENGINES[name]).run

@@ -48,7 +48,6 @@ class _Worker:
         self._unread = b""
 
     def give(self, run: RunSpec, results: Path, checkpoint_every: int | None) -> None:
-        """Hands over a run."""
         self.run, self.since = run, time.monotonic()
         job = {
             "run": RunDocument.of(run).model_dump(mode="json"),
@@ -83,11 +82,9 @@ class _Worker:
         return f"{how}: {said[-1][:300]}" if said else how
 
     def kill(self) -> None:
-        """Ends it at once."""
         os.killpg(self.process.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Frees the pipes, once the process is gone."""
         self.process.wait()
         for stream in (self.stdin, self.stdout, self.errors):
             with suppress(BrokenPipeError):
@@ -121,7 +118,6 @@ class _Pool:
         self.deaths: Counter[RunName] = Counter()
 
     def hand_out(self) -> Iterator[Update]:
-        """Gives each idle worker a run."""
         for worker in self.workers:
             if worker.run is None and self.waiting and self.waiting[0][0] <= time.monotonic():
                 _, run = self.waiting.popleft()

@@ -26,7 +26,6 @@ GRACE = 3.0  # seconds from the parent's end to the worker's
 
 
 def main() -> None:
-    """Works until stdin ends."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)  # whatever a library prints goes to stderr
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -55,17 +54,12 @@ def watch(stdin: TextIO, jobs: queue.SimpleQueue[str | None]) -> None:
 
 
 def tell(out: TextIO, event: Event) -> None:
-    """One event to the parent."""
     out.write(event.model_dump_json() + "\n")
     out.flush()
 
 
 def work(job: dict[str, Any], out: TextIO) -> None:
-    """One job, to its end. A failure is told and noted, and never raised.
-
-    Raises:
-        Interrupted: A signal came, or the parent is gone.
-    """
+    """One job, to its end. A failure is told and noted; Interrupted is raised alone, also where the parent is gone."""
     from ssrun.runs.execution import execute
 
     folder = None

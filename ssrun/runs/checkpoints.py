@@ -18,7 +18,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ssrun.config.run import ModelConfig
 from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder
 from ssrun.seq2seq.model import Seq2Seq
@@ -32,20 +31,13 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class Counts(NamedTuple):
-    """Of decoder inputs.
-
-    Attributes:
-        tossed: Coins.
-        true: Coins that said true.
-        replaced: Inputs unlike the true tokens.
-    """
+    """Of decoder inputs: coins, those that said true, and inputs unlike the true tokens."""
 
     tossed: Count
     true: Count
     replaced: Count
 
     def after(self, step: Step) -> Counts:
-        """With one step more."""
         inputs = step.inputs
         return Counts(
             self.tossed + int(inputs.tossed.sum()),
@@ -55,12 +47,10 @@ class Counts(NamedTuple):
 
     @property
     def realised_epsilon(self) -> float:
-        """Share of coins that said true."""
         return self.true / max(self.tossed, 1)
 
     @property
     def share_replaced(self) -> float:
-        """Share of inputs, of those with a coin, unlike the true tokens."""
         return self.replaced / max(self.tossed, 1)
 
 
@@ -70,14 +60,8 @@ NO_COUNTS = Counts(0, 0, 0)
 class Totals(Document):
     """What a run counts as it goes. Its window is the steps since the last evaluation.
 
-    Attributes:
-        step: Optimiser steps done, and so the number of the next.
-        run_counts: Of the whole run.
-        window_counts: Of the window.
-        window_loss: Sum over the window's steps, nats per position.
-        window_steps: Steps in the window.
-        seconds: Of work on this run.
-        metrics_bytes: Length of the file of evaluations.
+    `step` is that of the next, from 0; the loss is a sum over the window's steps, nats per position; `metrics_bytes`
+    is the length of the file of evaluations.
     """
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
@@ -91,7 +75,6 @@ class Totals(Document):
     metrics_bytes: Count
 
     def after(self, step: Step) -> Self:
-        """With one step more."""
         return self.model_copy(
             update={
                 "step": step.step + 1,
@@ -105,34 +88,17 @@ class Totals(Document):
     def with_new_window(self, metrics_bytes: int) -> Self:
         """After an evaluation, which made the file of evaluations this long."""
         return self.model_copy(
-            update={
-                "window_counts": NO_COUNTS,
-                "window_loss": 0.0,
-                "window_steps": 0,
-                "metrics_bytes": metrics_bytes,
-            }
+            update={"window_counts": NO_COUNTS, "window_loss": 0.0, "window_steps": 0, "metrics_bytes": metrics_bytes}
         )
 
 
 AT_THE_START = Totals(
-    step=0,
-    run_counts=NO_COUNTS,
-    window_counts=NO_COUNTS,
-    window_loss=0.0,
-    window_steps=0,
-    seconds=0.0,
-    metrics_bytes=0,
+    step=0, run_counts=NO_COUNTS, window_counts=NO_COUNTS, window_loss=0.0, window_steps=0, seconds=0.0, metrics_bytes=0
 )
 
 
 class Sidecar(Totals):
-    """What lies beside a checkpoint's tensors.
-
-    Attributes:
-        run: The run's id.
-        payload: Digest of the tensors' file.
-        metrics: Digest of the evaluations up to here.
-    """
+    """What lies beside a checkpoint's tensors: the run's id, digests of the tensors and of the evaluations so far."""
 
     run: str
     payload: str
@@ -164,26 +130,16 @@ def kept_tensors(model: Seq2Seq) -> dict[str, Tensor]:
     return tensors
 
 
-def weight_bytes(config: ModelConfig, source_size: int, target_size: int) -> int:
-    """How large a model's weights are: it is built without memory for them."""
-    with torch.device("meta"):
-        weights = Seq2Seq(config, source_size, target_size).state_dict().values()
-    return sum(weight.numel() * weight.element_size() for weight in weights)
+def bytes_of(tensors: Mapping[str, Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
 def read_tensors(path: Path, expected: Mapping[str, Tensor], known: object) -> dict[str, Tensor]:
-    """The tensors of a safetensors file.
+    """The tensors of a safetensors file of this `known` digest, StoreError where it is damaged or holds anything else.
 
-    Args:
-        path: The file.
-        expected: Tensors of the names, shapes and types that it must have; also bounds its size.
-        known: The file's digest, as it was noted.
-
-    Raises:
-        StoreError: The file is damaged, or holds anything else than what is expected.
+    They must have the names, shapes and types of those that are expected, which also bound the file's size.
     """
-    size = sum(tensor.numel() * tensor.element_size() for tensor in expected.values())
-    content = read_bytes(path, size + HEADER_LIMIT)
+    content = read_bytes(path, bytes_of(expected) + HEADER_LIMIT)
     if digest(content) != known:
         raise StoreError(f"{path}: damaged: its digest does not match")
     try:
@@ -198,20 +154,11 @@ def read_tensors(path: Path, expected: Mapping[str, Tensor], known: object) -> d
 
 
 def form_of(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
-    """Each tensor's shape and type."""
     return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
 
 
 def save_checkpoint(folder: RunFolder, run: str, model: Seq2Seq, optimiser: torch.optim.Adam, totals: Totals) -> None:
-    """Writes a checkpoint, payload first, and removes all but the last KEPT up to it; later ones were refused.
-
-    Args:
-        folder: The run's.
-        run: The run's id.
-        model: The weights.
-        optimiser: The moments.
-        totals: What else goes on.
-    """
+    """Writes a checkpoint, payload first, and removes all but the last KEPT up to it; later ones were refused."""
     payload = save(state(model, optimiser))
     path = folder.path / f"checkpoint-{totals.step:010d}.safetensors"
     write(path, payload)
@@ -229,13 +176,7 @@ def save_checkpoint(folder: RunFolder, run: str, model: Seq2Seq, optimiser: torc
 def last_checkpoint(
     folder: RunFolder, run: str, model: Seq2Seq, steps: int
 ) -> tuple[Totals, dict[str, Tensor], list[str]]:
-    """The newest good checkpoint of this run: its own files are whole, and the evaluations up to it.
-
-    Args:
-        folder: The run's.
-        run: The run's id.
-        model: What the tensors must fit.
-        steps: Of the whole run.
+    """The newest good checkpoint of a run: its own files are whole, and the evaluations up to it.
 
     Returns:
         Its totals (those of the start where there is none), its tensors, and what is wrong with each newer one.

@@ -18,14 +18,7 @@ class Started(Document):
 
 
 class Stepped(Document):
-    """A step is done; told now and then.
-
-    Attributes:
-        step: Optimiser steps done.
-        steps: Of the whole run.
-        epsilon: Of that step.
-        loss: Of that step, nats per position.
-    """
+    """A step of so many is done; told now and then, with its loss in nats per position."""
 
     kind: Literal["stepped"] = "stepped"
     step: Count

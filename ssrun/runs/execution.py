@@ -44,8 +44,7 @@ class Prepared(NamedTuple):
 def prepare(config: RunConfig) -> Prepared:
     """Builds the run's parts; the weights depend on the seed, the task and the sizes alone.
 
-    Raises:
-        UsageError: The task is not what it was when the run was configured: a corpus has changed.
+    UsageError where the task is not what it was when the run was configured: a corpus has changed.
     """
     task = config.task.prepared()
     vocabularies = Vocabularies.of(task)
@@ -58,12 +57,8 @@ def prepare(config: RunConfig) -> Prepared:
 def execute(run: RunSpec, folder: RunFolder, checkpoint_every: int | None = None) -> Iterator[Event]:
     """Brings a run to its end, from its last checkpoint where there is one, and tells how it goes.
 
-    A complete run is left as it is.
-
-    Args:
-        run: What to do.
-        folder: Where it lies; it is locked as long as this goes on.
-        checkpoint_every: Steps between checkpoints; None for a few a run, 0 for none.
+    The folder is locked as long as this goes on; a complete run is left as it is. `checkpoint_every` is steps between
+    checkpoints; None for a few a run, 0 for none.
 
     Raises:
         Busy: Another process has the run.
@@ -84,7 +79,10 @@ def complete(run: RunSpec, folder: RunFolder, checkpoint_every: int | None) -> I
     folder.start(run, torch.get_num_threads())
     parts = prepare(config)
     optimiser = adam(parts.model, config)
-    totals, faults = resume(folder, config, parts.model, optimiser)
+    totals, tensors, faults = checkpoints.last_checkpoint(folder, config.id, parts.model, steps)
+    if tensors:
+        checkpoints.restore(parts.model, optimiser, tensors)
+    folder.cut_evaluations(totals.metrics_bytes)
     for fault in faults:
         yield Warned(text=f"{fault}: going on from an older checkpoint")
     validation = list(config.task.held_out("validation"))
@@ -117,21 +115,9 @@ def complete(run: RunSpec, folder: RunFolder, checkpoint_every: int | None) -> I
     yield Finished(result=result)
 
 
-def resume(
-    folder: RunFolder, config: RunConfig, model: Seq2Seq, optimiser: torch.optim.Adam
-) -> tuple[Totals, list[str]]:
-    """Puts everything back to the last good checkpoint; returns its totals, and what was wrong with newer ones."""
-    totals, tensors, faults = checkpoints.last_checkpoint(folder, config.id, model, config.training.steps)
-    if tensors:
-        checkpoints.restore(model, optimiser, tensors)
-    folder.cut_evaluations(totals.metrics_bytes)
-    return totals, faults
-
-
 def keep(
     folder: RunFolder, config: RunConfig, model: Seq2Seq, optimiser: torch.optim.Adam, totals: Totals, start: float
 ) -> None:
-    """Writes a checkpoint."""
     totals = totals.model_copy(update={"seconds": time.monotonic() - start})
     checkpoints.save_checkpoint(folder, config.id, model, optimiser, totals)
 
@@ -143,28 +129,12 @@ def is_due(totals: Totals, config: RunConfig) -> bool:
 
 
 def evaluate(
-    config: RunConfig,
-    folder: RunFolder,
-    parts: Prepared,
-    validation: Sequence[Example],
-    totals: Totals,
-    start: float,
+    config: RunConfig, folder: RunFolder, parts: Prepared, validation: Sequence[Example], totals: Totals, start: float
 ) -> tuple[Evaluation, Totals]:
     """Scores the validation set and adds a line to the evaluations; a torn one is cut off on resuming.
 
-    Args:
-        config: The run's.
-        folder: The run's.
-        parts: The model, and what it speaks.
-        validation: What is scored.
-        totals: Up to the last step.
-        start: When work on the run began, on the monotonic clock, had it gone on without a break.
-
-    Returns:
-        The evaluation, and the totals with a new window.
-
-    Raises:
-        Diverged: A loss is no number.
+    Work on the run began at `start` on the monotonic clock, had it gone on without a break. Returns the totals with a
+    new window as well; Diverged where a loss is no number.
     """
     scores = score(parts.model, config.task, validation, parts.vocabularies, config.scoring)
     must_be_finite(scores, totals)
@@ -183,14 +153,12 @@ def evaluate(
 
 
 def must_be_finite(scores: Scores, totals: Totals) -> None:
-    """Raises Diverged where an evaluation finds a loss that is no number."""
     for value in scores.values.values():
         if not math.isfinite(value):
             raise Diverged(totals.step, value)
 
 
 def outcome(run: RunSpec, totals: Totals, start: float) -> Outcome:
-    """What every result begins with."""
     steps, schedule = run.config.training.steps, run.config.strategy.schedule
     return Outcome(
         run=run.config.id,

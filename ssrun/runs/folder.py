@@ -54,14 +54,9 @@ class Busy(StoreError):
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of one run.
+    """The folder of one run, which need not exist, and the files of a complete one.
 
     `RunFolder.of` is the way to a run within a folder of results; a folder that a person names is taken as it is.
-
-    Attributes:
-        path: Where it lies; need not exist.
-        FILES: What a complete run holds besides its result.
-        ALL_FILES: With its result.
     """
 
     FILES: ClassVar = (
@@ -82,20 +77,12 @@ class RunFolder:
 
     @classmethod
     def of(cls, results: Path, name: RunName) -> RunFolder:
-        """The folder of a run within a folder of results.
-
-        Raises:
-            StoreError: A link on the way leads elsewhere.
-        """
+        """The folder of a run within a folder of results; StoreError where a link on the way leads elsewhere."""
         return cls.at(results / name.path)
 
     @classmethod
     def at(cls, path: Path) -> RunFolder:
-        """The folder of this path, `.../<task>/<strategy>/<run>`.
-
-        Raises:
-            StoreError: One of the three is a link.
-        """
+        """The folder of this path, `.../<task>/<strategy>/<run>`; StoreError where one of the three is a link."""
         for step in (path.parents[1], path.parent, path):
             must_be_no_link(step)
         return cls(path)
@@ -118,7 +105,6 @@ class RunFolder:
 
     @property
     def in_use(self) -> bool:
-        """Whether another process trains this run."""
         if not (self.path / LOCK).exists():
             return False
         try:
@@ -129,7 +115,6 @@ class RunFolder:
 
     @property
     def complete(self) -> bool:
-        """Whether there is a result."""
         return (self.path / "result.json").is_file()
 
     @property
@@ -138,7 +123,6 @@ class RunFolder:
         return self.complete or (self.path / "run.json").is_file()
 
     def make(self) -> None:
-        """Makes the folder."""
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
 
@@ -164,11 +148,7 @@ class RunFolder:
         return read_as(path, read_json(path), VOCABULARIES, REMEDY)
 
     def lines(self, name: str) -> list[str]:
-        """The lines of a text file of a complete run, split on line feeds alone.
-
-        Raises:
-            StoreError: The file, or the result, is damaged.
-        """
+        """The lines of a text file of a complete run, split on line feeds alone; StoreError where it is damaged."""
         for fault in self.damage(self.result(), (name,)):
             raise StoreError(fault)
         try:
@@ -177,15 +157,10 @@ class RunFolder:
             raise StoreError(f"{self.path / name}: not UTF-8: {REMEDY}") from None
 
     def write_lines(self, name: str, lines: Sequence[str]) -> None:
-        """Writes a text file, one line each."""
         write(self.path / name, "".join(f"{line}\n" for line in lines).encode())
 
     def evaluations(self) -> list[Evaluation]:
-        """The evaluations, to the last whole line.
-
-        Raises:
-            StoreError: A whole line is no evaluation.
-        """
+        """The evaluations, to the last whole line; StoreError where a whole line is none."""
         path = self.path / "metrics.jsonl"
         evaluations = []
         for line in read_bytes(path, TEXT_LIMIT).split(b"\n")[:-1]:
@@ -198,11 +173,10 @@ class RunFolder:
         return evaluations
 
     def digest_of_evaluations(self, size: int) -> str:
-        """The digest of the first `size` bytes of the file of evaluations."""
         return digest(read_bytes(self.path / "metrics.jsonl", TEXT_LIMIT)[:size] if size else b"")
 
     def append(self, evaluation: Evaluation) -> int:
-        """Adds an evaluation; returns how many bytes the file of evaluations then has."""
+        """Adds an evaluation; returns how many bytes their file then has."""
         with self._opened_evaluations() as file:
             file.write(canonical(evaluation.model_dump(mode="json")) + b"\n")
             file.flush()
@@ -210,7 +184,6 @@ class RunFolder:
             return file.tell()
 
     def cut_evaluations(self, size: int) -> None:
-        """Cuts the file of evaluations back to its first `size` bytes."""
         with self._opened_evaluations() as file:
             file.truncate(size)
 
@@ -223,19 +196,11 @@ class RunFolder:
             yield file
 
     def result(self) -> Result:
-        """The result, checked against its own digest.
-
-        Raises:
-            StoreError: It is damaged or too new.
-        """
+        """The result, checked against its own digest; StoreError where it is damaged or too new."""
         return read_sealed(self.path / "result.json", RESULT, REMEDY, exact=True)
 
     def finish(self, result: Result) -> Result:
-        """Writes the result, with the digests of all files and its own, and removes what only training needs.
-
-        Returns:
-            The result as it was written.
-        """
+        """Writes the result, with the digests of all files and its own, and removes what only training needs."""
         files = {name: digest_of(self.path / name) for name in self.FILES if (self.path / name).is_file()}
         result = result.model_copy(update={"files": files})
         write_sealed(self.path / "result.json", result)
@@ -260,16 +225,11 @@ class RunFolder:
                 yield str(error)
 
     def failure(self) -> Failure | None:
-        """Why the run last failed, or None.
-
-        Raises:
-            StoreError: The note is damaged.
-        """
+        """Why the run last failed, or None; StoreError where the note is damaged."""
         path = self.path / "failure.json"
         return read_as(path, read_json(path), Failure, "remove it and run again") if path.is_file() else None
 
     def fail(self, reason: str) -> None:
-        """Notes that an attempt failed, and why."""
         attempts = 1
         with suppress(StoreError):  # a damaged note is written anew
             if failure := self.failure():
@@ -277,7 +237,6 @@ class RunFolder:
         self.note(Failure(reason=reason, attempts=attempts))
 
     def note(self, failure: Failure) -> None:
-        """Writes the note of why the run last failed."""
         self.make()
         write(self.path / "failure.json", canonical(failure.model_dump(mode="json")))
 

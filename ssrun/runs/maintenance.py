@@ -13,7 +13,7 @@ from ssrun.config.plan import Plan
 from ssrun.errors import StoreError, UsageError
 from ssrun.runs.folder import RunFolder, is_transient
 from ssrun.runs.manifest import read_manifest, write_manifest
-from ssrun.runs.results import MARK, claim_results, is_marked, is_reference, mark
+from ssrun.runs.results import MARK, claim_results, is_ours, mark
 from ssrun.runs.verification import faults_of
 from ssrun.system import signals
 from ssrun.system.files import TEMPORARY, read_bytes, sweep_temporaries, write
@@ -46,15 +46,15 @@ def merge(sources: Sequence[Path], out: Path) -> int:
         for run in runs:
             signals.check()
             folder, target = RunFolder.of(source, run), RunFolder.of(out, run)
-            if not folder.complete:
-                hand_on_failure(folder, target)
-                continue
-            if faults := faults_of(target if target.complete else folder):
-                raise StoreError(faults[0])
-            if not target.complete:
-                mark(out)
-                copy_run(folder, target)
-                copied += 1
+            if folder.complete:
+                if faults := faults_of(target if target.complete else folder):
+                    raise StoreError(faults[0])
+                if not target.complete:
+                    mark(out)
+                    copy_run(folder, target)
+                    copied += 1
+            elif (failure := folder.failure()) and not target.complete and target.failure() is None:
+                target.note(failure)
     write_manifest(out, first.plan, runs, first.command)
     return copied
 
@@ -70,18 +70,8 @@ def portable(plan: Plan) -> Any:
     return without_path(plan.model_dump())
 
 
-def hand_on_failure(folder: RunFolder, target: RunFolder) -> None:
-    """Copies the note of why a run failed, where the whole knows nothing of that run."""
-    if (failure := folder.failure()) and not target.complete and target.failure() is None:
-        target.note(failure)
-
-
 def copy_run(folder: RunFolder, target: RunFolder) -> None:
-    """Copies a complete run, its result last, and sweeps what an unfinished one left there.
-
-    Raises:
-        Busy: Another process trains that run.
-    """
+    """Copies a complete run, its result last, and sweeps what an unfinished one left there."""
     with target.locked():
         sweep_temporaries(target.path)
         for name in RunFolder.ALL_FILES:
@@ -93,12 +83,11 @@ def copy_run(folder: RunFolder, target: RunFolder) -> None:
 def ours(results: Path) -> list[Path]:
     """What `clean` may remove of a folder of results: files that ssrun writes, then folders; no link is followed.
 
-    Raises:
-        StoreError: The folder is not ours, or somebody trains one of its runs.
+    StoreError where the folder is not ours, or somebody trains one of its runs.
     """
     if results.is_symlink() or not results.is_dir():
         raise StoreError(f"{results}: no folder of results: give one that `ssrun compare` wrote")
-    if not is_marked(results) and not is_reference(results):
+    if not is_ours(results):
         raise StoreError(f"{results}: not marked as ssrun's: nothing is removed")
     files: list[Path] = []
     folders: list[Path] = []

@@ -16,14 +16,7 @@ FILE = "experiment.json"
 
 
 class Manifest(Document):
-    """The runs of a comparison.
-
-    Attributes:
-        store: Version.
-        plan: What was asked for.
-        runs: The runs' names; each leads to a folder within the folder of results, by what a name may be.
-        command: The command that gives these numbers.
-    """
+    """What was asked for, and the runs; each name leads to a folder within the results, by what a name may be."""
 
     store: int = VERSION
     plan: Plan
@@ -32,12 +25,10 @@ class Manifest(Document):
 
     @property
     def experiment(self) -> Experiment:
-        """The part of the experiment that was asked for."""
         return self.plan.experiment
 
 
 def write_manifest(results: Path, plan: Plan, runs: Sequence[RunName], command: str) -> None:
-    """Writes what was asked for beside the runs, for `show`, `verify` and the report."""
     mark(results)
     write_sealed(results / FILE, Manifest(plan=plan, runs=tuple(runs), command=command))
 
@@ -45,8 +36,7 @@ def write_manifest(results: Path, plan: Plan, runs: Sequence[RunName], command: 
 def read_manifest(results: Path) -> Manifest:
     """What `write_manifest` wrote; for a folder of single runs, a comparison that is just those.
 
-    Raises:
-        StoreError: It is damaged, or there are no runs.
+    StoreError where it is damaged, or there are no runs.
     """
     if not (results / FILE).is_file():
         return gathered(results)

@@ -41,7 +41,6 @@ class Evaluation(Document):
         return fields[name]
 
     def has(self, name: str) -> bool:
-        """Whether there is a field or a metric of this name."""
         return name in dict(self)
 
 
@@ -57,14 +56,9 @@ class Outcome(Document):
     """What every result begins with.
 
     Attributes:
-        store: Version of what is kept.
         run: The run's id, the sha256 of its configuration.
-        task: Label of the task.
-        strategy: Label of the strategy.
-        seed: From 0.
         steps: Optimiser steps done.
         schedule: `k` and `half_step`, as `Schedule.resolved` gives them.
-        mean_epsilon: The schedule's, over the run.
         realised_epsilon: Share of coins that said true.
         replaced: Share of fed tokens unlike the true ones.
         seconds: Of work on the run.
@@ -98,8 +92,6 @@ class CompleteResult(Outcome):
     Attributes:
         bleu_signature: sacreBLEU's.
         references: Most references that a test pair has.
-        test_pairs: Size of the test set.
-        curves: Errors by position.
         facts: The task's counts.
     """
 

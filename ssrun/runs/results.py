@@ -25,21 +25,17 @@ def claim_results(results: Path) -> None:
     """
     with writing(results):
         if results.is_dir():
-            if not is_marked(results) and not is_reference(results):
+            if not is_ours(results):
                 raise UsageError(f"{results}: holds files that are not ssrun's: give another --out DIR")
         elif results.exists():
             raise UsageError(f"{results}: not a folder: give another --out DIR")
 
 
-def is_marked(results: Path) -> bool:
-    """Whether a folder of results says that it is ours."""
-    return (results / MARK).is_file()
-
-
-def is_reference(results: Path) -> bool:
-    """Whether a folder holds only the committed tables of a comparison, or nothing but what a dead writer left."""
-    names = [path.name for path in results.iterdir()]
-    return all(name.startswith(("table.", "report.")) or fnmatch(name, TEMPORARY) for name in names)
+def is_ours(results: Path) -> bool:
+    """Whether a folder is marked, or holds only committed tables, or nothing but what a dead writer left."""
+    return (results / MARK).is_file() or all(
+        path.name.startswith(("table.", "report.")) or fnmatch(path.name, TEMPORARY) for path in results.iterdir()
+    )
 
 
 def mark(results: Path) -> None:
@@ -47,16 +43,12 @@ def mark(results: Path) -> None:
     with writing(results):
         results.mkdir(parents=True, exist_ok=True)
     sweep_temporaries(results)
-    if not is_marked(results):
+    if not (results / MARK).is_file():
         write(results / MARK, b"A folder of results of ssrun.\n")
 
 
 def run_folders(results: Path) -> list[RunFolder]:
-    """The run folders within a folder of results (or the one that it is itself), in order of their names.
-
-    Raises:
-        StoreError: One of them is a link.
-    """
+    """The run folders within a folder of results (or the one that it is itself), in order of their names."""
     if (itself := RunFolder(results)).begun:
         return [itself]
     folders = [RunFolder.at(path) for path in sorted(results.glob("*/*/seed-*"), key=str)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
+
 from ssrun.config.spec import RunSpec
 from ssrun.errors import StoreError
 from ssrun.runs import checkpoints
@@ -13,7 +15,6 @@ from ssrun.seq2seq.batches import collate
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.search import decode, length_limit
 from ssrun.seq2seq.vocabulary import Vocabularies, Vocabulary
-from ssrun.system.files import read_json
 from ssrun.tasks import Tokens
 
 
@@ -26,11 +27,7 @@ class Trained(NamedTuple):
 
 
 def load_trained(folder: RunFolder) -> Trained:
-    """A complete run's model.
-
-    Raises:
-        StoreError: The run is not complete, or a file is damaged.
-    """
+    """A run's model; StoreError where the run is not complete, or a file is damaged."""
     if not folder.complete:
         raise StoreError(f"{folder.path}: the run is not complete: run the command that made it again")
     result = folder.result()
@@ -38,24 +35,26 @@ def load_trained(folder: RunFolder) -> Trained:
         raise StoreError(f"{folder.path}: the run {result.status} ({result.reason}): no model was kept")
     for fault in folder.damage(result, ("run.json", "vocabulary.json")):
         raise StoreError(fault)
-    run, path = folder.spec(), folder.path / "vocabulary.json"
+    run = folder.spec()
+    tokens = folder.vocabularies()
     try:
-        tokens = read_json(path)
         vocabularies = Vocabularies(Vocabulary(tokens["source"]), Vocabulary(tokens["target"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{path}: not a vocabulary ({error}): remove the run's folder and run again") from None
+    except (KeyError, ValueError) as error:
+        where = folder.path / "vocabulary.json"
+        raise StoreError(f"{where}: not a vocabulary ({error}): remove the run's folder and run again") from None
     path = folder.path / "model.safetensors"
     sizes = (len(vocabularies.source), len(vocabularies.target))
-    size = checkpoints.weight_bytes(run.config.model, *sizes)
+    with torch.device("meta"):  # without memory for the weights
+        shapes = Seq2Seq(run.config.model, *sizes).state_dict()
+    size = checkpoints.bytes_of(shapes)
     if not path.is_file() or not size <= path.stat().st_size <= size + checkpoints.HEADER_LIMIT:  # before it is built
         raise StoreError(f"{path}: damaged: not the size of this model's weights; remove the run's folder")
     model = Seq2Seq(run.config.model, *sizes)
-    model.load_state_dict(checkpoints.read_tensors(path, model.state_dict(), result.files.get(path.name)))
+    model.load_state_dict(checkpoints.read_tensors(path, shapes, result.files.get(path.name)))
     return Trained(run, model, vocabularies)
 
 
 def translate(trained: Trained, source: Tokens, beam: int | None = None) -> Tokens:
-    """The model's output for one source."""
     config = trained.run.config.scoring
     batch = collate([(trained.vocabularies.source.encode(source), [])])
     memory = trained.model.encode(batch.source)

@@ -15,11 +15,7 @@ from ssrun.runs.results import run_folders
 
 
 def to_verify(results: Path) -> list[RunFolder]:
-    """The runs of a folder of results.
-
-    Raises:
-        StoreError: There are none.
-    """
+    """The runs of a folder of results; StoreError where there are none."""
     folders = run_folders(results)
     if not folders:
         raise StoreError(f"{results}: no runs here: give a folder that `ssrun compare` wrote, with its runs")
@@ -38,9 +34,7 @@ def missing(results: Path, folders: Sequence[RunFolder]) -> int:
 def faults_of(folder: RunFolder, results: Path | None = None) -> list[str]:
     """What is wrong with a complete run; empty where nothing is.
 
-    Args:
-        folder: The run's.
-        results: The folder of results that it lies in, where it should lie at the path of its labels.
+    Where `results` are given, the run should lie in them at the path of its labels.
     """
     path = folder.path
     try:

@@ -17,12 +17,9 @@ POOL = 100  # batches that are sorted by length together
 
 
 class Batch(NamedTuple):
-    """Ids; both sides end with EOS and are filled up with PAD.
+    """Ids of sources [B, S] and of labels y_1 ... y_T [B, T]; both end with EOS and are filled up with PAD.
 
-    Attributes:
-        source: [B, S].
-        lengths: [B], of the sources with their EOS; None where no source is padded.
-        target: [B, T], the labels y_1 ... y_T.
+    Lengths [B] are those of the sources with their EOS; None where no source is padded.
     """
 
     source: Tensor
@@ -37,7 +34,6 @@ def pad(rows: Sequence[Sequence[int]]) -> Tensor:
 
 
 def collate(pairs: Sequence[tuple[list[int], list[int]]]) -> Batch:
-    """Encoded (source, target) pairs as one batch."""
     lengths = [len(source) for source, _ in pairs]
     return Batch(
         source=pad([source for source, _ in pairs]),
@@ -79,7 +75,6 @@ class Batches:
         return min(POOL, -(-len(self._pairs) // self.batch_size))
 
     def _cut(self, pool: int) -> list[Batch]:
-        """The batches of a pool, in their order."""
         size = self.batch_size
         encoded = [self.vocabularies.encode(example) for example in self._examples(pool)]
         encoded.sort(key=lambda pair: (len(pair[0]), len(pair[1])))
@@ -105,7 +100,6 @@ class Batches:
         return chosen
 
     def _fresh(self, pool: int, wanted: int) -> list[Example]:
-        """Examples drawn for a pool, without those that are held out."""
         random = streams.random(self.seed, "data", pool)
         drawn = (self.task.draw(random) for _ in range(1_000 * wanted))
         fresh = list(islice((example for example in drawn if example.source not in self._held_out), wanted))

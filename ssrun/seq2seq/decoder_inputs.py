@@ -21,9 +21,8 @@ from ssrun.strategies.strategy import Coin, Feed
 class Draws(NamedTuple):
     """The random numbers of one training step, uniform in [0, 1), [B, T]: the same for every strategy.
 
-    Attributes:
-        coin: The true token is fed where it is below epsilon.
-        sample: Where in the cumulated distribution a replacement is taken.
+    The true token is fed where `coin` is below epsilon; `sample` says where in the cumulated distribution a
+    replacement is taken.
     """
 
     coin: Tensor
@@ -31,13 +30,13 @@ class Draws(NamedTuple):
 
 
 class DecoderInputs(NamedTuple):
-    """What the decoder is fed, and why.
+    """What the decoder is fed, and why; [B, T] each.
 
     Attributes:
-        tokens: [B, T] ids; tokens[:, 0] is BOS and tokens[:, t] stands for the true token target[:, t - 1].
-        true: [B, T], the coins that said true.
-        tossed: [B, T], the positions that have a coin: all but the first and those whose label is padding.
-        replaced: [B, T], the tokens that really differ from the true ones.
+        tokens: Ids; tokens[:, 0] is BOS and tokens[:, t] stands for the true token target[:, t - 1].
+        true: The coins that said true.
+        tossed: The positions that have a coin: all but the first and those whose label is padding.
+        replaced: The tokens that really differ from the true ones.
     """
 
     tokens: Tensor
@@ -75,16 +74,9 @@ def scheduled_inputs(
     draws: Draws,
     masks: Masks | None = None,
 ) -> DecoderInputs:
-    """Chooses each input: the true token with probability epsilon, else its replacement.
+    """Chooses each input for a target [B, T]: the true token with probability `epsilon`, else its replacement.
 
-    Args:
-        model: The network that learns from these inputs.
-        memory: Of the sources.
-        target: [B, T] ids, EOS and PAD included.
-        epsilon: Probability of the true token, in [0, 1].
-        replacement: What is fed in its place.
-        draws: Coins and samples.
-        masks: The dropout masks that the learning pass uses.
+    The dropout masks are those that the learning pass uses.
     """
     true_tokens = teacher_forced_inputs(target)
     tossed = replaceable(target)
@@ -122,18 +114,10 @@ def walk(
     sample: Tensor | None = None,
     masks: Masks | None = None,
 ) -> Tensor:
-    """The inputs with some tokens replaced, left to right, by the model's own.
+    """The true inputs [B, T] with those of `replace` [B, T] replaced, left to right, by the model's own.
 
-    Runs the decoder once, no further than the last replaced position, and asks for logits only where a token is
-    replaced.
-
-    Args:
-        model: The network.
-        memory: Of the sources.
-        inputs: [B, T] ids, the true ones.
-        replace: [B, T], the inputs to replace.
-        sample: [B, T] uniform draws; None for the argmax.
-        masks: Dropout masks.
+    They are drawn by `sample` [B, T], uniform; None for the argmax. Runs the decoder once, no further than the last
+    replaced position, and asks for logits only where a token is replaced.
     """
     inputs = inputs.clone()
     counts = replace.sum(0).tolist()

@@ -34,12 +34,10 @@ def select(state: State, rows: Tensor) -> State:
 
 
 class Memory(NamedTuple):
-    """What the encoder hands to the decoder.
+    """What the encoder hands to the decoder, whose first state is `initial`.
 
-    Attributes:
-        states: [B, S, H], zero where the source is padding.
-        bias: [B, 1, S], added to attention's scores: 0, and -inf where the source is padding.
-        initial: The decoder's first state.
+    States [B, S, H] are zero where the source is padding; the bias [B, 1, S], added to attention's scores, is -inf
+    there and else 0.
     """
 
     states: Tensor
@@ -47,20 +45,14 @@ class Memory(NamedTuple):
     initial: State
 
     def select(self, rows: Tensor) -> Memory:
-        """The memory of some sequences, by index."""
         return Memory(self.states[rows], self.bias[rows], select(self.initial, rows))
 
 
 class Masks(NamedTuple):
     """Dropout masks, drawn once a batch and shared by every pass over it (Gal and Ghahramani 2016).
 
-    One mask a sequence, the same at every position, already divided by the share that is kept.
-
-    Attributes:
-        source: [B, E], on the source's embeddings.
-        target: [B, E], on the decoder inputs' embeddings.
-        encoder: For each layer [B, H], on its output.
-        decoder: For each layer [B, H], on its output.
+    One mask a sequence, the same at every position, already divided by the share that is kept: on the embeddings
+    [B, E], and for each layer on its output [B, H].
     """
 
     source: Tensor
@@ -70,12 +62,9 @@ class Masks(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """One step of the decoder.
+    """One step of the decoder: logits [rows, V] of what comes after the token, and the state after it.
 
-    Attributes:
-        logits: [rows, V], of what comes after the token.
-        state: After the token.
-        attention: [B, S], where the step looked; None where it has no dot attention or nothing was read out.
+    Attention [B, S] is where the step looked; None where it has no dot attention or nothing was read out.
     """
 
     logits: Tensor
@@ -108,21 +97,13 @@ class LSTM(nn.LSTM):
 
 
 class Seq2Seq(nn.Module):
-    """Embedding, LSTM encoder, LSTM decoder, readout.
+    """Embedding, LSTM encoder, LSTM decoder, readout, for vocabularies of these sizes.
 
-    Args:
-        config: Sizes and attention.
-        source_size: Size of the source vocabulary.
-        target_size: Size of the target vocabulary, V.
-        generator: Draws the initial weights; None (torch's own) also where weights are only shapes, on device `meta`.
+    The generator draws the initial weights; None (torch's own) also where weights are only shapes, on device `meta`.
     """
 
     def __init__(
-        self,
-        config: ModelConfig,
-        source_size: int,
-        target_size: int,
-        generator: torch.Generator | None = None,
+        self, config: ModelConfig, source_size: int, target_size: int, generator: torch.Generator | None = None
     ) -> None:
         super().__init__()
         self.config = config
@@ -170,13 +151,7 @@ class Seq2Seq(nn.Module):
         return Masks(draw(embedding), draw(embedding), [draw(hidden) for _ in layers], [draw(hidden) for _ in layers])
 
     def encode(self, source: Tensor, lengths: Tensor | None = None, masks: Masks | None = None) -> Memory:
-        """Reads the sources.
-
-        Args:
-            source: [B, S] ids with EOS.
-            lengths: [B], or None where no source is padded.
-            masks: Dropout masks, None for none.
-        """
+        """Reads sources [B, S] with EOS, of these lengths [B]; None where no source is padded."""
         states = self.source_embedding(source)
         if masks:
             states = states * masks.source.unsqueeze(1)
@@ -216,17 +191,11 @@ class Seq2Seq(nn.Module):
         rows: Tensor | None = None,
         gate_table: Tensor | None = None,
     ) -> Prediction:
-        """One token in, logits out: the decoder's step at one position.
+        """One token in, logits out: the decoder's step for tokens [B] at one position, from 0.
 
-        Args:
-            token: [B] ids, the inputs at this position.
-            state: Before the token: `memory.initial` at position 0, then what the step before returned.
-            memory: Of the sources.
-            position: From 0.
-            masks: Dropout masks, None for none.
-            rows: Indices of the sequences whose logits are asked for; None for all. Where it is empty the state
-                goes on and nothing is read out.
-            gate_table: From `gate_table`, to spare work; only where nothing is dropped.
+        The state is `memory.initial` at position 0, then what the step before returned. `rows` are the indices of the
+        sequences whose logits are asked for, None for all; where it is empty the state goes on and nothing is read
+        out. A `gate_table` spares work; only where nothing is dropped.
         """
         hidden, state = self._advance(token, state, masks, gate_table)
         if rows is not None and not len(rows):
@@ -265,12 +234,7 @@ class Seq2Seq(nn.Module):
         return cast("list[LSTM]", self.decoder)  # torch does not type what is in a ModuleList
 
     def attend(self, memory: Memory, hidden: Tensor, position: int) -> tuple[Tensor, Tensor | None]:
-        """Joins the decoder's output with what the encoder holds for it.
-
-        Args:
-            memory: Of the sources.
-            hidden: [B, T, H], of target positions from `position` on.
-            position: From 0.
+        """Joins the decoder's output [B, T, H], from this target position on, with what the encoder holds for it.
 
         Returns:
             Features [B, T, H], and dot attention's weights [B, T, S], a softmax over the real source positions;

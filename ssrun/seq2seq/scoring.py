@@ -74,11 +74,7 @@ class _Errors:
 def score(
     model: Seq2Seq, task: Task, examples: Sequence[Example], vocabularies: Vocabularies, config: ScoringConfig
 ) -> Scores:
-    """Scores a model on these examples.
-
-    Raises:
-        Interrupted: A signal came.
-    """
+    """Scores a model on these examples; Interrupted where a signal comes."""
     teacher_forced, free_running = _Errors(len(examples)), _Errors(len(examples))
     reached, positions = torch.zeros(CURVE), 0
     outputs: list[Tokens] = [()] * len(examples)
@@ -126,9 +122,9 @@ def batches_of(examples: Sequence[Example], vocabularies: Vocabularies) -> Itera
 
 
 def corpus_bleu(outputs: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> tuple[float, str]:
-    """Corpus BLEU, 0-100, and its signature, by sacreBLEU on tokens joined by spaces (Papineni et al. 2002, Post 2018).
+    """Corpus BLEU over all references, 0-100, and its signature, by sacreBLEU on tokens joined by spaces.
 
-    All references count.
+    Papineni et al. 2002, Post 2018.
     """
     streams = reference_streams([[" ".join(reference) for reference in item] for item in references])
     metric = BLEU(tokenize="none", force=True)
@@ -139,12 +135,10 @@ def corpus_bleu(outputs: Sequence[Tokens], references: Sequence[Sequence[Tokens]
 def reference_streams(references: Sequence[Sequence[str]]) -> Any:
     """The references of each output as sacreBLEU wants them: stream k is the k-th reference of every output.
 
-    Where outputs have different numbers of references the missing ones are None, which sacreBLEU's annotations do
-    not know of.
+    Those that an output lacks are None, which sacreBLEU's annotations do not know of.
     """
     return [list(stream) for stream in zip_longest(*references)]
 
 
 def _rounded(percentages: Tensor) -> list[float]:
-    """To two decimals, as they are stored."""
     return [round(value, 2) for value in percentages.tolist()]

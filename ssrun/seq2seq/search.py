@@ -21,15 +21,10 @@ def length_limit(source: Sequence[str]) -> int:
 
 @torch.no_grad()
 def decode(model: Seq2Seq, memory: Memory, limit: int, beam: int = 1, length_penalty: float = 1.0) -> list[list[int]]:
-    """The best output of each source, as ids without BOS, up to EOS or `limit` tokens.
+    """The best output of each source, as ids without BOS, up to EOS or `limit` tokens, EOS included.
 
-    Args:
-        model: The network.
-        memory: Of the sources.
-        limit: Most tokens of an output, EOS included.
-        beam: Hypotheses kept; 1 is greedy search.
-        length_penalty: A hypothesis' score is log p / length^length_penalty (0: log p alone), the length
-            counted in tokens with EOS (Wu et al. 2016 without their constant).
+    A beam of 1 is greedy search. A hypothesis' score is log p / length^length_penalty (0: log p alone), the length
+    counted in tokens with EOS (Wu et al. 2016 without their constant).
     """
     if beam == 1:
         tokens, _ = greedy(model, memory, limit)
@@ -42,17 +37,11 @@ def decode(model: Seq2Seq, memory: Memory, limit: int, beam: int = 1, length_pen
 
 @torch.no_grad()
 def greedy(model: Seq2Seq, memory: Memory, limit: int, with_attention: bool = False) -> tuple[Tensor, Tensor | None]:
-    """The argmax at each step.
-
-    Args:
-        model: The network.
-        memory: Of the sources.
-        limit: Most tokens of an output, EOS included.
-        with_attention: Whether to keep where each step looked.
+    """The argmax at each step, of at most `limit` tokens, EOS included.
 
     Returns:
         Tokens [B, T], T at most `limit`: what comes after an EOS means nothing. And, where asked for and the model
-        has dot attention, its weights [B, T, S].
+        has dot attention, its weights [B, T, S]: where each step looked.
     """
     token = torch.full((len(memory.states),), BOS)
     ended = torch.zeros(len(token), dtype=torch.bool)

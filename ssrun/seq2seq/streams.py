@@ -25,10 +25,8 @@ def key(seed: int, purpose: Purpose, index: int = 0) -> int:
 
 
 def random(seed: int, purpose: Purpose, index: int = 0) -> Random:
-    """A generator of Python's for this purpose and index."""
     return Random(key(seed, purpose, index))
 
 
 def generator(seed: int, purpose: Purpose, index: int = 0) -> torch.Generator:
-    """A generator of torch's for this purpose and index."""
     return torch.Generator().manual_seed(key(seed, purpose, index))

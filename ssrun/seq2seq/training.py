@@ -18,14 +18,7 @@ from ssrun.seq2seq.vocabulary import PAD
 
 
 class Step(NamedTuple):
-    """One optimiser step, as it was.
-
-    Attributes:
-        step: From 0.
-        epsilon: What the schedule said.
-        loss: Nats per real position, under these inputs.
-        inputs: What the decoder was fed.
-    """
+    """One optimiser step, from 0, as it was; its loss in nats per real position, under these inputs."""
 
     step: int
     epsilon: float
@@ -47,7 +40,6 @@ def loss_of(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def adam(model: Seq2Seq, config: RunConfig) -> torch.optim.Adam:
-    """The run's optimiser (Kingma and Ba 2015)."""
     return torch.optim.Adam(model.parameters(), lr=config.training.learning_rate, fused=True)
 
 

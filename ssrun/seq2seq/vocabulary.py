@@ -12,10 +12,9 @@ SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
 
 
 class Vocabulary:
-    """The special tokens, then the real ones: ids from len(SPECIALS) on are real tokens.
+    """The special tokens, then the real ones, which are distinct: ids from len(SPECIALS) on.
 
-    Args:
-        tokens: The real tokens, distinct; `<unk>` among them is left out, since it has its id.
+    `<unk>` among the real ones is left out, since it has its id.
     """
 
     def __init__(self, tokens: Iterable[str]) -> None:

@@ -1,8 +1,4 @@
-"""What checkpoints cost, how large a run is, how soon a table of 1,000 runs stands; part of `make bench`.
-
-Runs with the default checkpoints and runs with none take turns, first one and then the other first, so that what else
-the machine does falls on both alike; the ratio is the median over the pairs.
-"""
+"""What checkpoints cost, how large a run is, how soon a table of 1,000 runs stands; part of `make bench`."""
 
 from __future__ import annotations
 
@@ -18,38 +14,27 @@ from statistics import median
 from typing import Any
 
 import torch
-from scipy.stats import binom
 
 from ssrun.config.loading import load_plan
 from ssrun.config.plan import Plan
-from ssrun.config.spec import RunDocument, RunSpec
+from ssrun.config.spec import RunDocument
 from ssrun.runs import checkpoints as saved
 from ssrun.runs.events import Stepped
 from ssrun.runs.execution import execute
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.manifest import write_manifest
 from ssrun.system.documents import canonical
+from tests.support.runs import finished
 
-PAIRS = 40
+RUNS = 40
 STEPS, EVERY = 500, 200  # two checkpoints in half the default steps: the default's four in all of them
 TASKS, STRATEGIES, SEEDS = 10, 10, 10
 AIMS = {"checkpoints": 1.03, "megabytes": 2.0, "table": 3.0}
 
 
-def seconds(run: RunSpec, folder: Path, checkpoint_every: int | None) -> float:
-    """Processor and waiting seconds of a run's training, its scoring left out."""
-    start, end = time.perf_counter(), 0.0
-    for event in execute(run, RunFolder(folder), checkpoint_every):
-        if isinstance(event, Stepped) and event.step == event.steps:
-            end = time.perf_counter()
-    shutil.rmtree(folder)
-    return end - start
-
-
 def checkpoints(scratch: Path) -> Iterator[str]:
-    """Default checkpoints against none, on the default experiment's first run, shortened."""
+    """What default checkpoints take of the default experiment's first run, shortened; its scoring left out."""
     (run, *_) = load_plan("default", overrides={"training": {"steps": STEPS, "evaluate_every": 200}}).runs()
-    seconds(run, scratch / "warm-up", 0)
     saving: list[float] = []
     real = saved.save_checkpoint
 
@@ -59,42 +44,26 @@ def checkpoints(scratch: Path) -> Iterator[str]:
         saving.append(time.perf_counter() - start)
 
     saved.save_checkpoint = timed
-    ratios, without = [], []
-    for pair in range(PAIRS):
-        taken = {}
-        for every in (EVERY, 0) if pair % 2 else (0, EVERY):
-            taken[every] = seconds(run, scratch / "run", every)
-        without.append(taken[0])
-        ratios.append(taken[EVERY] / taken[0])
+    whole = 0.0
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        for event in execute(run, RunFolder(scratch / "run"), EVERY):
+            if isinstance(event, Stepped) and event.step == event.steps:
+                whole += time.perf_counter() - start
+        shutil.rmtree(scratch / "run")
     saved.save_checkpoint = real
-    low, high = interval_of_median(ratios)
-    aim = AIMS["checkpoints"]
-    verdict = "met" if high <= aim else "MISSED" if low > aim else "undecided: the interval holds the aim"
+    share = whole / (whole - sum(saving))
     yield (
-        f"whole runs, on / off       {median(ratios):.3f} [{low:.3f}, {high:.3f}]  (aim <= {aim}: {verdict}; "
-        f"{PAIRS} pairs of {STEPS} steps, single pairs {min(ratios):.3f} to {max(ratios):.3f})"
+        f"with checkpoints / without  {share:.3f}  (aim <= {AIMS['checkpoints']}: {met(share <= AIMS['checkpoints'])}; "
+        f"{len(saving)} of them, {1e3 * sum(saving) / len(saving):.1f} ms each, at most {1e3 * max(saving):.1f} ms)"
     )
-    share = 1 + len(saving) / PAIRS * sum(saving) / len(saving) / median(without)
-    yield (
-        f"time spent saving / off    {share:.3f}  (aim <= {aim}: {met(share <= aim)}; {len(saving)} checkpoints, "
-        f"{1e3 * sum(saving) / len(saving):.1f} ms each, at most {1e3 * max(saving):.1f} ms; "
-        f"runs of {median(without):.2f} s)"
-    )
-
-
-def interval_of_median(values: list[float]) -> tuple[float, float]:
-    """The 95 % interval of a median, from the order of the values alone."""
-    low = int(binom.ppf(0.025, len(values), 0.5))
-    return sorted(values)[low - 1], sorted(values)[len(values) - low]
 
 
 def sizes(scratch: Path) -> Iterator[str]:
     """The folder of a complete run of the default experiment, the largest of its tasks."""
     runs = {run.name.task: run for run in load_plan("default", overrides={"training": {"steps": 2}}).runs()}
     for task, run in runs.items():
-        folder = RunFolder(scratch / task)
-        for _ in execute(run, folder):
-            pass
+        folder = finished(scratch / task, run)
         size = sum(path.stat().st_size for path in folder.path.iterdir()) / 2**20
         yield f"a run of {task:16} {size:.2f} MB (aim < {AIMS['megabytes']}, {met(size < AIMS['megabytes'])})"
 
@@ -133,11 +102,8 @@ def table(scratch: Path) -> Iterator[str]:
     """`ssrun show` of 1,000 runs, a process each time."""
     overrides = {"training": {"steps": 2}}
     run = load_plan("default", tasks="copy", strategies="teacher-forcing", overrides=overrides).runs()[0]
-    like = RunFolder(scratch / "like")
-    for _ in execute(run, like):
-        pass
     results = scratch / "thousand"
-    thousand(results, like)
+    thousand(results, finished(scratch / "like", run))
     for what in (["show", str(results)], ["show", str(results), "--json"], ["list"]):
         taken = []
         for _ in range(5):

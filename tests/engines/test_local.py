@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,13 +10,14 @@ from ssrun.engines import ENGINES, Options, load_engine
 from ssrun.errors import UsageError
 from ssrun.runs.events import Failed, Finished, Postponed, Started
 from ssrun.runs.folder import RunFolder
+from tests.support.in_process import python
 from tests.support.runs import finished, small_run
 from tests.support.snapshots import fingerprint, strays
 
 
 def test_engines_are_known_by_name_without_what_they_need() -> None:
     code = "import sys\nfrom ssrun.engines import ENGINES\nprint(sorted({'torch', 'subprocess'} & sys.modules.keys()))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
+    assert python("-c", code).stdout == "[]\n"
     with pytest.raises(UsageError, match="unknown engine 'locl': did you mean 'local'"):
         load_engine("locl")
 

@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 
-from ssrun.config.run import ModelConfig
-from ssrun.runs.checkpoints import NO_COUNTS, Counts, Totals, last_checkpoint, save_checkpoint, weight_bytes
+from ssrun.runs.checkpoints import Counts, Totals, last_checkpoint, save_checkpoint
 from ssrun.runs.execution import prepare
 from ssrun.runs.folder import RunFolder
-from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.training import adam, train
-from tests.support.damage import flip, reseal
+from tests.support.damage import reseal
 from tests.support.runs import small_run
 
 RUN = small_run()
@@ -70,11 +68,6 @@ def test_a_checkpoint_comes_back_and_the_last_two_are_kept(tmp_path: Path, parts
     assert faults == []
 
 
-def test_where_there_is_none_a_run_is_at_its_start(tmp_path: Path, parts: tuple[Any, Any]) -> None:
-    totals, tensors, faults = last_checkpoint(kept(tmp_path / "run", parts), RUN.config.id, parts[0], 24)
-    assert (totals.step, totals.run_counts, tensors, faults) == (0, NO_COUNTS, {}, [])
-
-
 FORGED: list[dict[str, Any]] = [
     {"step": "x"},
     {"step": -5},
@@ -95,25 +88,3 @@ def test_a_forged_checkpoint_is_passed_over_for_the_one_before(
     reseal(folder.path / "checkpoint-0000000003.json", lambda document: document.update(fields))
     totals, _, faults = last_checkpoint(folder, RUN.config.id, parts[0], 24)
     assert (totals.step, len(faults)) == (2, 1)
-
-
-@pytest.mark.parametrize("end", ["json", "safetensors"])
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
-    tmp_path: Path, parts: tuple[Any, Any], end: str
-) -> None:
-    folder = kept(tmp_path / "run", parts, 2, 3)
-    flip(folder.path / f"checkpoint-0000000003.{end}", 100)
-    totals, _, faults = last_checkpoint(folder, RUN.config.id, parts[0], 24)
-    assert totals.step == 2
-    assert [f"checkpoint-0000000003.{end}: damaged" in fault for fault in faults] == [True]
-
-
-@pytest.mark.parametrize("attention", ["none", "dot", "aligned"])
-@pytest.mark.parametrize(("embedding", "hidden", "layers"), [(8, 8, 1), (5, 7, 1), (3, 4, 3)])
-def test_the_size_of_weights_is_known_without_building_the_model(
-    embedding: int, hidden: int, layers: int, attention: str
-) -> None:
-    sizes = {"embedding": embedding, "hidden": hidden, "layers": layers, "attention": attention}
-    config = ModelConfig.model_validate(sizes)
-    weights = Seq2Seq(config, 11, 13).state_dict().values()
-    assert weight_bytes(config, 11, 13) == sum(weight.numel() * weight.element_size() for weight in weights)

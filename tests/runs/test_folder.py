@@ -12,7 +12,6 @@ import pytest
 from ssrun.errors import StoreError
 from ssrun.runs.folder import Busy, RunFolder
 from ssrun.runs.result import DivergedResult, Failure
-from tests.support.damage import reseal
 from tests.support.runs import finished, small_run
 
 
@@ -37,17 +36,6 @@ def test_a_folder_has_one_writer_at_a_time(tmp_path: Path) -> None:
         with pytest.raises(Busy, match="run: another process is training this run: wait for it"), folder.locked():
             pytest.fail("locked twice")
     assert not folder.in_use
-
-
-@pytest.mark.parametrize("link", ["copy", "copy/linear", "run"])
-def test_no_link_on_the_way_to_a_run_is_followed(tmp_path: Path, link: str) -> None:
-    name = small_run().name
-    path = tmp_path / "results" / (name.path if link == "run" else link)
-    path.parent.mkdir(parents=True)
-    (tmp_path / "elsewhere").mkdir()
-    path.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StoreError, match="a link: ssrun follows none"):
-        RunFolder.of(tmp_path / "results", name)
 
 
 def test_a_run_is_written_down_by_its_labels_and_its_configuration(folder: RunFolder) -> None:
@@ -153,9 +141,3 @@ def test_a_vocabulary_is_lists_of_words(folder: RunFolder) -> None:
     (folder.path / "vocabulary.json").write_bytes(b'{"source":[],"target":[1]}')
     with pytest.raises(StoreError, match=r"vocabulary\.json: damaged: 'target\.0'"):
         folder.vocabularies()
-
-
-def test_a_result_of_a_later_version_asks_for_an_update(folder: RunFolder) -> None:
-    reseal(folder.path / "result.json", lambda document: document.update(store=99))
-    with pytest.raises(StoreError, match=r"result\.json: written by a newer ssrun \(store 99\): update ssrun"):
-        folder.result()

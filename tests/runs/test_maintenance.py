@@ -10,10 +10,9 @@ import pytest
 from ssrun.config.experiment import Experiment
 from ssrun.config.plan import Plan
 from ssrun.errors import StoreError, UsageError
-from ssrun.runs.folder import Busy, RunFolder
 from ssrun.runs.maintenance import merge, ours, portable, remove
 from ssrun.runs.manifest import write_manifest
-from ssrun.runs.results import MARK, mark
+from ssrun.runs.results import MARK
 from ssrun.runs.verification import faults_of, missing, to_verify
 from tests.support.runs import finished, small_run
 from tests.support.snapshots import snapshot, strays
@@ -64,31 +63,12 @@ def test_a_damaged_run_is_not_merged(shards: list[Path], tmp_path: Path) -> None
         merge(shards, tmp_path / "whole")
 
 
-def test_a_note_of_failure_goes_along(shards: list[Path], tmp_path: Path) -> None:
-    shutil.rmtree(shards[1] / "copy")
-    RunFolder.of(shards[1], RUNS[1].name).fail("no luck")
-    assert merge(shards, tmp_path / "whole") == 1
-    failure = RunFolder.of(tmp_path / "whole", RUNS[1].name).failure()
-    assert failure
-    assert failure.reason == "no luck"
-
-
 def test_another_experiment_is_refused_but_not_another_place_of_its_corpus(shards: list[Path], tmp_path: Path) -> None:
     write_manifest(shards[1], plan(question="Else?"), [RUNS[1].name], "c")
     with pytest.raises(UsageError, match="of another experiment"):
         merge(shards, tmp_path / "whole")
     here, there = (plan(task={"path": path}) for path in ("here", "there"))
     assert portable(here) == portable(there) != portable(plan(task={"pairs": 3}))
-
-
-def test_a_run_in_training_is_neither_merged_onto_nor_removed(shards: list[Path], tmp_path: Path) -> None:
-    target = RunFolder.of(tmp_path / "whole", RUNS[0].name)
-    with target.locked():
-        mark(tmp_path / "whole")
-        with pytest.raises(Busy):
-            merge(shards, tmp_path / "whole")
-        with pytest.raises(StoreError, match="another ssrun trains this run: stop it first"):
-            ours(tmp_path / "whole")
 
 
 def test_what_is_ours_is_removed_and_nothing_else(shards: list[Path]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import cache
 from random import Random
@@ -13,7 +12,6 @@ import torch
 
 from ssrun.config.run import RunConfig, ScoringConfig, resolve
 from ssrun.runs.execution import Prepared, prepare
-from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import collate
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.scoring import Scores, corpus_bleu, score
@@ -99,44 +97,11 @@ def test_losses_and_errors_are_those_by_hand(attention: str, free: bool) -> None
     assert values[error] == pytest.approx(100 * sum(wrong) / len(wrong), rel=1e-9)
 
 
-def test_an_early_eos_does_not_lower_the_free_running_loss() -> None:
-    model, examples = tiny.model(), examples_of(40)
-    with torch.no_grad():
-        model.output.bias[EOS] += 30
-    values = scored(model, examples).values
-    assert values["bleu"] == 0
-    assert values["free_running_loss"] > 10
-
-
 def test_the_exposure_gap_is_the_difference_of_the_losses() -> None:
     values = scored(tiny.model(), examples_of(40)).values
     gap = values["free_running_loss"] - values["teacher_forced_loss"]
     assert values["exposure_gap"] == pytest.approx(gap)
     assert gap != 0
-
-
-def test_a_model_that_is_always_right_has_no_gap() -> None:
-    model = tiny.model()
-    examples = [Example(("a",), ()) for _ in range(5)]  # only EOS to say
-    with torch.no_grad():
-        model.output.bias[EOS] += 1e3
-    values = scored(model, examples).values
-    assert [values[name] for name in ("exposure_gap", "next_step_error", "decoding_error", "free_running_loss")] == [
-        0
-    ] * 4
-    assert values["exact_match"] == 100
-
-
-def test_the_first_position_is_wrong_alike_however_the_decoder_is_fed() -> None:
-    curves = scored(tiny.model(), examples_of(60)).curves
-    assert curves["next_step"][0] == curves["decoding"][0]
-
-
-def test_both_losses_average_over_the_same_positions() -> None:
-    model = tiny.model(scale=0)  # every prediction is the same, so that only the count of positions matters
-    values = scored(model, examples_of(30)).values
-    assert values["free_running_loss"] == pytest.approx(values["teacher_forced_loss"], abs=1e-12)
-    assert values["teacher_forced_loss"] > 0
 
 
 # Curves
@@ -150,14 +115,6 @@ def test_curves_are_the_errors_by_position() -> None:
         columns = [[row[t] for row in rows if t < len(row)] for t in range(max(map(len, rows)))]
         assert curves[name] == [round(100 * sum(column) / len(column), 2) for column in columns]
         assert curves["positions"] == [len(column) for column in columns]
-
-
-def test_the_curves_average_to_the_errors() -> None:
-    scores = half_trained_scores()
-    counts = scores.curves["positions"]
-    for curve, metric in (("next_step", "next_step_error"), ("decoding", "decoding_error")):
-        total = sum(share * count for share, count in zip(scores.curves[curve], counts, strict=True))
-        assert total / sum(counts) == pytest.approx(scores.values[metric], abs=0.01)
 
 
 def test_long_targets_are_scored_whole_and_drawn_as_far_as_the_curve_goes() -> None:
@@ -203,38 +160,15 @@ def test_outputs_are_in_the_order_of_the_examples_and_bleu_is_theirs() -> None:
     assert f"version:{sacrebleu.__version__}" in scores.signature
 
 
-def words(text: str) -> Tokens:
-    return tuple(text.split())
-
-
-OUTPUTS: list[Tokens] = [words("the cat sat on the mat"), words("a dog ran to me"), ()]
-REFERENCES: list[list[Tokens]] = [
-    [words("the cat sat on a mat"), words("there the cat sat on the rug")],
-    [words("a dog ran to us")],
-    [words("nothing at all"), words("x"), words("y")],
-]
-
-
-def test_references_may_differ_in_number() -> None:
-    bleu, signature = corpus_bleu(OUTPUTS, REFERENCES)
-    filled = [[references[min(k, len(references) - 1)] for references in REFERENCES] for k in range(3)]
-    outside = sacrebleu.corpus_bleu(
-        [" ".join(output) for output in OUTPUTS],
-        [[" ".join(reference) for reference in stream] for stream in filled],
-        tokenize="none",
-    )
+def test_references_may_differ_in_number_and_every_one_counts() -> None:
+    outputs = ["the cat sat on the mat", "a dog ran to me", ""]
+    references = [["the cat sat on a mat", "there the cat sat on the rug"], ["a dog ran to us"], ["all", "x", "y"]]
+    tokens = [[tuple(reference.split()) for reference in item] for item in references]
+    bleu, signature = corpus_bleu([tuple(output.split()) for output in outputs], tokens)
+    filled = [[item[min(k, len(item) - 1)] for item in references] for k in range(3)]
+    outside = sacrebleu.corpus_bleu(outputs, filled, tokenize="none")
     assert 20 < bleu == pytest.approx(outside.score)
     assert "nrefs:var" in signature
-
-
-def test_every_reference_counts() -> None:
-    first_only, _ = corpus_bleu(OUTPUTS, [references[:1] for references in REFERENCES])
-    assert corpus_bleu(OUTPUTS, REFERENCES)[0] > first_only
-
-
-def test_bleu_is_the_corpus_and_no_average_of_batches() -> None:
-    halves = [corpus_bleu(OUTPUTS[part], REFERENCES[part])[0] for part in (slice(0, 1), slice(1, 3))]
-    assert abs(corpus_bleu(OUTPUTS, REFERENCES)[0] - sum(halves) / 2) > 0.5
 
 
 def test_any_reference_makes_an_exact_match() -> None:
@@ -281,9 +215,3 @@ def test_the_beam_changes_outputs_and_no_loss() -> None:
     assert narrow.outputs != wide.outputs
     for name in ("free_running_loss", "teacher_forced_loss", "next_step_error", "decoding_error"):
         assert narrow.values[name] == wide.values[name]
-
-
-def test_an_untrained_model_guesses() -> None:
-    model = Seq2Seq(half_trained()[0].model, 9, 9, streams.generator(0, "init"))
-    values = scored(model, examples_of(200)).values
-    assert values["teacher_forced_loss"] == pytest.approx(math.log(7), abs=0.3)

@@ -22,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.support.faults import Fault, install
+from tests.support.faults import Fault, install, renew_streams
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,28 +61,21 @@ class ForkServer:
         atexit.register(self.close)
 
     def close(self) -> None:
-        assert self.server.stdin
-        assert self.server.stdout
         self.server.stdin.close()
         self.server.wait()
         self.server.stdout.close()
 
     def start(
         self,
-        arguments: Sequence[str],
+        arguments: Sequence[object],
         folder: Path,
         faults: Sequence[Fault] = (),
         file_limit: int | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> int:
-        """Forks a child that runs the command in `folder`; returns its process id.
+        """Forks a child that runs `ssrun` with these arguments in `folder`; returns its process id.
 
-        Args:
-            arguments: After `ssrun`.
-            folder: The working folder.
-            faults: Put in place before the command.
-            file_limit: RLIMIT_FSIZE, in bytes.
-            environment: Variables to add.
+        The faults are put in place before; `file_limit` is RLIMIT_FSIZE, in bytes.
         """
         if self.child:  # of a test that failed before it waited
             with suppress(ProcessLookupError):
@@ -95,16 +88,12 @@ class ForkServer:
             "file_limit": file_limit,
             "environment": dict(environment or {}),
         }
-        assert self.server.stdin
-        assert self.server.stdout
         self.server.stdin.write(json.dumps(job) + "\n")
         self.server.stdin.flush()
         self.child = int(self.server.stdout.readline())
         return self.child
 
     def wait(self) -> Done:
-        """Waits for the child."""
-        assert self.server.stdout
         self.child = 0
         return Done(*json.loads(self.server.stdout.readline()))
 
@@ -117,19 +106,17 @@ def fork_server() -> ForkServer:
 
 def ssrun(*arguments: object, folder: Path, **more: Any) -> Done:
     """Runs a command in a forked process, to its end."""
-    fork_server().start([str(argument) for argument in arguments], folder, **more)
+    fork_server().start(arguments, folder, **more)
     return fork_server().wait()
 
 
-def ssrun_killed(
-    *arguments: object, folder: Path, after: float, number: int = signal.SIGKILL, **more: Any
-) -> tuple[Done, float]:
-    """Runs a command in a forked process and sends it a signal after so many seconds; also the seconds it then took."""
-    process_id = fork_server().start([str(argument) for argument in arguments], folder, **more)
+def ssrun_killed(*arguments: object, folder: Path, after: float, **more: Any) -> tuple[Done, float]:
+    """Runs a command in a forked process and kills it after so many seconds; also the seconds it then took."""
+    process_id = fork_server().start(arguments, folder, **more)
     time.sleep(after)
     sent = time.monotonic()
     with suppress(ProcessLookupError):  # it had ended
-        os.kill(process_id, number)
+        os.kill(process_id, signal.SIGKILL)
     return fork_server().wait(), time.monotonic() - sent
 
 
@@ -138,7 +125,6 @@ def process(
     folder: Path,
     faults: Sequence[Fault] = (),
     environment: Mapping[str, str] | None = None,
-    **more: Any,
 ) -> subprocess.Popen[bytes]:
     """Starts a command the ordinary way; `faults` as for the server, in its workers too."""
     variables = {**os.environ, **(environment or {})}
@@ -149,15 +135,15 @@ def process(
         (fault_folder / "sitecustomize.py").write_text(code, encoding="utf-8")
         variables["PYTHONPATH"] = f"{fault_folder}{os.pathsep}{ROOT}"
     command = [sys.executable, "-m", "ssrun", *map(str, arguments)]
-    options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
-    return subprocess.Popen(command, cwd=folder, env=variables, **options)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=folder, env=variables, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
 
 
 def ended(child: subprocess.Popen[bytes], timeout: float = 120) -> Done:
     """Waits for an ordinary process."""
     out, err = child.communicate(timeout=timeout)
     code = child.returncode
-    return Done(128 - code if code < 0 else code, (out or b"").decode(), (err or b"").decode())
+    return Done(128 - code if code < 0 else code, out.decode(), err.decode())
 
 
 # ---------------------------------------------------------------------------------------------- -the server's own side
@@ -177,7 +163,7 @@ class ForkedProcess:
             os.dup2(to_write[1], 1)
             os.dup2(errors, 2)
             os.closerange(3, 256)
-            standard_streams()
+            renew_streams()
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             from ssrun.engines import worker
             from ssrun.system import signals
@@ -207,13 +193,6 @@ class ForkedProcess:
             os.kill(self.pid, signal.SIGTERM)
 
 
-def standard_streams() -> None:
-    """New streams over the numbers 0 to 2."""
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115
-    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
-
-
 def leave(body: Callable[[], object]) -> None:
     """Runs `body` and ends this forked process, as the interpreter would."""
     code = 1
@@ -240,7 +219,7 @@ def child(job: dict[str, Any], out: Path, err: Path) -> None:
     for number, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    standard_streams()
+    renew_streams()
     if job["file_limit"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_limit"], job["file_limit"]))
 
@@ -254,24 +233,6 @@ def child(job: dict[str, Any], out: Path, err: Path) -> None:
     leave(body)
 
 
-def warm_up(folder: Path) -> None:
-    """A run in this process, so that what torch imports on first use is there."""
-    from ssrun.config.run import resolve
-    from ssrun.config.spec import RunSpec
-    from ssrun.runs.execution import execute
-    from ssrun.runs.folder import RunFolder
-
-    small = {
-        "task": {"validation_pairs": 2, "test_pairs": 2},
-        "model": {"hidden": 4, "dropout": 0.1},
-        "training": {"steps": 2, "batch_size": 2},
-    }
-    run = RunSpec.of("copy", "linear", resolve("copy", "linear", 0, [small]))
-    for _ in execute(run, RunFolder(folder / "warm-up")):
-        pass
-    shutil.rmtree(folder / "warm-up")
-
-
 def serve() -> None:
     """Forks a child for each line of stdin; tells its process id, then how it ended."""
     import tempfile
@@ -281,10 +242,12 @@ def serve() -> None:
 
     import ssrun.cli.app  # noqa: F401
     from ssrun.engines import local, worker  # noqa: F401
+    from tests.support.runs import finished, small_run
 
     torch.set_num_threads(1)
     scratch = Path(tempfile.mkdtemp())
-    warm_up(scratch)
+    finished(scratch / "warm-up", small_run(steps=2))  # what torch imports on first use is there
+    shutil.rmtree(scratch / "warm-up")
 
     class Forking:
         PIPE = subprocess.PIPE

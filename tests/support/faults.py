@@ -223,7 +223,9 @@ def give_stdin(text: str) -> None:
     sys.stdin = io.TextIOWrapper(io.BytesIO(text.encode()))
 
 
-def _renew_streams() -> None:
+def renew_streams() -> None:
+    """New streams over the numbers 0 to 2."""
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
@@ -234,13 +236,13 @@ def lose_reader(numbers: Sequence[int]) -> None:
     os.close(reader)
     for number in numbers:
         os.dup2(writer, number)
-    _renew_streams()
+    renew_streams()
 
 
 def fill_device(number: int) -> None:
     """Stdout (1) or stderr (2) is a full device."""
     os.dup2(os.open("/dev/full", os.O_WRONLY), number)
-    _renew_streams()
+    renew_streams()
 
 
 def close_streams(numbers: Sequence[int]) -> None:
@@ -255,4 +257,4 @@ def use_terminal(path: str) -> None:
     terminal = os.open(path, os.O_RDWR | os.O_NOCTTY)
     os.dup2(terminal, 1)
     os.dup2(terminal, 2)
-    _renew_streams()
+    renew_streams()

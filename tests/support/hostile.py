@@ -9,10 +9,9 @@ from ssrun.analysis.comparison import comparison_in
 from ssrun.config.experiment import Experiment
 from ssrun.config.plan import Plan
 from ssrun.config.run import validated
-from ssrun.runs.execution import execute
-from ssrun.runs.folder import RunFolder
 from ssrun.runs.manifest import write_manifest
 from ssrun.views.formats import write_tables
+from tests.support.runs import finished
 
 TOKENS = ("<script>alert(1)</script>", "[/]", "=1+1", "\x1b]0;x\x07", r"a_b$%&\\", "'\"><b", "$x^2$", "\u202eright")
 WORDS = "Is <script>alert(2)</script> [/] \x1b[2J \"quoted\" 'text' & $x^2$ safe?"
@@ -64,8 +63,7 @@ def comparison(folder: Path, steps: int = 24) -> Path:
     results, runs = folder / "results", plan.runs()
     write_manifest(results, plan, [run.name for run in runs], f"ssrun compare {WORDS}")
     for run in runs:
-        for _ in execute(run, RunFolder.of(results, run.name), checkpoint_every=0):
-            pass
+        finished(results, run)
     write_tables(results, comparison_in(results))
     return results
 

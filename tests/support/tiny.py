@@ -8,13 +8,14 @@ import torch
 
 from ssrun.config.run import ModelConfig, RunConfig, resolve
 from ssrun.config.spec import RunSpec
-from ssrun.runs.execution import execute, prepare
+from ssrun.runs.execution import prepare
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.trained import Trained
 from ssrun.seq2seq.batches import Batch, collate
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.vocabulary import EOS, SPECIALS
 from ssrun.tasks import Example
+from tests.support.runs import finished
 
 REAL = 5  # real tokens on either side
 SIZE = len(SPECIALS) + REAL
@@ -67,11 +68,7 @@ def untrained(config: RunConfig) -> Trained:
 
 def finished_run(results: Path) -> RunFolder:
     """The run of `configuration()`, done."""
-    run = RunSpec.of("reverse", "inverse-sigmoid", configuration())
-    folder = RunFolder.of(results, run.name)
-    for _ in execute(run, folder, 0):
-        pass
-    return folder
+    return finished(results, RunSpec.of("reverse", "inverse-sigmoid", configuration()))
 
 
 def held_out(trained: Trained) -> list[Example]:
