@@ -15,7 +15,6 @@ from ssrun.analysis.document import BootstrapPair
 from ssrun.config.spec import RunName
 from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder
-from ssrun.runs.manifest import read_manifest
 from ssrun.system import signals
 from ssrun.system.documents import Count, Document, Number, read_sealed, write_sealed
 
@@ -23,6 +22,7 @@ RESAMPLES = 1000
 SEED = 12345  # sacreBLEU's own default
 FILE = "bootstrap.json"
 REMEDY = "run the comparison again, which makes it anew"
+Bootstraps = dict[tuple[str, str], list[BootstrapPair]]  # by task and strategy, in the order of the seeds
 
 
 class Kept(Document):
@@ -102,23 +102,13 @@ def compare(treatment: RunFolder, baseline: RunFolder) -> tuple[float, float]:
     return float(scores[1].score - scores[0].score), float(scores[1].p_value)
 
 
-def by_strategy(results: Path, runs: Sequence[RunName], baseline: str) -> dict[tuple[str, str], list[BootstrapPair]]:
-    """What was computed, by task and strategy, in the order of the seeds."""
+def by_strategy(results: Path, runs: Sequence[RunName], baseline: str) -> Bootstraps:
+    """What was computed."""
     known = kept(results)
-    found: dict[tuple[str, str], list[BootstrapPair]] = {}
+    found: Bootstraps = {}
     for key, pair in pairs_of(results, runs, baseline).items() if known else ():
         if key in known:
             difference, p = known[key]
             bootstrapped = BootstrapPair(seed=pair.run.seed, difference=difference, p=p)
             found.setdefault((pair.run.task, pair.run.strategy), []).append(bootstrapped)
     return {labels: sorted(pairs, key=lambda pair: pair.seed) for labels, pairs in found.items()}
-
-
-def faults_beside(results: Path) -> Iterator[str]:
-    """What is wrong with the files beside the runs that a table rests on; nothing where they are whole or not there."""
-    for name, read in (("experiment.json", read_manifest), (FILE, kept)):
-        if (results / name).exists():
-            try:
-                read(results)
-            except StoreError as error:
-                yield str(error)

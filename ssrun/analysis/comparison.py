@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ssrun.analysis import bootstrap
-from ssrun.analysis.document import BootstrapPair, ClaimEvidence, Comparison, Fault, PairEvidence, Row, read_comparison
+from ssrun.analysis.bootstrap import Bootstraps
+from ssrun.analysis.document import ClaimEvidence, Comparison, Evidence, Fault, PairEvidence, Row, read_comparison
 from ssrun.analysis.statistics import ClaimVerdict, Hypothesis, holm, mean_interval, paired, verdicts
 from ssrun.config.claims import Claim, Operand, Reach
 from ssrun.config.experiment import Experiment
@@ -26,7 +27,6 @@ from ssrun.system.documents import canonical
 from ssrun.system.environment import Environment
 
 TIMES = ("seconds", "seconds_to_reach")
-Bootstraps = Mapping[tuple[str, str], list[BootstrapPair]]  # by task and strategy
 
 
 def comparison_in(results: Path) -> Comparison:
@@ -47,26 +47,15 @@ def compare_runs(results: Path, manifest: Manifest) -> Comparison:
     Raises:
         StoreError: Something that it rests on is damaged.
     """
-    return summarise(
-        manifest.experiment,
-        frame(results, manifest.runs, manifest.experiment.reach),
-        manifest.command,
-        environments(results, manifest.runs),
-        bootstrap.by_strategy(results, manifest.runs, manifest.experiment.baseline),
-    )
-
-
-def frame(results: Path, runs: Sequence[RunName], reach: Reach | None = None) -> pd.DataFrame:
-    """One row a run, in the order of `runs`: its labels, `status`, `reason`, and its metrics where it is complete.
-
-    Raises:
-        StoreError: A result is damaged.
-    """
-    return pd.DataFrame([outcome(results, run, reach) for run in runs])
+    runs = manifest.runs
+    experiment = manifest.experiment
+    outcomes = pd.DataFrame([outcome(results, run, experiment.reach) for run in runs])
+    bootstraps = bootstrap.by_strategy(results, runs, experiment.baseline)
+    return summarise(experiment, outcomes, manifest.command, environments(results, runs), bootstraps)
 
 
 def outcome(results: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
-    """What became of one run, as a row of the frame.
+    """What became of one run, a row of the data frame: labels, `status`, `reason`, and metrics where it is complete.
 
     Raises:
         StoreError: Its result is damaged.
@@ -119,7 +108,6 @@ def faults_beside(results: Path) -> Iterator[str]:
 
 
 def environments(results: Path, runs: Sequence[RunName]) -> list[Environment]:
-    """The distinct environments that the runs were made in."""
     distinct: dict[bytes, Environment] = {}
     for run in runs:
         if environment := RunFolder.of(results, run).environment():
@@ -162,10 +150,7 @@ def summarise(
             for task, group in complete.groupby("task", sort=False)
             if "facts" in group and group["facts"].iloc[0]
         },
-        faults=[
-            Fault.model_validate({name: fault[name] for name in Fault.model_fields})
-            for fault in faults.to_dict("records")
-        ],
+        faults=[Fault.model_validate(fault) for fault in faults[[*Fault.model_fields]].to_dict("records")],
         environments=list(environments),
     )
 
@@ -238,19 +223,15 @@ def paired_values(
 
 
 def judge(experiment: Experiment, outcomes: pd.DataFrame) -> list[ClaimEvidence]:
-    """The verdict on each claim, with its evidence."""
-    families = [
-        [
+
+    def hypotheses_of(claim: Claim) -> list[Hypothesis]:
+        return [
             Hypothesis(*paired_values(outcomes, claim.metric, left, right), direction, claim.by)
             for left, right, direction in claim.comparisons()
         ]
-        for claim in experiment.claims
-    ]
-    judged = verdicts(families) if families else []
-    return [
-        evidence(claim, hypotheses, verdict)
-        for claim, hypotheses, verdict in zip(experiment.claims, families, judged, strict=True)
-    ]
+
+    families = [hypotheses_of(claim) for claim in experiment.claims]
+    return [evidence(*parts) for parts in zip(experiment.claims, families, verdicts(families), strict=True)]
 
 
 def evidence(claim: Claim, hypotheses: Sequence[Hypothesis], judged: ClaimVerdict) -> ClaimEvidence:
@@ -260,35 +241,12 @@ def evidence(claim: Claim, hypotheses: Sequence[Hypothesis], judged: ClaimVerdic
         claim.comparisons(), hypotheses, judged.intervals, strict=True
     ):
         exact = paired([value - interval.boundary for value in hypothesis.treatment], hypothesis.baseline)
-        pairs.append(
-            PairEvidence(
-                left=" @ ".join(left),
-                right=" @ ".join(right),
-                direction=direction,
-                difference=interval.difference,
-                low=interval.low,
-                high=interval.high,
-                level=interval.level,
-                n=interval.n,
-                p=exact.p,
-            )
-        )
-    weakest = min(pairs, key=_strength)
-    return ClaimEvidence(
-        text=claim.text,
-        source=claim.source,
-        metric=claim.metric,
-        order=claim.order,
-        by=claim.by,
-        verdict=judged.verdict,
-        difference=weakest.difference,
-        low=weakest.low,
-        high=weakest.high,
-        level=weakest.level,
-        p=weakest.p,
-        n=weakest.n,
-        comparisons=pairs,
-    )
+        measured = {name: getattr(interval, name) for name in ("difference", "low", "high", "level", "n")}
+        names = {"left": " @ ".join(left), "right": " @ ".join(right), "direction": direction}
+        pairs.append(PairEvidence.model_validate({**names, **measured, "p": exact.p}))
+    weakest = min(pairs, key=_strength).model_dump(include=set(Evidence.model_fields))
+    said = claim.model_dump(include={"text", "source", "metric", "order", "by"})
+    return ClaimEvidence.model_validate({**said, **weakest, "verdict": judged.verdict, "comparisons": pairs})
 
 
 def _strength(pair: PairEvidence) -> float:

@@ -40,15 +40,10 @@ class BootstrapPair(Document):
 
 
 class Estimate(Sparse):
-    """A metric of one strategy on one task over seeds; intervals are 95 % t-intervals, None below two seeds.
+    """A metric of one strategy on one task, over its complete runs; of intervals (95 %, of t) the ends, where n >= 2.
 
     Attributes:
-        mean: Over the complete runs.
-        low: Of the mean's interval.
-        high: Of the mean's interval.
         difference: Mean paired difference from the baseline; None where there is none.
-        difference_low: Of its interval.
-        difference_high: Of its interval.
         p: Sign-flip p of the difference.
         p_holm: The same, Holm-corrected over the strategies of the task.
         pairs: Seeds of which both runs are complete.
@@ -83,7 +78,6 @@ class Row(Document):
 
     @property
     def estimates(self) -> dict[str, Estimate]:
-        """The estimates, by metric."""
         return self.__pydantic_extra__
 
     @model_validator(mode="after")
@@ -93,21 +87,26 @@ class Row(Document):
         return self
 
 
-class PairEvidence(Document):
-    """One pair of a claim's chain: the paired difference of left from right, its interval at `level`, n and exact p."""
+class Evidence(Document):
+    """A paired difference over n seeds, its interval at `level`, and its exact p."""
 
-    left: str
-    right: str
-    direction: Literal["lower", "higher"]
     difference: Number | None
     low: Number | None
     high: Number | None
     level: Number
-    n: Count
     p: Number | None
+    n: Count
 
 
-class ClaimEvidence(Document):
+class PairEvidence(Evidence):
+    """One pair of a claim's chain: how left differs from right."""
+
+    left: str
+    right: str
+    direction: Literal["lower", "higher"]
+
+
+class ClaimEvidence(Evidence):
     """A claim with its verdict; of a chain, the numbers are those of its weakest pair."""
 
     text: str
@@ -116,12 +115,6 @@ class ClaimEvidence(Document):
     order: str
     by: Number
     verdict: Literal["agree", "disagree", "inconclusive"]
-    difference: Number | None
-    low: Number | None
-    high: Number | None
-    level: Number
-    p: Number | None
-    n: Count
     comparisons: list[PairEvidence]
 
 
@@ -139,16 +132,10 @@ class Comparison(Document):
     """A comparison, whole.
 
     Attributes:
-        experiment: Its name.
-        question: What it asks.
         command: What makes it again.
-        baseline: The strategy that others are compared with.
         metrics: Columns of the table.
-        seeds: The pairs of every comparison.
         smallest_p: Below which no exact p can lie with so many seeds.
         rows: Task by task.
-        claims: With their verdicts.
-        published: Numbers of a publication, to stand beside ours.
         reading: What to make of it.
         signatures: sacreBLEU's, by task.
         facts: Counts of the data, by task.
@@ -174,12 +161,10 @@ class Comparison(Document):
 
     @property
     def tasks(self) -> list[str]:
-        """The tasks, in order."""
         return list(dict.fromkeys(row.task for row in self.rows))
 
     @property
     def strategies(self) -> list[str]:
-        """The strategies, in order."""
         return list(dict.fromkeys(row.strategy for row in self.rows))
 
     @property
@@ -188,7 +173,6 @@ class Comparison(Document):
         return [metric for metric in self.metrics if any(metric in row.estimates for row in self.rows)]
 
     def by_task(self) -> Iterator[tuple[str, list[Row]]]:
-        """The rows of each task."""
         for task in self.tasks:
             yield task, [row for row in self.rows if row.task == task]
 

@@ -26,8 +26,7 @@ class Offset(NamedTuple):
         offset: 0 is the position whose true token is swapped, still predicted from true tokens alone; 1 is the
             first to be predicted from the wrong token.
         pairs: How many targets reach so far.
-        without: Errors when the true prefix was fed.
-        injected: Errors when the prefix with the wrong token was fed.
+        without: Errors when the true prefix was fed; `injected` when the one with the wrong token was.
         excess: injected - without, in percentage points.
         recovered: Pairs whose outputs, from here to the end, are those of the continuation without the wrong token.
     """
@@ -48,13 +47,11 @@ class Recovery(NamedTuple):
 
     Attributes:
         position: Where the wrong token stood; None for the middle token of each target.
-        pairs: Pairs measured.
         left_out: Pairs too short: the wrong token must have a position after it.
         recovered: Pairs that recover before the target ends.
         untouched: Those of them that never differ.
         mean_steps: Outputs up to the last that differs, on average over the pairs that recover; None if none do.
         references: Most right answers that a pair has; where it is not 1, an error counts against the first of them.
-        offsets: By offset, from 0.
     """
 
     position: int | None
@@ -68,13 +65,7 @@ class Recovery(NamedTuple):
 
 
 class Injection(NamedTuple):
-    """A pair long enough for a wrong token.
-
-    Attributes:
-        example: The pair.
-        position: Of the true token that is swapped.
-        token: The id of the wrong one.
-    """
+    """A pair long enough for a wrong token: the position of the true token that is swapped, the id of the wrong one."""
 
     example: Example
     position: int
@@ -82,12 +73,9 @@ class Injection(NamedTuple):
 
 
 class Continuations(NamedTuple):
-    """One pair's two continuations from the swapped position on, an item an offset.
+    """One pair's two continuations from the swapped position on: whether the output is an error, an item an offset.
 
-    Attributes:
-        without: Whether the output is an error, after the true prefix.
-        injected: The same after the prefix with the wrong token.
-        last_difference: The last offset at which the two outputs differ; 0 where they never do.
+    `last_difference` is the last offset at which the two outputs differ; 0 where they never do.
     """
 
     without: list[bool]
@@ -95,7 +83,6 @@ class Continuations(NamedTuple):
     last_difference: int
 
     def has_recovered(self, offset: int) -> bool:
-        """Whether the two are the same from this offset on."""
         return self.last_difference == 0 or offset > self.last_difference
 
 
@@ -120,8 +107,7 @@ def recovery(trained: Trained, position: int | None = None, pairs: int | None = 
         longest = max(len(example.target) for example in examples)
         raise UsageError(f"--position {position}: the longest target has {longest} tokens: give 0 to {longest - 1}")
     followed: list[Continuations] = []
-    batches = batches_of([injection.example for injection in injections], trained.vocabularies)
-    for indices, batch in batches:
+    for indices, batch in batches_of([injection.example for injection in injections], trained.vocabularies):
         interruption.check()
         followed += follow(trained, batch, [injections[index] for index in indices])
     finished = [pair.last_difference for pair in followed if pair.has_recovered(len(pair.without) - 1)]
@@ -138,7 +124,6 @@ def recovery(trained: Trained, position: int | None = None, pairs: int | None = 
 
 
 def injections_of(trained: Trained, examples: Sequence[Example], position: int | None) -> Iterator[Injection]:
-    """The wrong token of each example that is long enough for one."""
     vocabulary = trained.vocabularies.target
     real = len(vocabulary) - len(SPECIALS)
     if real < 2:
@@ -178,18 +163,11 @@ def follow(trained: Trained, batch: Batch, injections: Sequence[Injection]) -> I
 def offset_of(offset: int, followed: Sequence[Continuations]) -> Offset:
     """What happened at an offset, over the pairs that reach so far."""
     reached = [pair for pair in followed if offset < len(pair.without)]
-    n = len(reached)
     without = sum(pair.without[offset] for pair in reached)
     injected = sum(pair.injected[offset] for pair in reached)
     recovered = sum(pair.has_recovered(offset) for pair in reached)
-    return Offset(
-        offset=offset,
-        pairs=n,
-        without=100 * without / n,
-        injected=100 * injected / n,
-        excess=100 * (injected - without) / n,
-        recovered=100 * recovered / n,
-    )
+    counts = (without, injected, injected - without, recovered)
+    return Offset(offset, len(reached), *(100 * count / len(reached) for count in counts))
 
 
 def wrong_token(true: int, real: int, position: int, index: int) -> int:

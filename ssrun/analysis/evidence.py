@@ -29,7 +29,7 @@ SCANNED = 2000  # test pairs among which examples are looked for
 
 
 class Run(NamedTuple):
-    """A complete run: its name, its folder, and what it says of itself."""
+    """A complete run, and what it says of itself."""
 
     name: RunName
     folder: RunFolder
@@ -94,10 +94,9 @@ def by_position(runs: Sequence[Run], errors: Literal["next_step", "decoding"]) -
     series = []
     for run in runs:
         curves = run.result.curves
-        values = curves.next_step if errors == "next_step" else curves.decoding
-        reaching = [pairs >= REACHED * curves.positions[0] for pairs in curves.positions]
-        positions = enumerate(zip(values, reaching, strict=True), start=1)
-        series.append([(float(position), value) for position, (value, enough) in positions if enough])
+        points = enumerate(zip(getattr(curves, errors), curves.positions, strict=True), start=1)
+        enough = REACHED * curves.positions[0] if curves.positions else 0
+        series.append([(float(position), value) for position, (value, pairs) in points if pairs >= enough])
     return curve(series)
 
 
@@ -116,26 +115,19 @@ def recoveries(runs: Runs) -> dict[tuple[str, str], list[Recovery]]:
 
 def after_error(recoveries: Sequence[Recovery], field: Literal["excess", "recovered"]) -> Curve:
     """A field of `error_recovery.Offset` against the offset from the wrong token, as far as enough pairs reach."""
-    return curve(
-        [
-            [
-                (float(offset.offset), offset.excess if field == "excess" else offset.recovered)
-                for offset in recovery.offsets
-                if offset.pairs >= REACHED * recovery.pairs
-            ]
-            for recovery in recoveries
-        ]
-    )
+    series = []
+    for recovery in recoveries:
+        reached = [offset for offset in recovery.offsets if offset.pairs >= REACHED * recovery.pairs]
+        series.append([(float(offset.offset), getattr(offset, field)) for offset in reached])
+    return curve(series)
 
 
 class Output(NamedTuple):
     """A strategy's output for an example, set against the nearest right answer.
 
     Attributes:
-        strategy: Whose.
         tokens: Each with whether it is wrong: not part of the longest alignment.
         missing: Errors beyond the wrong tokens: what the right answer has more.
-        right: It is a right answer.
     """
 
     strategy: str
@@ -145,14 +137,7 @@ class Output(NamedTuple):
 
 
 class Contrast(NamedTuple):
-    """A test example and what each strategy makes of it.
-
-    Attributes:
-        test_index: In the test set, from 0.
-        seed: Of the runs.
-        example: Source and references.
-        outputs: By strategy, in the experiment's order.
-    """
+    """A test example, its index from 0, and what each strategy's run of this seed makes of it."""
 
     test_index: int
     seed: int
@@ -169,7 +154,6 @@ def runs_of_one_seed(runs: Runs, task: str) -> list[Run]:
 
 
 def tokens_of(line: str) -> Tokens:
-    """A stored line's tokens."""
     return tuple(filter(None, line.split(" ")))
 
 
@@ -248,7 +232,6 @@ class Walk(NamedTuple):
     """A strategy's trained model on one example, position by position.
 
     Attributes:
-        strategy: Whose.
         epsilon: The strategy's mean over its run.
         as_trained: Its inputs chosen as in training, with that epsilon.
         free_running: Its inputs its own argmax, as in use.

@@ -33,15 +33,13 @@ class Position(NamedTuple):
     """One target position.
 
     Attributes:
-        position: From 0.
         gold: The true token y_t; `<eos>` at the last position.
         coin: Of the fed token: `true`, or else what was fed instead, a token of the `model` or a `random` one
             (feed `uniform-token`); `-` for BOS, which has no coin.
         fed: The token fed here, in place of the true token of the position before.
         replaced: The fed token is not the true one.
         predicted: The argmax under this feed.
-        wrong: It is not the true token.
-        repeated: It is the prediction of the position before.
+        wrong: It is not the true token; `repeated`: it is the prediction of the position before.
         p_gold: Probability of the true token under this feed.
     """
 
@@ -57,11 +55,9 @@ class Position(NamedTuple):
 
 
 class StepView(NamedTuple):
-    """One example of one training step, as training fed it.
+    """One example of one of the run's `steps`, as training fed it.
 
     Attributes:
-        step: Optimiser step.
-        steps: Of the run.
         epsilon: What the schedule said.
         loss: Of the whole batch, nats per position.
         rows: Examples in the batch.
@@ -102,7 +98,7 @@ def explain_step(
     to the last bit.
 
     Args:
-        config: The run's.
+        config: Of the run.
         step: The optimiser step to look at; its own update is not made.
         example: Row of its batch.
         tell: Called with the number of steps replayed, after each.
@@ -174,7 +170,6 @@ def positions_of(
 
 
 def encoded(trained: Trained, example: Example) -> tuple[Batch, Memory]:
-    """One example as a batch, and the encoder's memory of it."""
     batch = collate([trained.vocabularies.encode(example)])
     return batch, trained.model.encode(batch.source)
 
@@ -199,11 +194,7 @@ def explain_trained(trained: Trained, example: Example) -> Sides:
 def walk_through(trained: Trained, example: Example, epsilon: float, coin_seed: int) -> list[Position]:
     """The trained model on one example, its inputs chosen by the run's own coin and feed; no dropout.
 
-    Args:
-        trained: A complete run's model.
-        example: A pair of its task.
-        epsilon: Probability of the true token, in [0, 1].
-        coin_seed: Seed of the coins and samples, from 0.
+    Epsilon is the probability of the true token, in [0, 1]; `coin_seed` is that of the coins and samples, from 0.
     """
     batch, memory = encoded(trained, example)
     strategy = trained.run.config.strategy

@@ -25,7 +25,6 @@ FORMATS = ("rich", *TEXTS)
 
 
 def text_of(comparison: Comparison, format: str) -> str:
-    """The comparison in one of TEXTS."""
     return TEXTS[format](comparison)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ssrun.analysis.comparison import comparison_in, judge, outcome, summarise
+from ssrun.analysis.comparison import comparison_in, outcome, summarise
 from ssrun.analysis.document import Comparison, Row, text_of
 from ssrun.analysis.statistics import Hypothesis, holm, paired, verdicts
 from ssrun.config.claims import Reach
@@ -26,7 +26,6 @@ REACH = Reach(metric="free_running_loss", value=0.5)
 
 
 def rows_of(comparison: Comparison) -> dict[str, Row]:
-    """The rows by strategy."""
     return {row.strategy: row for row in comparison.rows}
 
 
@@ -44,17 +43,8 @@ def test_a_row_has_the_mean_and_the_t_interval_over_seeds() -> None:
 def test_one_seed_has_a_mean_and_no_interval_and_no_p() -> None:
     row, other = compared({"a": {"bleu": [90.0]}, "b": {"bleu": [91.0]}}).rows
     assert row.estimates["bleu"].model_dump() == {"mean": 90.0, "low": None, "high": None}
-    assert other.estimates["bleu"].model_dump() == {
-        "mean": 91.0,
-        "low": None,
-        "high": None,
-        "difference": 1.0,
-        "difference_low": None,
-        "difference_high": None,
-        "p": None,
-        "pairs": 1,
-        "p_holm": None,
-    }
+    unknown = dict.fromkeys(("low", "high", "difference_low", "difference_high", "p", "p_holm"))
+    assert other.estimates["bleu"].model_dump() == {"mean": 91.0, "difference": 1.0, "pairs": 1, **unknown}
 
 
 def test_differences_are_paired_with_the_baseline_by_seed_and_holm_corrected_over_strategies() -> None:
@@ -156,14 +146,8 @@ def test_a_planted_difference_gets_the_verdict_that_it_must(order: str, shift: f
     assert found.verdict == verdict
     sign = 1 if order.startswith("b") else -1
     assert found.difference == pytest.approx(sign * (shift + np.mean(STEADY)))
-    assert found.n == 6
-    assert (found.text, found.source, found.metric, found.order, found.by) == (
-        f"{order}, it is said.",
-        "somebody",
-        "bleu",
-        order,
-        by,
-    )
+    told = (found.text, found.source, found.metric, found.order, found.by, found.n)
+    assert told == (f"{order}, it is said.", "somebody", "bleu", order, by, 6)
 
 
 def test_a_chain_agrees_only_as_a_whole_and_shows_the_pair_that_decided() -> None:
@@ -204,17 +188,6 @@ def test_the_p_beside_a_verdict_is_the_exact_one_against_the_margin() -> None:
     assert found.p == paired([2.0, 2.5, 3.0, 3.5, 4.0, 0.5], [1.0] * 6).p
 
 
-@pytest.mark.parametrize(("seeds", "claims"), [(6, 1), (8, 6)])
-def test_a_strategy_against_itself_agrees_no_more_often_than_the_level_says(seeds: int, claims: int) -> None:
-    noise, tables, false = random.Random(seeds), 60, 0
-    names = [f"s{index}" for index in range(claims + 1)]
-    asked = experiment(tuple(names), seeds, claims=[claim(f"{name} > s0") for name in names[1:]])
-    for _ in range(tables):
-        values = {name: {"bleu": [noise.gauss(0, 1) for _ in range(seeds)]} for name in names}
-        false += any(evidence.verdict == "agree" for evidence in judge(asked, outcomes(values)))
-    assert stats.binomtest(false, tables, 0.05, alternative="greater").pvalue > 0.001
-
-
 RUN = RunSpec.of("t", "a", resolve("reverse", "linear", 0))
 
 
@@ -247,15 +220,6 @@ def test_a_run_that_is_not_complete_is_missing_or_failed_with_its_reason(tmp_pat
     RunFolder.of(tmp_path, RUN.name).fail("killed by SIGKILL")
     found = outcome(tmp_path, RUN.name, None)
     assert (found["status"], found["reason"]) == ("failed", "killed by SIGKILL")
-
-
-def test_the_folder_of_one_run_does_not_stand_for_another(tmp_path: Path) -> None:
-    finished(tmp_path, [0.4])
-    other = RUN.name._replace(strategy="b")
-    RunFolder.of(tmp_path, other).path.parent.mkdir(parents=True)
-    RunFolder.of(tmp_path, RUN.name).path.rename(RunFolder.of(tmp_path, other).path)
-    with pytest.raises(StoreError, match="holds another run: remove the folder and run again"):
-        outcome(tmp_path, other, None)
 
 
 def test_a_folder_of_tables_alone_is_shown_from_them(tmp_path: Path) -> None:

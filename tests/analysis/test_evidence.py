@@ -45,13 +45,9 @@ def test_curves_over_training_are_those_of_the_stored_evaluations(results: Path)
         ("a b c", ["a b c"], "...", 0),
         ("a x c", ["a b c"], ".x.", 0),
         ("a c", ["a b c"], "..", 1),
-        ("a b b c", ["a b c"], "..x.", 0),
         ("", ["a b"], "", 2),
         ("x y", ["a b c"], "xx", 1),
-        ("c b", ["a b", "c d"], "x.", 0),
         ("c d e", ["a b", "c d"], "..x", 0),
-        ("a a a a a c a a a a a a a a a", ["a a a a a a a a a a a a a a a"], ".....x.........", 0),
-        ("a b c x d e", ["x y", "a b c d e"], "...x..", 0),
     ],
 )
 def test_wrong_tokens_are_those_outside_the_alignment(
@@ -64,7 +60,6 @@ def test_wrong_tokens_are_those_outside_the_alignment(
 
 
 def is_within(part: tuple[str, ...], whole: tuple[str, ...]) -> bool:
-    """Whether the tokens stand in the whole in this order."""
     rest = iter(whole)
     return all(token in rest for token in part)
 

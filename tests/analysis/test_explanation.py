@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from ssrun.analysis.explanation import Position, attention_map, explain_step, explain_trained, walk_through
+from ssrun.analysis.explanation import attention_map, explain_step, explain_trained, walk_through
 from ssrun.config.run import RunConfig
 from ssrun.errors import Interrupted, UsageError
 from ssrun.runs.execution import prepare
@@ -131,10 +131,7 @@ def test_fed_gold_is_gold_and_fed_its_own_is_its_own(trained: Trained) -> None:
     assert [p.fed for p in free] == ["<bos>", *(p.predicted for p in free[:-1])]
     assert not any(p.replaced for p in forced)
     assert [p.replaced for p in free[1:]] == [p.wrong for p in free[:-1]]
-    assert [p.repeated for p in free] == [
-        False,
-        *(a.predicted == b.predicted for a, b in pairwise(free)),
-    ]
+    assert [p.repeated for p in free] == [False, *(a.predicted == b.predicted for a, b in pairwise(free))]
     assert [p.position for p in free] == list(range(len(tiny.held_out(trained)[1].target) + 1))
 
 
@@ -147,7 +144,6 @@ def test_a_walk_under_epsilon_1_is_teacher_forcing_and_under_0_with_argmax_free_
     assert walk_through(model, example, 0.5, 5) == walk_through(model, example, 0.5, 5)
     coins = {seed: [p.coin for p in walk_through(model, example, 0.5, seed)] for seed in range(8)}
     assert len({tuple(coin) for coin in coins.values()}) > 1
-    assert all(isinstance(p, Position) for p in walk_through(model, example, 0.5, 1))
 
 
 def test_attention_is_a_distribution_for_each_token_of_the_output(trained: Trained) -> None:
@@ -160,7 +156,5 @@ def test_attention_is_a_distribution_for_each_token_of_the_output(trained: Train
         assert [len(row) for row in found.weights] == [len(found.source)] * len(found.output)
         assert all(sum(row) == pytest.approx(1, abs=1e-5) and min(row) >= 0 for row in found.weights)
     for attention in ("none", "aligned"):
-        assert (
-            attention_map(tiny.untrained(tiny.configuration(model={"attention": attention})), tiny.held_out(trained)[0])
-            is None
-        )
+        other = tiny.untrained(tiny.configuration(model={"attention": attention}))
+        assert attention_map(other, tiny.held_out(trained)[0]) is None

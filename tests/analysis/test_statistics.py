@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -141,9 +141,6 @@ class TestPaired:
         for found in (paired(treatment, [0.0] * n), paired([0.0] * n, treatment)):
             assert found.p == found.smallest_p == 2.0 ** (1 - n)
 
-    def test_five_seeds_cannot_reach_five_percent(self) -> None:
-        assert paired([9.0] * 5, [1.0] * 5) == PairedDifference(8.0, 8.0, 8.0, 0.0625, 5, 0.0625)
-
     def test_no_difference_at_all_is_certain(self) -> None:
         assert paired([0.3] * 6, [0.3] * 6) == PairedDifference(0.0, 0.0, 0.0, 1.0, 6, 1 / 32)
 
@@ -187,13 +184,6 @@ class TestPaired:
         assert there.difference == -back.difference
         assert (there.low, there.high) == (-back.high, -back.low)
 
-    @given(tables)
-    def test_p_lies_between_the_smallest_and_one(self, table: list[tuple[float, float]]) -> None:
-        found = paired(*zip(*table, strict=True))
-        assert found.p is not None
-        assert found.smallest_p == 2.0 ** (1 - len(table)) <= found.p <= 1
-        assert found.low <= found.difference <= found.high
-
     @given(tables, st.sampled_from([1e-6, 0.1, 1 / 3, 7.0, 1e6]), st.randoms(use_true_random=False))
     def test_neither_unit_nor_order_matters(self, table, unit, random) -> None:  # noqa: ANN001
         found = paired(*zip(*table, strict=True))
@@ -210,11 +200,7 @@ class TestHolm:
         [
             ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),  # Wikipedia, Holm-Bonferroni method
             ([0.01, 0.02, 0.03], [0.03, 0.04, 0.04]),  # 3 p, 2 p, then 1 p = 0.03 raised to 0.04
-            ([0.5, 0.4], [0.8, 0.8]),
-            ([0.6, 0.7, 0.0], [1.0, 1.0, 0.0]),
             ([None, 0.02, None, 0.04], [None, 0.04, None, 0.04]),
-            ([0.03], [0.03]),
-            ([None], [None]),
             ([], []),
         ],
     )
@@ -291,9 +277,6 @@ class TestSimultaneous:
                 (found,) = simultaneous([[sign * difference for difference in differences]], [sign * 0.1])
                 assert (found.p, verdict(found, "higher")) == (1.0, "inconclusive")
 
-    def test_no_claims_have_no_intervals(self) -> None:
-        assert simultaneous([], []) == []
-
     def test_every_list_of_differences_needs_its_boundary(self) -> None:
         with pytest.raises(ValueError, match="shorter"):
             simultaneous([HIGHER, LOWER], [0.0])
@@ -309,9 +292,6 @@ class TestVerdicts:
             (LOWER, "lower", 0.0, "agree"),
             (UNCLEAR, "higher", 0.0, "inconclusive"),
             (UNCLEAR, "lower", 0.0, "inconclusive"),
-            (HIGHER, "higher", 2.5, "agree"),
-            (HIGHER, "higher", 3.05, "inconclusive"),
-            (HIGHER, "higher", 3.5, "disagree"),
             (LOWER, "lower", 2.5, "agree"),
             (LOWER, "lower", 3.05, "inconclusive"),
             (LOWER, "lower", 3.5, "disagree"),
@@ -332,7 +312,6 @@ class TestVerdicts:
             ((HIGHER, HIGHER), "agree"),
             ((HIGHER, UNCLEAR), "inconclusive"),
             ((HIGHER, LOWER), "disagree"),
-            ((UNCLEAR, LOWER), "disagree"),
             ((HIGHER, UNCLEAR, LOWER), "disagree"),
             ((HIGHER, HIGHER[:1]), "inconclusive"),
         ],
@@ -344,21 +323,11 @@ class TestVerdicts:
             assert found.verdict == expected
             assert [interval.difference for interval in found.intervals] == [np.mean(part.treatment) for part in order]
 
-    def test_every_hypothesis_counts_in_one_family(self) -> None:
-        unclear = Hypothesis(UNCLEAR, ZEROS, "higher")
-        found = verdicts([[unclear, unclear], [unclear], [Hypothesis([1.0], [0.0], "lower")]])
-        levels = [interval.level for claim in found for interval in claim.intervals]
-        assert levels == [pytest.approx(1 - 0.05 / 4, rel=1e-12)] * 4
-
     def test_a_claim_that_passes_alone_may_not_pass_among_others(self) -> None:
         close = Hypothesis([1.0, 0.1, 0.9, 0.2, 0.8, 0.5], ZEROS, "higher")
         unclear = Hypothesis(UNCLEAR, ZEROS, "higher")
         assert verdicts([[close]])[0].verdict == "agree"
         assert verdicts([[close]] + [[unclear]] * 9)[0].verdict == "inconclusive"
-
-    def test_strict_levels_find_less(self) -> None:
-        close = Hypothesis([1.0, 0.1, 0.9, 0.2, 0.8, 0.5], ZEROS, "higher")
-        assert [verdicts([[close]], level)[0].verdict for level in (0.95, 0.999)] == ["agree", "inconclusive"]
 
     def test_an_empty_claim_and_an_unknown_direction_are_refused(self) -> None:
         with pytest.raises(ValueError, match="no hypothesis"):
@@ -443,10 +412,3 @@ class TestPromises:
                 for row in (sign * differences).tolist()
             ]
             assert within_binomial_error(found.count("agree"), 2000, power)
-
-    @settings(max_examples=50)
-    @given(st.integers(0, 10_000), st.integers(2, 12))
-    def test_intervals_grow_with_their_level(self, seed: int, n: int) -> None:
-        values = normal(seed, n).tolist()
-        narrow, wide = mean_interval(values, 0.9), mean_interval(values, 0.99)
-        assert wide.low < narrow.low < narrow.high < wide.high

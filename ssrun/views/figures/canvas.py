@@ -25,52 +25,26 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#000000", "#d55e00", "#56b4e9", "#009e73", "#e69f00", "#0072b2", "#cc79a7", "#7f7f7f")
-DASHES: tuple[Any, ...] = (
-    "solid",
-    (0, (4, 1.5)),
-    (0, (6, 1.5, 1, 1.5)),
-    (0, (1, 1)),
-    (0, (9, 2)),
-    (0, (3, 1, 1, 1, 1, 1)),
-    (0, (2, 1)),
-    (0, (6, 1, 3, 1)),
-    (0, (1, 2.5)),
-)
+GAPS = ((4, 1.5), (6, 1.5, 1, 1.5), (1, 1), (9, 2), (3, 1, 1, 1, 1, 1), (2, 1), (6, 1, 3, 1), (1, 2.5))
+DASHES: tuple[Any, ...] = ("solid", *((0, lengths) for lengths in GAPS))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 GREY, FAINT = "#555555", "#dddddd"
 WIDTH = 7.0  # inches: two columns of a page in print
 COMMAND = 300  # characters of a command that a caption shows
-SETTINGS: dict[Any, Any] = {
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "axes.labelcolor": "#222222",
-    "axes.edgecolor": "#888888",
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": "#e8e8e8",
-    "grid.linewidth": 0.6,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "xtick.color": "#888888",
-    "ytick.color": "#888888",
-    "xtick.labelcolor": "#333333",
-    "ytick.labelcolor": "#333333",
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "lines.linewidth": 1.3,
-    "lines.markersize": 4,
-    "legend.frameon": False,
-    "legend.fontsize": 7.5,
-    "text.parse_math": False,
-    "pdf.fonttype": 42,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "ssrun",
-    "figure.dpi": 200,
+AXES = {"titlesize": 8, "labelsize": 8, "labelcolor": "#222222", "edgecolor": "#888888", "linewidth": 0.6}
+TICKS = {"labelsize": 7, "color": "#888888", "labelcolor": "#333333", "major.size": 2.5}
+SETTINGS: dict[str, dict[str, Any]] = {  # by matplotlib's groups
+    "font": {"sans-serif": ["DejaVu Sans"], "size": 8},
+    "axes": {**AXES, "axisbelow": True, "grid": True, "spines.top": False, "spines.right": False},
+    "grid": {"color": "#e8e8e8", "linewidth": 0.6},
+    "xtick": TICKS,
+    "ytick": TICKS,
+    "lines": {"linewidth": 1.3, "markersize": 4},
+    "legend": {"frameon": False, "fontsize": 7.5},
+    "text": {"parse_math": False},
+    "pdf": {"fonttype": 42},
+    "svg": {"fonttype": "none", "hashsalt": "ssrun"},
+    "figure": {"dpi": 200},
 }
 FALLBACKS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari")
 _NOT_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")
@@ -117,7 +91,9 @@ def drawing() -> Iterator[None]:
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # then a box is drawn
         mpl.rcdefaults()
-        mpl.rcParams.update({**SETTINGS, "font.family": fonts})
+        for group, values in SETTINGS.items():
+            mpl.rc(group, **values)
+        mpl.rc("font", family=fonts)
         yield
 
 
@@ -146,12 +122,7 @@ def provenance(comparison: Comparison) -> str:
 
 
 class Canvas:
-    """What all figures of one comparison share.
-
-    Args:
-        comparison: Whose.
-        framed: Title and caption stand in the figure itself; a page sets its own.
-    """
+    """What all figures of one comparison share; framed: title and caption stand in them, where no page sets its own."""
 
     def __init__(self, comparison: Comparison, framed: bool = True) -> None:
         self.comparison = comparison
@@ -191,7 +162,6 @@ class Canvas:
         return figure, axes
 
     def legend(self, figure: Figure) -> None:
-        """Tells the strategies over the panels."""
         from matplotlib.lines import Line2D
 
         handles = [
@@ -200,20 +170,12 @@ class Canvas:
         ]
         longest = max(min(len(name), 30) for name in self.styles)
         columns = min(len(handles), max(1, int((figure.get_figwidth() - 0.3) / (0.55 + 0.064 * longest))))
-        figure.subfigs[0].legend(
-            handles=handles, loc="outside upper left", ncols=columns, handlelength=3, columnspacing=1.3
-        )
+        spacing = {"handlelength": 3, "columnspacing": 1.3}
+        figure.subfigs[0].legend(handles=handles, loc="outside upper left", ncols=columns, **spacing)
         figure.set_figheight(figure.get_figheight() + 0.1 + 0.16 * -(-len(handles) // columns))
 
     def picture(self, name: str, title: str, about: str, figure: Figure) -> Picture:
-        """The finished figure: with its title and its caption, where it has them, and laid out.
-
-        Args:
-            name: Of its files.
-            title: What it shows.
-            about: How to read it.
-            figure: As `panels` made it.
-        """
+        """The figure that `panels` made, finished: with its title and its caption, where it has them, and laid out."""
         if self.framed:
             width = figure.get_figwidth()
             titles = textwrap.wrap(title, round(11.5 * width))
@@ -231,15 +193,15 @@ class Canvas:
         every = max(1, len(curve.x) // 6)
         start = list(self.styles).index(strategy) % every
         axis.plot(
-            curve.x,
-            curve.mean,
-            color=style.colour,
-            linestyle=style.dash,
-            marker=style.marker,
-            markevery=(start, every),
+            curve.x, curve.mean, color=style.colour, linestyle=style.dash, marker=style.marker, markevery=(start, every)
         )
         if curve.low != curve.high:
             axis.fill_between(curve.x, curve.low, curve.high, color=style.colour, alpha=0.12, linewidth=0)
+
+    @staticmethod
+    def label_below(axes: Sequence[Sequence[Axes]], text: str) -> None:
+        for axis in axes[-1]:
+            axis.set_xlabel(text)
 
     def list_strategies(self, axis: Axes, strategies: Sequence[str]) -> None:
         """Makes the vertical axis a list of strategies, the first on top."""
@@ -253,15 +215,8 @@ class Canvas:
         style = self.styles[strategy]
         if low is not None and high is not None:
             axis.plot([low, high], [row, row], color=style.colour, linewidth=1.2, solid_capstyle="butt", alpha=0.7)
-        axis.plot(
-            [value],
-            [row],
-            color=style.colour,
-            marker=style.marker,
-            markersize=6,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
-        )
+        edge = {"markeredgecolor": "white", "markeredgewidth": 0.4}
+        axis.plot([value], [row], color=style.colour, marker=style.marker, markersize=6, **edge)
 
 
 def rendered(picture: Picture, kind: str) -> bytes:

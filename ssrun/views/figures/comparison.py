@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ssrun.analysis.document import Comparison, Estimate, Row
 from ssrun.metrics import METRICS
 from ssrun.views.figures.canvas import GREY, Canvas, Picture, drawable
+from ssrun.views.tables.cells import has_difference
 
 QUALITY = ("validity", "bracket_f1", "bleu")
 LIMITS = {"0-100": (0.0, 100.0), "%": (0.0, 100.0), "0-1": (0.0, 1.0)}  # by unit; nothing else can be below 0
 SHOWN = 4  # metrics whose differences stand side by side
 
 
-def rows_with(comparison: Comparison, *metrics: str) -> list[tuple[str, list[Row]]]:
-    """The rows of each task that have these metrics; no task without one."""
-    tasks = [
-        (task, [row for row in rows if all(metric in row.estimates for metric in metrics)])
-        for task, rows in comparison.by_task()
-    ]
+def rows_where(comparison: Comparison, wanted: Callable[[Row], bool]) -> list[tuple[str, list[Row]]]:
+    """The rows of each task that are wanted; no task without one."""
+    tasks = [(task, list(filter(wanted, rows))) for task, rows in comparison.by_task()]
     return [(task, rows) for task, rows in tasks if rows]
+
+
+def rows_with(comparison: Comparison, *metrics: str) -> list[tuple[str, list[Row]]]:
+    return rows_where(comparison, lambda row: all(metric in row.estimates for metric in metrics))
 
 
 def rows_with_difference(comparison: Comparison, metrics: Sequence[str]) -> list[tuple[str, list[Row]]]:
     """The rows of each task that differ from the baseline by a number in any of these metrics; no task without one."""
-    tasks = [
-        (task, [row for row in rows if any(difference_of(row, metric) is not None for metric in metrics)])
-        for task, rows in comparison.by_task()
-    ]
-    return [(task, rows) for task, rows in tasks if rows]
-
-
-def difference_of(row: Row, metric: str) -> float | None:
-    """The paired difference from the baseline, where there is one."""
-    estimate = row.estimates.get(metric)
-    return estimate.difference if estimate else None
+    return rows_where(comparison, lambda row: has_difference([row], metrics))
 
 
 def quality_of(comparison: Comparison, rows: Sequence[Row]) -> str:
@@ -57,7 +49,6 @@ def list_height(rows: int) -> float:
 
 
 def finding(canvas: Canvas) -> Picture:
-    """Quality and both losses of every strategy, at a glance."""
     tasks = rows_with(canvas.comparison, "free_running_loss", "teacher_forced_loss")
     headings = [["quality: to the right is better", "loss: to the left is better"]]
     figure, axes = canvas.panels([task for task, _ in tasks], headings, list_height(len(canvas.styles)) + 0.1)
@@ -73,14 +64,8 @@ def finding(canvas: Canvas) -> Picture:
             loss.plot([teacher_forced, free_running.mean], [index, index], color=style.colour, linewidth=0.8)
             interval = possible_interval(free_running, "free_running_loss")
             canvas.dot(loss, index, row.strategy, free_running.mean, *interval)
-            loss.plot(
-                [teacher_forced],
-                [index],
-                color=style.colour,
-                marker=style.marker,
-                markerfacecolor="white",
-                markersize=4.5,
-            )
+            hollow = {"markerfacecolor": "white", "markersize": 4.5}
+            loss.plot([teacher_forced], [index], color=style.colour, marker=style.marker, **hollow)
         canvas.list_strategies(quality, [row.strategy for row in rows])
         quality.set_xlabel(f"{METRICS[metric].short.removesuffix(' %')} ({METRICS[metric].unit})", labelpad=1)
         loss.grid(False, axis="y")
@@ -96,7 +81,6 @@ def finding(canvas: Canvas) -> Picture:
 
 
 def differences(canvas: Canvas) -> Picture:
-    """The paired differences from the baseline, with their intervals."""
     metrics = [metric for metric in canvas.comparison.columns if rows_with_difference(canvas.comparison, [metric])]
     metrics = metrics[:SHOWN]
     tasks = rows_with_difference(canvas.comparison, metrics)
@@ -108,10 +92,10 @@ def differences(canvas: Canvas) -> Picture:
         for metric, axis in zip(metrics, panels, strict=True):
             axis.axvline(0, color=GREY, linewidth=0.8)
             for index, row in enumerate(rows):
-                if metric in row.estimates and (difference := row.estimates[metric].difference) is not None:
-                    estimate = row.estimates[metric]
-                    interval = (estimate.difference_low, estimate.difference_high)
-                    canvas.dot(axis, index, row.strategy, difference, *interval)
+                found = row.estimates.get(metric)
+                if found and found.difference is not None:
+                    interval = (found.difference_low, found.difference_high)
+                    canvas.dot(axis, index, row.strategy, found.difference, *interval)
             axis.grid(False, axis="y")
             axis.tick_params(axis="y", length=0)
             axis.locator_params(axis="x", nbins=3)
@@ -126,7 +110,6 @@ def differences(canvas: Canvas) -> Picture:
 
 
 def gap(canvas: Canvas) -> Picture:
-    """The exposure gap of every strategy, by task."""
     tasks = rows_with(canvas.comparison, "exposure_gap")
     figure, axes = canvas.panels([task for task, _ in tasks], [[""]], list_height(len(canvas.styles)))
     for (_, rows), (axis,) in zip(tasks, axes, strict=True):

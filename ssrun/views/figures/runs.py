@@ -19,17 +19,14 @@ TOKEN = 9  # characters of a token on it
 
 
 def tasks_of(runs: Runs) -> list[str]:
-    """The tasks that have runs, in order."""
     return list(dict.fromkeys(task for task, _ in runs))
 
 
 def by_strategy(runs: Runs, task: str) -> dict[str, list[Run]]:
-    """A task's runs by strategy."""
     return {strategy: group for (name, strategy), group in runs.items() if name == task}
 
 
 def learning(canvas: Canvas, runs: Runs) -> Picture:
-    """Both losses over training."""
     losses = {"teacher_forced_loss": "fed the true tokens", "free_running_loss": "fed its own tokens"}
     figure, axes = canvas.panels(tasks_of(runs), [list(losses.values())], 2.0)
     canvas.legend(figure)
@@ -41,8 +38,7 @@ def learning(canvas: Canvas, runs: Runs) -> Picture:
         low, high = panels[0].get_ylim()
         panels[0].set_ylim(max(low, 0), high)
         panels[0].set_ylabel("nats per position")
-    for axis in axes[-1]:
-        axis.set_xlabel("step")
+    canvas.label_below(axes, "step")
     return canvas.picture(
         "learning",
         "Both losses over training: the same model, fed true tokens and its own",
@@ -53,7 +49,6 @@ def learning(canvas: Canvas, runs: Runs) -> Picture:
 
 
 def schedules(canvas: Canvas, runs: Runs) -> Picture:
-    """What was really fed over training."""
     figure, axes = canvas.panels(tasks_of(runs), [["ε of the schedule", "ε realised", "replaced"]], 1.6)
     canvas.legend(figure)
     for task, panels in zip(tasks_of(runs), axes, strict=True):
@@ -64,8 +59,7 @@ def schedules(canvas: Canvas, runs: Runs) -> Picture:
         panels[0].set_ylim(-0.04, 1.04)
         for axis in panels:
             axis.locator_params(axis="x", nbins=5, integer=True)
-    for axis in axes[-1]:
-        axis.set_xlabel("step")
+    canvas.label_below(axes, "step")
     return canvas.picture(
         "schedules",
         "What the decoder was fed: the plan, the coins, and what really differed",
@@ -76,7 +70,6 @@ def schedules(canvas: Canvas, runs: Runs) -> Picture:
 
 
 def positions(canvas: Canvas, runs: Runs) -> Picture:
-    """Errors by target position under either feed: the fan."""
     strategies = list(dict.fromkeys(strategy for _, strategy in runs))
     figure, axes = canvas.panels(tasks_of(runs), [strategies], 1.6, width=max(WIDTH, 0.7 + 1.15 * len(strategies)))
     for task, panels in zip(tasks_of(runs), axes, strict=True):
@@ -84,18 +77,16 @@ def positions(canvas: Canvas, runs: Runs) -> Picture:
         for strategy, axis in zip(strategies, panels, strict=True):
             if group := by_strategy(runs, task).get(strategy):
                 colour = canvas.styles[strategy].colour
-                teacher_forced = evidence.by_position(group, "next_step")
-                free_running = evidence.by_position(group, "decoding")
-                x = teacher_forced.x
-                axis.fill_between(x, teacher_forced.mean, free_running.mean, color=colour, alpha=0.22, linewidth=0)
-                axis.plot(x, teacher_forced.mean, color=colour, linestyle=(0, (1, 1)), linewidth=1.1)
-                axis.plot(x, free_running.mean, color=colour)
+                x, teacher_forced, *_ = evidence.by_position(group, "next_step")
+                free_running = evidence.by_position(group, "decoding").mean
+                axis.fill_between(x, teacher_forced, free_running, color=colour, alpha=0.22, linewidth=0)
+                axis.plot(x, teacher_forced, color=colour, linestyle=(0, (1, 1)), linewidth=1.1)
+                axis.plot(x, free_running, color=colour)
                 axis.locator_params(axis="x", nbins=4, integer=True)
-                highest = max(highest, *teacher_forced.mean, *free_running.mean)
+                highest = max(highest, *teacher_forced, *free_running)
         panels[0].set_ylim(0, 1.05 * highest)
         panels[0].set_ylabel("% wrong")
-    for axis in axes[-1]:
-        axis.set_xlabel("position")
+    canvas.label_below(axes, "position")
     return canvas.picture(
         "positions",
         "Errors by position: the fan opens where errors accumulate",
@@ -125,8 +116,7 @@ def recovery(canvas: Canvas, runs: Runs) -> Picture:
             axis.locator_params(axis="x", integer=True)
         panels[0].axhline(0, color=GREY, linewidth=0.8)
         panels[1].set_ylim(-4, 104)
-    for axis in axes[-1]:
-        axis.set_xlabel("positions after the error")
+    canvas.label_below(axes, "positions after the error")
     return canvas.picture(
         "recovery",
         "After one injected error: how far it spreads, and how soon it is over",
@@ -174,7 +164,7 @@ def two_ends(runs: Sequence[Run], baseline: str) -> list[Run]:
 
 
 def draw_attention(axis: Axes, seen: AttentionMap, colour: str) -> None:
-    """Draws an attention map as squares whose areas are the weights."""
+    """Squares whose areas are the weights."""
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import Rectangle
 

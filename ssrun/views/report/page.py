@@ -21,24 +21,15 @@ from markupsafe import Markup
 
 from ssrun import __version__
 from ssrun.analysis.comparison import comparison_in
-from ssrun.analysis.document import Comparison, Row
+from ssrun.analysis.document import Comparison, Estimate, Row
 from ssrun.analysis.evidence import Run, Runs, complete_runs, contrasts, runs_of_one_seed, walks
 from ssrun.errors import UsageError
 from ssrun.metrics import METRICS
 from ssrun.system.files import sweep_temporaries, write, writing
 from ssrun.system.text import ellipsis, plural, visible
 from ssrun.views.figures.canvas import Canvas, Picture, drawing, provenance, rendered
-from ssrun.views.figures.gallery import pictures
-from ssrun.views.tables.cells import (
-    claim_lines,
-    compared,
-    count,
-    difference,
-    has_difference,
-    mean_cell,
-    notes,
-    p_holm,
-)
+from ssrun.views.figures.gallery import Tell, pictures
+from ssrun.views.tables.cells import claim_lines, compared, count, difference, has_difference, mean_cell, notes, p_holm
 
 EXAMPLES = 3  # a task
 WORDS, LETTERS = 100, 60  # of a text, and of a token, that the page shows
@@ -49,8 +40,6 @@ UNSEEN = (  # of a picture: what takes room and shows nothing
     re.compile(r"(?<=\.\d\d)\d+(?=[^<>]*>)"),  # within tags: less than a hundredth of a point
     re.compile(r"\s+(?=\s|<)"),
 )
-
-Tell = Callable[[str], None]
 
 
 def write_report(results: Path, out: Path | None = None, tell: Tell = lambda note: None) -> Path:
@@ -75,7 +64,6 @@ def write_report(results: Path, out: Path | None = None, tell: Tell = lambda not
 
 
 def page(comparison: Comparison, runs: Runs, folder: str, tell: Tell) -> str:
-    """The page as text."""
     left_out: list[str] = []
     illustrations = illustrate(comparison, runs, left_out.append)
     for line in left_out:
@@ -83,14 +71,9 @@ def page(comparison: Comparison, runs: Runs, folder: str, tell: Tell) -> str:
     candidates = {task: runs_of_one_seed(runs, task) for task in comparison.tasks}
     examples = {task: found for task, group in candidates.items() if (found := contrasts(group, EXAMPLES))}
     sheet, program = resource("page.css"), resource("page.js")
-    environment = Environment(
-        loader=PackageLoader("ssrun.views.report", ""),
-        autoescape=True,
-        finalize=harmless,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.loader = PackageLoader("ssrun.views.report", "")
+    environment.finalize = harmless
     environment.filters["cut"] = partial(ellipsis, longest=LETTERS)
     return environment.get_template("page.html.jinja").render(
         version=__version__,
@@ -118,7 +101,6 @@ def page(comparison: Comparison, runs: Runs, folder: str, tell: Tell) -> str:
 
 
 def resource(name: str) -> str:
-    """A file of the package, as text."""
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
@@ -172,26 +154,25 @@ def illustrate(comparison: Comparison, runs: Runs, tell: Tell) -> list[Illustrat
 
 
 class NumberCell(NamedTuple):
-    """A number of a table, and its interval on a scale of 0 to 100 that its column shares.
+    """A number of a table, and its interval on a scale of 0 to 100 that its column shares; None for no interval.
 
     Attributes:
         text: For people.
         value: To sort by.
+        middle: Of the number, on the scale.
+        left: Of the interval's lower end, as `right` of its upper one.
         best: Of its column.
         p: Of a difference with an interval.
-        middle: Of the number, on the scale.
-        left: Of the interval's lower end; None where there is no interval.
-        right: Of its upper end.
         zero: Of no difference.
     """
 
     text: str
     value: float
+    middle: float | None
+    left: float | None
+    right: float | None
     best: bool = False
     p: str | None = None
-    middle: float | None = None
-    left: float | None = None
-    right: float | None = None
     zero: float | None = None
 
 
@@ -218,40 +199,31 @@ def table(comparison: Comparison, task: str, rows: Sequence[Row]) -> Table:
 
 
 def mean_cells(rows: Sequence[Row], metric: str) -> list[NumberCell | None]:
-    """A column of means."""
     estimates = [row.estimates.get(metric) for row in rows]
     at = scale([value for found in estimates if found for value in (found.mean, found.low, found.high)])
-    cells: list[NumberCell | None] = []
-    for row, found in zip(rows, estimates, strict=True):
+
+    def cell(row: Row, found: Estimate | None) -> NumberCell | None:
         if found is None:
-            cells.append(None)
-            continue
+            return None
         text, is_best = mean_cell(rows, row, metric)
-        cells.append(
-            NumberCell(text, found.mean, best=is_best, middle=at(found.mean), left=at(found.low), right=at(found.high))
-        )
-    return cells
+        return NumberCell(text, found.mean, at(found.mean), at(found.low), at(found.high), best=is_best)
+
+    return list(map(cell, rows, estimates))
 
 
 def difference_cells(rows: Sequence[Row], metric: str) -> list[NumberCell | None]:
-    """A column of differences from the baseline."""
     estimates = [row.estimates.get(metric) for row in rows]
     ends = [(found.difference, found.difference_low, found.difference_high) for found in estimates if found]
     at = scale([0.0, *(value for values in ends for value in values)])
-    return [
-        NumberCell(
-            difference(found, metric),
-            found.difference,
-            p=None if found.difference_low is None else p_holm(found),
-            middle=at(found.difference),
-            left=at(found.difference_low),
-            right=at(found.difference_high),
-            zero=at(0.0),
-        )
-        if found and found.difference is not None
-        else None
-        for found in estimates
-    ]
+
+    def cell(found: Estimate | None) -> NumberCell | None:
+        if found is None or found.difference is None:
+            return None
+        places = (at(found.difference), at(found.difference_low), at(found.difference_high))
+        p = None if found.difference_low is None else p_holm(found)
+        return NumberCell(difference(found, metric), found.difference, *places, p=p, zero=at(0.0))
+
+    return list(map(cell, estimates))
 
 
 def scale(values: Sequence[float | None]) -> Callable[[float | None], float | None]:
@@ -281,8 +253,8 @@ def settings(runs: Runs) -> list[Settings]:
         return []
     names = ["All runs", "By task", "By strategy", "By task and strategy"]
     labels = [("value", task, strategy, f"{task}, {strategy}") for task, strategy in runs]
-    configs = [resolved(group[0]) for group in runs.values()]
-    frame = pd.DataFrame(configs, index=pd.MultiIndex.from_tuples(labels, names=names)).fillna("-")
+    index = pd.MultiIndex.from_tuples(labels, names=names)
+    frame = pd.DataFrame([resolved(group[0]) for group in runs.values()], index=index).fillna("-")
     parts = []
     for title in names:
         groups = frame.groupby(level=title, sort=False)

@@ -22,16 +22,11 @@ def number(value: float | None, metric: str) -> str:
     return "-" if value is None else f"{value:.{METRICS[metric].decimals}f}"
 
 
-def signed(value: float, metric: str) -> str:
-    """A difference in a metric, with its sign."""
-    return f"{value:+.{METRICS[metric].decimals}f}"
-
-
 def interval(difference: float, low: float | None, high: float | None, metric: str) -> str:
     """A difference and its interval, where there is one: `+1.2 [+0.3, +2.1]`."""
-    if low is None or high is None:
-        return signed(difference, metric)
-    return f"{signed(difference, metric)} [{signed(low, metric)}, {signed(high, metric)}]"
+    sign = f"+.{METRICS[metric].decimals}f"
+    ends = "" if low is None or high is None else f" [{low:{sign}}, {high:{sign}}]"
+    return f"{difference:{sign}}{ends}"
 
 
 def mean(estimate: Estimate | None, metric: str) -> str:
@@ -50,7 +45,6 @@ def mean_cell(rows: Sequence[Row], row: Row, metric: str) -> Cell:
 
 
 def difference(estimate: Estimate | None, metric: str) -> str:
-    """The paired difference from the baseline and its interval."""
     if estimate is None or estimate.difference is None:
         return "-"
     return interval(estimate.difference, estimate.difference_low, estimate.difference_high, metric)
@@ -63,14 +57,12 @@ def has_difference(rows: Sequence[Row], metrics: Sequence[str]) -> bool:
 
 
 def p_value(value: float | None) -> str:
-    """A p value, to three decimals."""
     if value is None:
         return "-"
     return f"{value:.3f}" if value >= 0.001 else "<0.001"
 
 
 def p_holm(estimate: Estimate | None) -> str:
-    """The Holm-corrected p of the difference from the baseline."""
     return p_value(estimate.p_holm if estimate else None)
 
 
@@ -94,17 +86,14 @@ def compared(comparison: Comparison) -> list[str]:
 
 
 def paper_headings(comparison: Comparison) -> list[str]:
-    """A heading for each published number."""
     paper = comparison.published
     return [f"paper: {visible(metric)}" for metric in paper.metrics] if paper else []
 
 
 def paper_cells(comparison: Comparison, row: Row) -> list[str]:
-    """The published numbers of a row's strategy, to stand beside ours."""
+    """The published numbers of a row's strategy."""
     paper = comparison.published
-    if not paper:
-        return []
-    return [visible(value) for value in paper.rows.get(row.strategy, ["-"] * len(paper.metrics))]
+    return [visible(value) for value in paper.rows.get(row.strategy, ["-"] * len(paper.metrics))] if paper else []
 
 
 def count(row: Row) -> str:
@@ -113,12 +102,7 @@ def count(row: Row) -> str:
 
 
 def notes(comparison: Comparison, best_mark: str) -> list[str]:
-    """What must be known to read the numbers.
-
-    Args:
-        comparison: Whose numbers.
-        best_mark: What a best mean is known by in this table: the sign before it, `*` or `★`, or else `bold:`.
-    """
+    """What must be known to read the numbers; `best_mark` tells the best means: the sign before them, or `bold:`."""
     n = len(comparison.seeds)
     lines = [
         f"Mean and 95 % t-interval over seeds (n = {n}); {best_mark} best mean of the task; "
@@ -145,10 +129,8 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
         if faults:
             first = faults[0]
             reason = f": {first.reason}" if first.reason else ""
-            lines.append(
-                f"{len(faults)} {status}, counted and not averaged; first: "
-                f"{first.task}/{first.strategy} seed {first.seed}{reason}"
-            )
+            name = f"{first.task}/{first.strategy} seed {first.seed}"
+            lines.append(f"{len(faults)} {status}, counted and not averaged; first: {name}{reason}")
     if len(comparison.environments) > 1:
         lines.append(f"The runs come from {len(comparison.environments)} different environments (machine or versions).")
     return [visible(line) for line in lines]

@@ -33,7 +33,6 @@ def comparisons_in(results: Path) -> list[Comparison]:
 
 
 def claims_page(comparisons: Sequence[Comparison]) -> str:
-    """The claims page, in Markdown."""
     text = [INTRODUCTION]
     for comparison in comparisons:
         if comparison.claims:
@@ -50,12 +49,6 @@ def claim_cells(claim: ClaimEvidence) -> list[str]:
     measured = "-"
     if claim.difference is not None and claim.low is not None:
         measured = interval(claim.difference, claim.low, claim.high, claim.metric)
-    return [
-        f"**{claim.verdict}**",
-        escaped(claim.text),
-        escaped(claim.source),
-        escaped(f"{claim.metric}: {claim.order}{margin}"),
-        escaped(measured),
-        escaped(p_value(claim.p)),
-        str(claim.n),
-    ]
+    compared = f"{claim.metric}: {claim.order}{margin}"
+    texts = [claim.text, claim.source, compared, measured, p_value(claim.p), str(claim.n)]
+    return [f"**{claim.verdict}**", *map(escaped, texts)]

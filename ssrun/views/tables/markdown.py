@@ -12,7 +12,6 @@ from ssrun.views.tables.plain import grid
 
 
 def markdown(comparison: Comparison) -> str:
-    """The comparison as Markdown, the best means bold."""
     headings, rows = grid(comparison)
     sides = "ll" + "r" * (len(headings) - 2)
     text = [

@@ -8,18 +8,8 @@ from typing import NamedTuple
 
 from ssrun.analysis.document import Comparison, Estimate
 from ssrun.metrics import METRICS
-from ssrun.views.tables.cells import (
-    Cell,
-    bootstrapped,
-    compared,
-    count,
-    difference,
-    has_bootstrap,
-    mean_cell,
-    p_holm,
-    paper_cells,
-    paper_headings,
-)
+from ssrun.views.tables import cells
+from ssrun.views.tables.cells import Cell, compared, paper_cells, paper_headings
 
 COUNTS = ("n", "of", "diverged", "failed", "missing")
 VALUES = ("mean", "low", "high", "difference", "difference_low", "difference_high", "p", "p_holm")
@@ -34,7 +24,7 @@ class Grid(NamedTuple):
 
 def grid(comparison: Comparison) -> Grid:
     """The table of means, with the differences from the baseline and what was published beside them."""
-    with_bootstrap = has_bootstrap(comparison)
+    with_bootstrap = cells.has_bootstrap(comparison)
     headings = ["task", "strategy", "n", *(METRICS[metric].short for metric in comparison.columns)]
     headings += [f"Δ {METRICS[metric].short} (p)" for metric in compared(comparison)]
     headings += ["bootstrap"] if with_bootstrap else []
@@ -42,20 +32,19 @@ def grid(comparison: Comparison) -> Grid:
     lines = []
     for task, rows in comparison.by_task():
         for row in rows:
-            line = [Cell(task), Cell(row.strategy), Cell(count(row))]
-            line += [mean_cell(rows, row, metric) for metric in comparison.columns]
+            line = [Cell(task), Cell(row.strategy), Cell(cells.count(row))]
+            line += [cells.mean_cell(rows, row, metric) for metric in comparison.columns]
             line += [Cell(difference_and_p(row.estimates.get(metric), metric)) for metric in compared(comparison)]
-            line += [Cell(bootstrapped(row))] if with_bootstrap else []
+            line += [Cell(cells.bootstrapped(row))] if with_bootstrap else []
             line += map(Cell, paper_cells(comparison, row))
             lines.append(line)
     return Grid(headings, lines)
 
 
 def difference_and_p(estimate: Estimate | None, metric: str) -> str:
-    """The difference from the baseline, its interval and its p in one cell."""
     if estimate is None or estimate.difference is None:
         return "-"
-    return f"{difference(estimate, metric)} ({p_holm(estimate)})"
+    return f"{cells.difference(estimate, metric)} ({cells.p_holm(estimate)})"
 
 
 def csv_text(comparison: Comparison) -> str:

@@ -54,7 +54,6 @@ class RunProgress:
         self.free_running: list[float] = []
 
     def take_in(self, event: Event) -> None:
-        """A step or an evaluation more."""
         match event:
             case Stepped():
                 self.step, self.steps = event.step, event.steps
@@ -74,12 +73,7 @@ class RunProgress:
 class Board:
     """The whole comparison on a terminal: the table as it fills, the runs that go on, the time left.
 
-    Args:
-        experiment: Its name and its columns.
-        runs: All of its runs, in the order of the table.
-        todo: How many of them are to be done.
-        complete: The results that there are.
-        console: Where it is shown.
+    Of `runs`, in the order of the table, so many are `todo`.
     """
 
     def __init__(
@@ -100,7 +94,6 @@ class Board:
         self.messages: list[str] = []
 
     def update(self, update: Update) -> None:
-        """Takes in what happened."""
         run, event = update
         match event:
             case Started():
@@ -118,23 +111,17 @@ class Board:
                 self.running[run].take_in(event)
 
     def time_left(self) -> str:
-        """The time left, from the share that is done."""
-        share = (self.done + sum(progress.step / progress.steps for progress in self.running.values())) / max(
-            self.todo, 1
-        )
+        done = self.done + sum(progress.step / progress.steps for progress in self.running.values())
+        share = done / max(self.todo, 1)
         passed = time.monotonic() - self.since
         return duration(passed * (1 - share) / share) if share > 0.005 else "..."
 
     def __rich__(self) -> RenderableType:
         """The screen, never taller than the terminal."""
         height, width = self.console.size.height, self.console.size.width
-        lines: list[RenderableType] = [
-            one_line(
-                progress_bar(self.done / max(self.todo, 1)),
-                f"  {self.done}/{self.todo} runs   {self.time_left()} left   ",
-                (self.experiment.name, "bold"),
-            )
-        ]
+        told = f"  {self.done}/{self.todo} runs   {self.time_left()} left   "
+        bar = progress_bar(self.done / max(self.todo, 1))
+        lines: list[RenderableType] = [one_line(bar, told, (self.experiment.name, "bold"))]
         for run, progress in self.running.items():
             blocks = sparkline(progress.losses[-(16 if width >= 100 else 8) :])
             words = f"  {run.task}/{run.strategy} {run.seed}  {progress.words(2)} "
@@ -182,7 +169,6 @@ class Chart:
         self.messages: list[str] = []
 
     def update(self, update: Update) -> None:
-        """Takes in what happened."""
         if isinstance(update.event, Warned):
             self.messages.append(update.event.text)
         self.progress.take_in(update.event)
@@ -196,12 +182,9 @@ class Chart:
         return f"  {duration(passed * (self.progress.steps - self.progress.step) / done)} left" if done else ""
 
     def __rich__(self) -> RenderableType:
-        """The screen."""
         progress, width = self.progress, max(10, min(60, self.console.size.width - 34))
-        lines = [
-            one_line((self.run.title, "bold")),
-            one_line(progress_bar(progress.step / progress.steps), f"  {progress.words(3)}{self.time_left()}"),
-        ]
+        bar = progress_bar(progress.step / progress.steps)
+        lines = [one_line((self.run.title, "bold")), one_line(bar, f"  {progress.words(3)}{self.time_left()}")]
         together = [*progress.teacher_forced, *progress.free_running]
         for name, values, style in (
             ("free-running", progress.free_running, "magenta"),

@@ -18,19 +18,14 @@ Rows = list[dict[str, str]]
 
 
 def tasks() -> Rows:
-    """Each task with the first sentence of its docstring and its own fields."""
-    return [
-        {
-            "name": name,
-            "about": (task.__doc__ or "").strip().splitlines()[0],
-            "fields": ", ".join(
-                f"{field}={default(information.get_default())}"
-                for field, information in task.model_fields.items()
-                if field not in ("name", "digest")
-            ),
-        }
-        for name, task in TASKS.items()
-    ]
+    """Each task with the first line of its docstring and its own fields."""
+    rows = []
+    for name, task in TASKS.items():
+        about = (task.__doc__ or "").strip().splitlines()[0]
+        own = {field: default(info.get_default()) for field, info in task.model_fields.items()}
+        fields = ", ".join(f"{field}={value}" for field, value in own.items() if field not in ("name", "digest"))
+        rows.append({"name": name, "about": about, "fields": fields})
+    return rows
 
 
 def default(value: object) -> str:
@@ -40,26 +35,18 @@ def default(value: object) -> str:
 
 def strategies() -> Rows:
     """Each strategy with its formula, its parts, what it is, and its source."""
-    return [
-        {
-            "name": name,
-            "formula": entry.strategy.schedule.formula,
-            "parameters": ", ".join(
-                f"{field}={value}"
-                for field, value in entry.strategy.schedule.model_dump(exclude={"name"}).items()
-                if value is not None
-            ),
-            "coin": entry.strategy.coin,
-            "feed": entry.strategy.feed,
-            "about": entry.about,
-            "source": entry.source,
-        }
-        for name, entry in STRATEGIES.items()
-    ]
+    rows = []
+    for name, entry in STRATEGIES.items():
+        strategy = entry.strategy
+        fields = strategy.schedule.model_dump(exclude={"name"}, exclude_none=True)
+        parameters = ", ".join(f"{field}={value}" for field, value in fields.items())
+        row = {"name": name, "formula": strategy.schedule.formula, "parameters": parameters}
+        row |= {"coin": strategy.coin, "feed": strategy.feed, "about": entry.about, "source": entry.source}
+        rows.append(row)
+    return rows
 
 
 def experiments() -> Rows:
-    """Each experiment with its question and its minutes."""
     rows = []
     for name in names():
         document = tomllib.loads((folder() / f"{name}.toml").read_text(encoding="utf-8"))
@@ -68,23 +55,16 @@ def experiments() -> Rows:
 
 
 def metrics() -> Rows:
-    """Each metric with its unit and which way is better."""
     return [
         {"name": name, "unit": metric.unit, "better": metric.better, "about": metric.about}
         for name, metric in METRICS.items()
     ]
 
 
-LISTS: dict[str, Callable[[], Rows]] = {
-    "tasks": tasks,
-    "strategies": strategies,
-    "experiments": experiments,
-    "metrics": metrics,
-}
+LISTS: dict[str, Callable[[], Rows]] = {maker.__name__: maker for maker in (tasks, strategies, experiments, metrics)}
 
 
 def rows_of(what: str) -> Rows:
-    """The rows of a list."""
     return LISTS[what]()
 
 

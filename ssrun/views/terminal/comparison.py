@@ -13,39 +13,25 @@ from rich.text import Text
 from ssrun.analysis.document import ClaimEvidence, Comparison, Row
 from ssrun.metrics import METRICS
 from ssrun.system.text import visible
-from ssrun.views.tables.cells import (
-    bootstrapped,
-    claim_lines,
-    compared,
-    count,
-    difference,
-    has_bootstrap,
-    has_difference,
-    mean_cell,
-    notes,
-    p_holm,
-    paper_cells,
-    paper_headings,
-    reading,
-)
+from ssrun.views.tables import cells
+from ssrun.views.tables.cells import compared, has_difference
 
 BEST = "*"  # before a best mean: colour alone says nothing to many
 VERDICT_STYLES = {"agree": "bold green", "disagree": "bold red", "inconclusive": "bold yellow"}
 
 
 def terminal(comparison: Comparison) -> RenderableType:
-    """The whole comparison for a terminal."""
     parts: list[RenderableType] = [Text(visible(comparison.question), style="bold")]
     for task, rows in comparison.by_task():
         parts += [Text(), Fitting(*(means(comparison, task, rows, snug) for snug in (False, True)))]
         if has_difference(rows, compared(comparison)):
             parts.append(Fitting(*(differences(comparison, rows, snug) for snug in (False, True))))
-    parts += [Text(), *(Text(note, style="dim") for note in notes(comparison, BEST))]
+    parts += [Text(), *(Text(note, style="dim") for note in cells.notes(comparison, BEST))]
     if comparison.claims:
         parts += [Text(), Text("Claims", style="bold cyan")]
         parts += [line for claim in comparison.claims for line in claim_view(claim)]
     if comparison.reading:
-        parts += [Text(), Text(reading(comparison))]
+        parts += [Text(), Text(cells.reading(comparison))]
     return Group(*parts)
 
 
@@ -63,30 +49,30 @@ class Fitting:
 
 def means(comparison: Comparison, task: str, rows: Sequence[Row], snug: bool) -> Table:
     """The means of one task; snug: columns stand closer, and an n that all rows share stands in the title."""
-    counts = {count(row) for row in rows}
+    counts = {cells.count(row) for row in rows}
     n_in_title = snug and len(counts) == 1
     table = bare(f"{task}, n = {', '.join(counts)}" if n_in_title else task, "bold cyan", snug)
     if not n_in_title:
         table.add_column("n", justify="right", no_wrap=True)
     for metric in comparison.columns:
         table.add_column(METRICS[metric].short, justify="right")
-    for heading in paper_headings(comparison):
+    for heading in cells.paper_headings(comparison):
         table.add_column(Text(heading), justify="right", style="dim")
     for row in rows:
         line = [Text(row.strategy)]
         if not n_in_title:
-            line.append(Text(count(row)))
+            line.append(Text(cells.count(row)))
         for metric in comparison.columns:
-            cell = mean_cell(rows, row, metric)
+            cell = cells.mean_cell(rows, row, metric)
             line.append(Text(f"{BEST}{cell.text}", style="bold green") if cell.best else Text(cell.text))
-        table.add_row(*line, *map(Text, paper_cells(comparison, row)))
+        table.add_row(*line, *map(Text, cells.paper_cells(comparison, row)))
     return table
 
 
 def differences(comparison: Comparison, rows: Sequence[Row], snug: bool) -> Table:
     """The paired differences from the baseline, of one task; snug: columns stand closer."""
     metrics = compared(comparison)
-    with_bootstrap = has_bootstrap(comparison)
+    with_bootstrap = cells.has_bootstrap(comparison)
     table = bare(f"difference from {comparison.baseline}", "italic", snug)
     for metric in metrics:
         table.add_column(METRICS[metric].short, justify="right")
@@ -99,16 +85,15 @@ def differences(comparison: Comparison, rows: Sequence[Row], snug: bool) -> Tabl
         line = [row.strategy]
         for metric in metrics:
             estimate = row.estimates.get(metric)
-            line += [difference(estimate, metric), p_holm(estimate)]
+            line += [cells.difference(estimate, metric), cells.p_holm(estimate)]
         if with_bootstrap:
-            line.append(bootstrapped(row))
+            line.append(cells.bootstrapped(row))
         table.add_row(*map(Text, line))
     return table
 
 
 def claim_view(claim: ClaimEvidence) -> Iterator[Text]:
-    """A claim's verdict and sentence, and its evidence below."""
-    sentence, evidence = claim_lines(claim)
+    sentence, evidence = cells.claim_lines(claim)
     yield Text.assemble((f"{claim.verdict:>12}  ", VERDICT_STYLES[claim.verdict]), sentence)
     yield Text(f"{'':14}{evidence}", style="dim")
 

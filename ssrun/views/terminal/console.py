@@ -12,10 +12,8 @@ def stdout_console() -> Console:
 
 
 def stderr_console() -> Console:
-    """Where progress goes."""
     return Console(stderr=True, highlight=False)
 
 
 def is_live(console: Console) -> bool:
-    """Whether bars can be drawn."""
     return console.is_terminal and not console.is_dumb_terminal

@@ -23,22 +23,16 @@ from ssrun.views.terminal.console import is_live, stderr_console
 class View(Protocol):
     """Takes updates in, and shows them."""
 
-    def update(self, update: Update) -> None:
-        """Something happened."""
+    def update(self, update: Update) -> None: ...
 
 
 class Lines:
-    """One line an event, for pipes and logs.
-
-    Args:
-        total: Runs to be done.
-    """
+    """One line an event, for pipes and logs; `total` runs are to be done."""
 
     def __init__(self, total: int) -> None:
         self.console, self.total, self.done = stderr_console(), total, 0
 
     def update(self, update: Update) -> None:
-        """Prints what is worth a line."""
         name = f"{update.run.task}/{update.run.strategy} seed {update.run.seed}"
         match update.event:
             case Finished(result=result):
@@ -61,12 +55,10 @@ class Lines:
         self.say(f"[{self.done}/{self.total}] {name}: {outcome}")
 
     def say(self, line: str) -> None:
-        """One line, as it is."""
         self.console.out(visible(line))
 
 
 def outcome_of(result: Result) -> str:
-    """How a run ended, in a few words."""
     if not isinstance(result, CompleteResult):
         return result.reason
     return f"BLEU {result.bleu:.1f}, free loss {result.free_running_loss:.3f} ({result.seconds:.0f} s)"
@@ -86,21 +78,9 @@ def watch_run(run: RunName) -> Iterator[View]:
 
 @contextmanager
 def watch_comparison(
-    experiment: Experiment,
-    runs: Sequence[RunName],
-    todo: int,
-    complete: Mapping[RunName, CompleteResult],
-    jobs: int,
+    experiment: Experiment, runs: Sequence[RunName], todo: int, complete: Mapping[RunName, CompleteResult], jobs: int
 ) -> Iterator[View]:
-    """Shows a comparison: its table as it fills, or a line a run.
-
-    Args:
-        experiment: Its name and its columns.
-        runs: All of its runs, in the order of the table.
-        todo: How many of them are to be done.
-        complete: The results that there are.
-        jobs: How many are done at once.
-    """
+    """Shows a comparison, of whose runs so many are `todo`, `jobs` at once: its table as it fills, or a line a run."""
     console = stderr_console()
     if todo and is_live(console):
         board = Board(experiment, runs, todo, complete, console)

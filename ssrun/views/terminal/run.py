@@ -38,7 +38,6 @@ SIGNS = {
 
 
 def print_result(result: Result, path: Path) -> None:
-    """One run's result, and where it lies, to stdout."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(justify="right")
@@ -78,23 +77,14 @@ def empty_table(*columns: str) -> Table:
     return table
 
 
-def marks(position: Position) -> Text:
-    """The signs of a prediction."""
-    text = Text()
-    if position.wrong:
-        text.append("x", SIGNS["x"][1])
-    if position.repeated:
-        text.append("r", SIGNS["r"][1])
-    return text
-
-
-def prediction(position: Position, plain: bool) -> Text:
-    """A predicted token, in the colour of an error where it is one."""
-    return Text(shown(position.predicted, plain, TOKEN), style=SIGNS["x"][1] if position.wrong else "")
+def said(position: Position, plain: bool) -> tuple[Text, Text]:
+    """A predicted token, in the colour of an error where it is one, and its signs."""
+    signs = "x" * position.wrong + "r" * position.repeated
+    token = Text(shown(position.predicted, plain, TOKEN), style=SIGNS["x"][1] if position.wrong else "")
+    return token, Text.assemble(*((sign, SIGNS[sign][1]) for sign in signs))
 
 
 def legend(signs: str) -> Text:
-    """What the signs mean."""
     text = Text()
     for sign in signs:
         meaning, style = SIGNS[sign]
@@ -108,13 +98,8 @@ def page(*parts: RenderableType) -> RenderableType:
 
 
 def head(title: str, facts: Iterable[str], source: Sequence[str], plain: bool) -> list[RenderableType]:
-    """The run, what is looked at, and the source."""
-    return [
-        Text(shown(title, plain), style="bold"),
-        Text("   ".join(facts)),
-        Text.assemble(("source  ", "dim"), shown(" ".join(source), plain)),
-        Text(),
-    ]
+    line = Text.assemble(("source  ", "dim"), shown(" ".join(source), plain))
+    return [Text(shown(title, plain), style="bold"), Text("   ".join(facts)), line, Text()]
 
 
 def step_view(title: str, example: int, view: StepView, plain: bool = False) -> RenderableType:
@@ -122,16 +107,11 @@ def step_view(title: str, example: int, view: StepView, plain: bool = False) -> 
     table = empty_table(">t", "coin", "fed", "", "predicted", "", "gold", ">p(gold)")
     for position in view.positions:
         style = SIGNS["*"][1] if position.replaced else ""
-        table.add_row(
-            Text(str(position.position)),
-            Text(position.coin, style="" if position.coin in ("true", "-") else "cyan"),
-            Text(shown(position.fed, plain, TOKEN), style=style),
-            Text("*" if position.replaced else "", style=style),
-            prediction(position, plain),
-            marks(position),
-            Text(shown(position.gold, plain, TOKEN)),
-            Text(f"{position.p_gold:.2f}"),
-        )
+        coin = Text(position.coin, style="" if position.coin in ("true", "-") else "cyan")
+        fed = Text(shown(position.fed, plain, TOKEN), style=style)
+        mark = Text("*" if position.replaced else "", style=style)
+        gold = Text(shown(position.gold, plain, TOKEN))
+        table.add_row(str(position.position), coin, fed, mark, *said(position, plain), gold, f"{position.p_gold:.2f}")
     drawn = [position for position in view.positions if position.coin not in ("true", "-")]
     replaced = sum(position.replaced for position in drawn)
     wrong = sum(position.wrong for position in view.positions)
@@ -160,16 +140,8 @@ def sides_view(
     """The trained model on one test example: predicted when fed gold, beside predicted when fed its own argmax."""
     table = empty_table(">t", "gold", "fed gold", "", ">p(gold)", "fed its own", "", ">p(gold)")
     for forced, free in zip(sides.teacher_forced, sides.free_running, strict=True):
-        table.add_row(
-            Text(str(forced.position)),
-            Text(shown(forced.gold, plain, TOKEN)),
-            prediction(forced, plain),
-            marks(forced),
-            Text(f"{forced.p_gold:.2f}"),
-            prediction(free, plain),
-            marks(free),
-            Text(f"{free.p_gold:.2f}"),
-        )
+        cells = [*said(forced, plain), f"{forced.p_gold:.2f}", *said(free, plain), f"{free.p_gold:.2f}"]
+        table.add_row(str(forced.position), Text(shown(forced.gold, plain, TOKEN)), *cells)
 
     def errors(side: Sequence[Position]) -> str:
         wrong = [position.position for position in side if position.wrong]
@@ -200,15 +172,9 @@ def recovery_view(title: str, recovery: Recovery, plain: bool = False) -> Render
     """A table with a bar per offset, and how many recover, and when."""
     table = empty_table(">offset", ">pairs", ">without", ">injected", ">excess", "", ">recovered")
     for offset in recovery.offsets[:OFFSETS]:
-        table.add_row(
-            Text(str(offset.offset)),
-            Text(str(offset.pairs)),
-            Text(f"{offset.without:.1f} %"),
-            Text(f"{offset.injected:.1f} %"),
-            Text(f"{offset.excess:+.1f}"),
-            Text(f"{excess_bar(offset.excess, plain):<20}", style="red"),
-            Text(f"{offset.recovered:.1f} %"),
-        )
+        errors = (f"{offset.without:.1f} %", f"{offset.injected:.1f} %", f"{offset.excess:+.1f}")
+        bar = Text(f"{excess_bar(offset.excess, plain):<20}", style="red")
+        table.add_row(str(offset.offset), str(offset.pairs), *errors, bar, f"{offset.recovered:.1f} %")
     where = "the middle of each target" if recovery.position is None else f"position {recovery.position}"
     lines = [
         f"{recovery.recovered} of {recovery.pairs} recover ({recovery.untouched} of them never differ); "

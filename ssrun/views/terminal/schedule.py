@@ -16,7 +16,6 @@ DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # braille, by colum
 
 
 def schedule_view(title: str, trajectory: Trajectory, about: str = "", plain: bool = False) -> RenderableType:
-    """Epsilon drawn over the run, and the numbers."""
     facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column()

@@ -12,7 +12,6 @@ import pytest
 
 from ssrun.analysis.comparison import comparison_in
 from ssrun.analysis.evidence import complete_runs
-from ssrun.errors import StoreError
 from ssrun.tasks.corpus import read_split
 from ssrun.views.figures.canvas import Canvas, drawable, drawing
 from ssrun.views.figures.gallery import KINDS, pictures, write_figures
@@ -63,12 +62,8 @@ def test_the_same_results_give_the_same_bytes_in_another_process_with_other_sett
     results: Path, written: list[Path], tmp_path: Path
 ) -> None:
     (tmp_path / "matplotlibrc").write_text("font.size: 30\nfont.family: serif\ntext.parse_math: True\n")
-    program = (
-        "import sys; from pathlib import Path; from ssrun.views.figures.gallery import write_figures; "
-        "write_figures(Path(sys.argv[1]), Path(sys.argv[2]))"
-    )
     environment = {**os.environ, "PYTHONHASHSEED": "7", "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")}
-    command = [sys.executable, "-c", program, str(results), str(tmp_path / "again")]
+    command = [sys.executable, "-m", "ssrun", "plot", str(results), "--out", str(tmp_path / "again")]
     subprocess.run(command, check=True, env=environment)
     for path in written:
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
@@ -107,11 +102,6 @@ def test_tables_alone_give_the_finding_and_what_else_they_can(results: Path, tmp
     assert notes[0].startswith("learning, schedules, positions, recovery, attention")
     for path in paths:
         assert path.read_bytes() == (results / "figures" / path.name).read_bytes()
-
-
-def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no results here"):
-        write_figures(tmp_path)
 
 
 def test_without_a_corpus_at_hand_only_the_recovery_is_left_out(results: Path) -> None:

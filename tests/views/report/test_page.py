@@ -6,7 +6,6 @@ import base64
 import hashlib
 import importlib.util
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -25,24 +24,7 @@ from tests.support.hostile import STRATEGIES, TOKENS, WORDS, comparison, tables_
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1280,900",
-)
-WITHOUT_MATPLOTLIB = """
-import sys
-sys.modules["matplotlib"] = None
-from pathlib import Path
-from ssrun.views.report.page import write_report
-write_report(Path(sys.argv[1]), Path(sys.argv[2]), print)
-"""
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 
 
 class Page(HTMLParser):
@@ -174,15 +156,17 @@ def test_the_same_results_give_the_same_page(results: Path, text: str, tmp_path:
     assert write_report(results, tmp_path / "new" / "again.html").read_text(encoding="utf-8") == text
 
 
-def test_without_matplotlib_the_page_is_made_without_figures_and_says_so(results: Path, tmp_path: Path) -> None:
-    out = tmp_path / "bare.html"
-    command = [sys.executable, "-c", WITHOUT_MATPLOTLIB, str(results), str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == "no figures: figures need matplotlib: pip install 'ssrun[plot]'\n"
-    bare = Page(out.read_text(encoding="utf-8"))
-    assert done.stdout.strip() in "".join(bare.words)
+def test_without_matplotlib_the_page_is_made_without_figures_and_says_so(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    notes: list[str] = []
+    bare = Page(write_report(results, tmp_path / "bare.html", notes.append).read_text(encoding="utf-8"))
+    said = "".join(bare.words)
+    assert notes == ["no figures: figures need matplotlib: pip install 'ssrun[plot]'"]
+    assert notes[0] in said
     assert bare.count("figure") == bare.count("img") == 0
-    assert "Step by step" in "".join(bare.words)
+    assert "Step by step" in said
 
 
 def test_tables_alone_give_a_page(results: Path, tmp_path: Path) -> None:
@@ -296,12 +280,9 @@ def column(browser: Any, number: int) -> list[str]:
     return list(browser.execute_script(script % number))
 
 
-def test_the_console_stays_empty(opened: Any) -> None:
+def test_the_console_stays_empty_and_nothing_but_the_file_is_asked_for(opened: Any) -> None:
     opened.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
     assert opened.get_log("browser") == []
-
-
-def test_nothing_but_the_file_is_asked_for(opened: Any) -> None:
     assert opened.execute_script("return performance.getEntriesByType('resource').length") == 0
 
 
