@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Runs the command line and exits."""
     use_one_thread()
     open_streams()
     try:
@@ -33,15 +32,15 @@ def open_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # keep its number from the next file opened
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for good
-    raw = Dropping(sys.stderr.fileno(), "w", closefd=False)
-    sys.stderr = io.TextIOWrapper(io.BufferedWriter(raw), sys.stderr.encoding, line_buffering=True)
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    raw = io.BufferedWriter(Dropping(sys.stderr.fileno(), "w", closefd=False))
+    sys.stderr = io.TextIOWrapper(raw, sys.stderr.encoding, "backslashreplace", line_buffering=True)
 
 
 class Dropping(io.FileIO):
     """Drops what cannot be written: its reader is gone or its device full, and progress is not worth a training."""
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Writes, or pretends to; returns how many bytes."""
         with suppress(OSError):
             if written := super().write(data):
                 return written
@@ -56,9 +55,6 @@ def run(arguments: list[str]) -> int:
 
     if arguments[:1] in ([], ["help"]):
         arguments = [*arguments[1:], "--help"]
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, ValueError):  # a stream that tests put in place
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         code = typer.main.get_command(app).main(arguments, prog_name="ssrun", standalone_mode=False)
         sys.stdout.flush()
@@ -85,21 +81,20 @@ def exit_code_of(error: Exception) -> int:
         silence()
         return StoreError.exit_code
     if hasattr(error, "format_message"):  # typer's own: wrong usage
-        say(error.format_message(), " (see: ssrun --help)")
+        say(f"{error.format_message()} (see: ssrun --help)")
         return 2
     if isinstance(error, typer.Abort):
         say("nothing done: no answer was given (or give --yes)")
         return 1
-    say(f"{type(error).__name__}: {error}", " (a traceback with: ssrun --debug ...)")
+    say(f"{type(error).__name__}: {error} (a traceback with: ssrun --debug ...)")
     silence()
     return 1
 
 
-def say(message: str, more: str = "") -> None:
-    """One line to stderr."""
+def say(message: str) -> None:
     from ssrun.cli.output import tell
 
-    tell(f"ssrun: {' '.join(message.split())}{more}")
+    tell(f"ssrun: {' '.join(message.split())}")
 
 
 def silence() -> None:

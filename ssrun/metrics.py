@@ -1,4 +1,4 @@
-"""The metrics by name: what each is, its unit, and which way is better. Formulas are in `scoring`."""
+"""The metrics by name: what each is, its unit, and which way is better."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ os.environ["COLUMNS"] = "100"
 for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
     os.environ.pop(name, None)
 
-from pathlib import Path  # noqa: E402 - after the threads are set
+import shutil  # noqa: E402 - after the threads are set
+from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
@@ -45,3 +46,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     experiment(folder, GRID)
     ssrun("compare", "grid.toml", "--out=runs", "--jobs=2", folder=folder).must(0)
     return folder
+
+
+@pytest.fixture
+def copied(finished: Path, tmp_path: Path) -> Path:
+    """The runs of a copy of it, which is the test's own folder."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "runs"

@@ -24,7 +24,6 @@ for commands in (run, compare, results, catalogue, maintenance):
 
 
 def version(value: bool) -> None:
-    """Prints the version and ends."""
     if value:
         emit(f"ssrun {__version__}\n")
         raise typer.Exit

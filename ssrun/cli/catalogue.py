@@ -8,6 +8,8 @@ import typer
 
 from ssrun.cli import options
 from ssrun.cli.output import emit_json
+from ssrun.errors import UsageError, unknown
+from ssrun.system.text import shown_value
 
 if TYPE_CHECKING:
     from ssrun.strategies import Strategy
@@ -19,15 +21,11 @@ app = typer.Typer()
 def list_(
     what: Annotated[
         str,
-        typer.Argument(
-            help="tasks, strategies, experiments or metrics.",
-            autocompletion=options.completed(lambda: ("tasks", "strategies", "experiments", "metrics")),
-        ),
+        typer.Argument(help="tasks, strategies, experiments or metrics.", autocompletion=options.completed("lists")),
     ] = "strategies",
     as_json: options.Json = False,
 ) -> None:
     """Show what there is, with formulas and sources."""
-    from ssrun.errors import UsageError, unknown
     from ssrun.views.terminal.catalogue import LISTS, rows_of, table_of
     from ssrun.views.terminal.console import stdout_console
 
@@ -39,17 +37,10 @@ def list_(
         stdout_console().print(table_of(what))
 
 
-def schedule_names() -> list[str]:
-    """The strategies, and the schedules that are no strategy's name."""
-    from ssrun.strategies import SCHEDULES, STRATEGIES
-
-    return list(dict.fromkeys([*STRATEGIES, *SCHEDULES]))
-
-
 @options.command(app, "ssrun schedule inverse-sigmoid --steps 1000 --set half_at=0.3")
 def schedule(
     name: Annotated[
-        str, typer.Argument(help="A strategy or a schedule.", autocompletion=options.completed(schedule_names))
+        str, typer.Argument(help="A strategy or a schedule.", autocompletion=options.completed("schedules"))
     ],
     steps: Annotated[
         int | None, typer.Option(help="Optimiser steps of the run.", show_default="1000", min=1, max=1_000_000_000)
@@ -83,12 +74,11 @@ def strategy_of(name: str, settings: list[str]) -> Strategy:
     """A strategy by its own name or its schedule's, with fields set as `half_at=0.3` or `strategy.half_at=0.3`."""
     from ssrun.config.overrides import parse_settings
     from ssrun.config.run import validated
-    from ssrun.errors import UsageError, unknown
     from ssrun.strategies import STRATEGIES, Strategy, variant
-    from ssrun.system.text import shown_value
 
-    if name not in schedule_names():
-        raise UsageError(unknown("strategy or schedule", name, schedule_names()))
+    known = options.names("schedules")
+    if name not in known:
+        raise UsageError(unknown("strategy or schedule", name, known))
     changes: dict[str, Any] = {} if name in STRATEGIES else {"schedule": name}
     for setting in settings:
         path, equals, value = setting.partition("=")

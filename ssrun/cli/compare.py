@@ -13,6 +13,8 @@ import typer
 from ssrun.cli import options
 from ssrun.cli.driving import concluded, follow, mirrored, print_comparison
 from ssrun.cli.output import emit, emit_json
+from ssrun.errors import ClaimError
+from ssrun.system import signals
 
 if TYPE_CHECKING:
     from ssrun.config.plan import Plan
@@ -26,21 +28,19 @@ ExperimentName = Annotated[
     typer.Argument(
         metavar="EXPERIMENT",
         help="A name of `ssrun list experiments`, or a TOML file.",
-        autocompletion=options.completed(options.experiment_names),
+        autocompletion=options.completed("experiments"),
     ),
 ]
-Tasks = Annotated[list[str] | None, options.names_option(options.task_names, "These tasks, with commas.")]
-Strategies = Annotated[list[str] | None, options.names_option(options.strategy_names, "These strategies, with commas.")]
+Tasks = Annotated[list[str] | None, options.names_option("tasks", "These tasks, with commas.")]
+Strategies = Annotated[list[str] | None, options.names_option("strategies", "These strategies, with commas.")]
 Seeds = Annotated[
     list[str] | None, typer.Option(metavar="SEEDS", help="Such as 0..4 or 0,1,2.", show_default="the experiment's")
 ]
 Baseline = Annotated[
-    str | None,
-    options.names_option(options.strategy_names, "Strategy that the others are compared with.", "NAME"),
+    str | None, options.names_option("strategies", "Strategy that the others are compared with.", "NAME")
 ]
 Metrics = Annotated[
-    list[str] | None,
-    options.names_option(options.metric_names, "Columns of the table, with commas; see `ssrun list metrics`."),
+    list[str] | None, options.names_option("metrics", "Columns of the table, with commas; see `ssrun list metrics`.")
 ]
 Jobs = Annotated[
     int | None, typer.Option(metavar="N", help="Runs at once.", min=1, max=1024, show_default="one a core")
@@ -84,7 +84,6 @@ def compare(
     """Train what is missing of an experiment, and print its table. The same command again trains nothing."""
     from ssrun.config.loading import load_plan, take_shard
     from ssrun.engines import Options
-    from ssrun.errors import ClaimError
     from ssrun.runs.manifest import write_manifest
     from ssrun.runs.results import RESULTS, claim_results
 
@@ -128,11 +127,9 @@ def compare(
 def train_missing(
     results: Path, plan: Plan, runs: Sequence[RunSpec], engine_options: Options, tensorboard: bool
 ) -> None:
-    """Trains those of the runs that have no result, and shows how it goes."""
     from ssrun.analysis.comparison import complete_results
     from ssrun.engines import load_engine
     from ssrun.runs.results import incomplete
-    from ssrun.system import signals
     from ssrun.views.terminal.progress import watch_comparison
 
     signals.listen()  # not before the imports, which look at no flag
@@ -141,7 +138,7 @@ def train_missing(
         if todo := incomplete(results, runs):
             complete = complete_results(results, names)
             with watch_comparison(plan.experiment, names, len(todo), complete, engine_options.jobs) as view:
-                follow(load_engine("local")(todo, results, engine_options), view, mirror)
+                follow(load_engine("local")(todo, results, engine_options), view, *mirror)
 
 
 def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> str:

@@ -7,19 +7,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ssrun.cli.output import emit
+
 if TYPE_CHECKING:
     from ssrun.analysis.document import Comparison
     from ssrun.config.spec import RunName
     from ssrun.runs.events import Update
-    from ssrun.views.tensorboard import Mirror
     from ssrun.views.terminal.progress import View
 
 
 @contextmanager
-def mirrored(wanted: bool, results: Path, runs: Sequence[RunName]) -> Iterator[Mirror | None]:
-    """A mirror for TensorBoard beside the runs, where it is wanted; at the end it gets the runs that were there."""
+def mirrored(wanted: bool, results: Path, runs: Sequence[RunName]) -> Iterator[list[View]]:
+    """A mirror for TensorBoard beside the runs, or none; at the end it gets the runs that were there."""
     if not wanted:
-        yield None
+        yield []
         return
     from ssrun.runs.folder import RunFolder
     from ssrun.runs.results import must_be_no_link
@@ -28,19 +29,18 @@ def mirrored(wanted: bool, results: Path, runs: Sequence[RunName]) -> Iterator[M
     must_be_no_link(results / "tensorboard")
     mirror = Mirror(results / "tensorboard")
     try:
-        yield mirror
+        yield [mirror]
         for run in runs:
             mirror.fill(run, RunFolder.of(results, run))
     finally:
         mirror.close()
 
 
-def follow(updates: Iterable[Update], view: View, mirror: Mirror | None) -> None:
+def follow(updates: Iterable[Update], *views: View) -> None:
     """Takes every update, and so drives what makes them; shows it."""
     for update in updates:
-        view.update(update)
-        if mirror:
-            mirror.update(update)
+        for view in views:
+            view.update(update)
 
 
 def concluded(results: Path) -> Comparison:
@@ -59,14 +59,12 @@ def concluded(results: Path) -> Comparison:
 
 
 def print_comparison(comparison: Comparison, format: str) -> None:
-    """A comparison in one of the formats, to stdout."""
     if format == "rich":
         from ssrun.views.terminal.comparison import terminal
         from ssrun.views.terminal.console import stdout_console
 
         stdout_console().print(terminal(comparison))
     else:
-        from ssrun.cli.output import emit
         from ssrun.views.formats import text_of
 
         emit(text_of(comparison, format))

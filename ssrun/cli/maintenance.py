@@ -10,6 +10,8 @@ import typer
 from ssrun.cli import options
 from ssrun.cli.driving import concluded, print_comparison
 from ssrun.cli.output import emit, emit_json, tell
+from ssrun.errors import StoreError
+from ssrun.system import signals
 from ssrun.system.text import visible
 
 app = typer.Typer()
@@ -24,9 +26,7 @@ def verify(
     from rich.progress import track
 
     from ssrun.analysis.comparison import faults_beside
-    from ssrun.errors import StoreError
     from ssrun.runs.verification import faults_of, missing, to_verify
-    from ssrun.system import signals
     from ssrun.views.terminal.console import is_live, stderr_console
 
     signals.listen()
@@ -55,7 +55,6 @@ def merge(
 ) -> None:
     """Bring shards together; the table equals the unsharded one."""
     from ssrun.runs import maintenance
-    from ssrun.system import signals
 
     signals.listen()
     copied = maintenance.merge(folders, out)
@@ -76,7 +75,6 @@ def clean(
 
     paths = ours(results)
     files = [path for path in paths if not path.is_dir() or path.is_symlink()]
-    for path in files:
-        emit(f"{visible(path)}\n")
+    emit("".join(f"{visible(path)}\n" for path in files))
     if yes or typer.confirm(f"Remove these {len(files)} files?", err=True):
         tell(f"{remove(paths)} files removed")

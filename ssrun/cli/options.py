@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperOption
 
-from ssrun.errors import UsageError
+from ssrun.errors import StoreError, UsageError
+from ssrun.metrics import METRICS
+from ssrun.system.text import shown_value
 
 if TYPE_CHECKING:
     from ssrun.runs.folder import RunFolder
@@ -22,7 +24,6 @@ class Command(TyperCommand):
     """A command that refuses an option given twice, of which typer would drop the first."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parses as typer does, after a look at what is given how often."""
         if not ctx.resilient_parsing:
             _, _, given = self.make_parser(ctx).parse_args(list(args))
             for option in given:
@@ -41,47 +42,37 @@ def joined(lists: list[str] | None) -> str | None:
     return ",".join(lists) if lists else None
 
 
-def completed(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
-    """Shell completion from names, also of the last of a list with commas."""
+def names(kind: str) -> Iterable[str]:
+    """What there is of a kind; imported when it is asked for, for help needs none of it."""
+    if kind == "formats":
+        from ssrun.views.formats import FORMATS
+
+        return FORMATS
+    from ssrun.config import loading
+    from ssrun.strategies import SCHEDULES, STRATEGIES
+    from ssrun.tasks import TASKS
+
+    known: dict[str, Iterable[str]] = {
+        "tasks": TASKS,
+        "strategies": STRATEGIES,
+        "experiments": loading.names(),
+        "metrics": METRICS,
+    }
+    return {**known, "lists": known, "schedules": dict.fromkeys([*STRATEGIES, *SCHEDULES])}[kind]
+
+
+def completed(kind: str) -> Callable[[str], list[str]]:
+    """Shell completion from names of this kind, also of the last of a list with commas."""
 
     def complete(incomplete: str) -> list[str]:
         *chosen, last = incomplete.split(",")
-        return [",".join([*chosen, name]) for name in names() if name.startswith(last)]
+        return [",".join([*chosen, name]) for name in names(kind) if name.startswith(last)]
 
     return complete
 
 
-def task_names() -> Iterable[str]:
-    """The tasks."""
-    from ssrun.tasks import TASKS
-
-    return TASKS
-
-
-def strategy_names() -> Iterable[str]:
-    """The strategies."""
-    from ssrun.strategies import STRATEGIES
-
-    return STRATEGIES
-
-
-def experiment_names() -> Iterable[str]:
-    """The experiments that come with ssrun."""
-    from ssrun.config.loading import names
-
-    return names()
-
-
-def metric_names() -> Iterable[str]:
-    """The metrics."""
-    from ssrun.metrics import METRICS
-
-    return METRICS
-
-
-def names_option(names: Callable[[], Iterable[str]], help: str, metavar: str = "NAMES") -> Any:
-    """An option that takes names, with their completion."""
-    return typer.Option(metavar=metavar, help=help, autocompletion=completed(names))
+def names_option(kind: str, help: str, metavar: str = "NAMES") -> Any:
+    return typer.Option(metavar=metavar, help=help, autocompletion=completed(kind))
 
 
 Out = Annotated[
@@ -128,7 +119,6 @@ def overrides_of(
 ) -> dict[str, dict[str, Any]]:
     """The options that change the configuration, as fields by section."""
     from ssrun.config.overrides import parse_settings
-    from ssrun.system.text import shown_value
 
     overrides = parse_settings(settings or [])
     short_forms = {
@@ -161,7 +151,6 @@ def run_folder_at(path: Path) -> RunFolder:
         StoreError: There is none.
         UsageError: There are several.
     """
-    from ssrun.errors import StoreError
     from ssrun.runs.folder import RunFolder
     from ssrun.runs.results import run_folders
 

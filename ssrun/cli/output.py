@@ -10,7 +10,6 @@ from ssrun.system.text import CONTROL, visible
 
 
 def emit(text: str) -> None:
-    """Data, to stdout."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
@@ -22,6 +21,5 @@ def emit_json(document: Any) -> None:
 
 
 def tell(line: str) -> None:
-    """One line to stderr."""
     sys.stderr.write(f"{visible(line)}\n")
     sys.stderr.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,35 +10,29 @@ import typer
 from ssrun.cli import options
 from ssrun.cli.driving import print_comparison
 from ssrun.cli.output import emit, emit_json, tell
+from ssrun.errors import StoreError, UsageError, unknown
 
 app = typer.Typer()
 
 Results = Annotated[Path, typer.Argument(help="A folder that compare or train wrote.")]
 
 
-def formats() -> Iterable[str]:
-    """The formats of a table."""
-    from ssrun.views.formats import FORMATS
-
-    return FORMATS
-
-
 @options.command(app, "ssrun show results/default --format markdown")
 def show(
     results: Results,
     format: Annotated[
-        str, typer.Option(help="rich, markdown, csv, json, latex or svg.", autocompletion=options.completed(formats))
+        str, typer.Option(help="rich, markdown, csv, json, latex or svg.", autocompletion=options.completed("formats"))
     ] = "rich",
     as_json: options.Json = False,
 ) -> None:
     """Print a comparison's table again, without training."""
     from ssrun.analysis.comparison import comparison_in
-    from ssrun.errors import UsageError, unknown
 
     if as_json and format not in ("rich", "json"):
         raise UsageError(f"--json and --format {format}: give one of them")
-    if format not in formats():
-        raise UsageError(f"--format: {unknown('format', format, formats())}")
+    formats = options.names("formats")
+    if format not in formats:
+        raise UsageError(f"--format: {unknown('format', format, formats)}")
     must_be_folder(results)
     print_comparison(comparison_in(results), "json" if as_json else format)
 
@@ -113,8 +106,6 @@ def claims(
 
 
 def must_be_folder(results: Path) -> None:
-    """Raises StoreError where there is no such folder."""
-    from ssrun.errors import StoreError
 
     if not results.is_dir():
         raise StoreError(f"{results}: no such folder: give one that `ssrun compare` wrote, such as results/default")

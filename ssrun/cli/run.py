@@ -11,6 +11,8 @@ import typer
 from ssrun.cli import options
 from ssrun.cli.driving import follow, mirrored
 from ssrun.cli.output import emit, emit_json, tell
+from ssrun.errors import UsageError
+from ssrun.system import signals
 from ssrun.system.text import visible
 
 if TYPE_CHECKING:
@@ -23,14 +25,10 @@ app = typer.Typer()
 
 @options.command(app, "ssrun train --strategy inverse-sigmoid --set strategy.half_at=0.3")
 def train(
-    task: Annotated[
-        str, options.names_option(options.task_names, "What to learn; see `ssrun list tasks`.", "NAME")
-    ] = "reverse",
+    task: Annotated[str, options.names_option("tasks", "What to learn; see `ssrun list tasks`.", "NAME")] = "reverse",
     strategy: Annotated[
         str,
-        options.names_option(
-            options.strategy_names, "How decoder inputs are chosen; see `ssrun list strategies`.", "NAME"
-        ),
+        options.names_option("strategies", "How decoder inputs are chosen; see `ssrun list strategies`.", "NAME"),
     ] = "teacher-forcing",
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of all random streams.")] = 0,
     steps: options.Steps = None,
@@ -62,14 +60,13 @@ def train(
             folder.sweep()
         else:
             from ssrun.runs.execution import execute
-            from ssrun.system import signals
             from ssrun.views.terminal.progress import watch_run
 
             signals.listen()  # not before the imports, which look at no flag
             run.config.task.check()
             mark(results)
             with watch_run(run.name) as view:
-                follow((Update(run.name, event) for event in execute(run, folder, checkpoint_every)), view, mirror)
+                follow((Update(run.name, event) for event in execute(run, folder, checkpoint_every)), view, *mirror)
     result = folder.result()
     if as_json:
         emit_json({**result.model_dump(mode="json"), "run": str(folder.path)})
@@ -100,11 +97,8 @@ def explain(
 
 
 def explain_trained_model(folder: RunFolder, index: int, as_json: bool) -> None:
-    """Shows what the trained model says to one test example, under either feed."""
     from ssrun.analysis.explanation import explain_trained
-    from ssrun.errors import UsageError
     from ssrun.runs.trained import load_trained
-    from ssrun.system import signals
     from ssrun.views.terminal.console import stdout_console
     from ssrun.views.terminal.run import sides_view
 
@@ -125,12 +119,10 @@ def explain_trained_model(folder: RunFolder, index: int, as_json: bool) -> None:
 
 
 def explain_training_step(folder: RunFolder, step: int, index: int, as_json: bool) -> None:
-    """Replays training up to a step, and shows one example of that step's batch."""
     import torch
     from rich.progress import Progress
 
     from ssrun.analysis.explanation import explain_step
-    from ssrun.system import signals
     from ssrun.system.environment import environment
     from ssrun.views.terminal.console import is_live, stderr_console, stdout_console
     from ssrun.views.terminal.run import step_view
@@ -165,7 +157,6 @@ def inject(
     """Put one wrong token into the true prefix, and show how long the model takes to recover."""
     from ssrun.analysis.error_recovery import recovery
     from ssrun.runs.trained import load_trained
-    from ssrun.system import signals
     from ssrun.views.terminal.console import stdout_console
     from ssrun.views.terminal.run import recovery_view
 
@@ -193,7 +184,6 @@ def decode(
     as_json: options.Json = False,
 ) -> None:
     """Use a trained model on lines from stdin. Tokens stand between spaces; an output a line goes to stdout."""
-    from ssrun.errors import UsageError
     from ssrun.runs.trained import load_trained, translate
 
     trained = load_trained(options.run_folder_at(run))
@@ -215,7 +205,6 @@ def decode(
 
 
 def labels_of(folder: RunFolder, name: RunName) -> dict[str, Any]:
-    """What a document says of the run that it is about."""
     return {"run": str(folder.path), "task": name.task, "strategy": name.strategy, "seed": name.seed}
 
 
@@ -225,5 +214,4 @@ def rows_of(positions: list[Position]) -> list[dict[str, Any]]:
 
 
 def finite(value: float) -> float | None:
-    """The value, or None where it is not a number."""
     return value if math.isfinite(value) else None

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import pytest
 
-from ssrun.cli.catalogue import schedule_names
-from ssrun.cli.options import completed, experiment_names, metric_names, strategy_names, task_names
+from ssrun.cli.options import completed
 from ssrun.strategies import SCHEDULES, STRATEGIES
 from ssrun.tasks import TASKS
 from tests.support.in_process import ssrun
 
 
 @pytest.mark.parametrize(
-    ("known", "typed", "offered"),
+    ("kind", "typed", "offered"),
     [
-        (task_names, "re", ["reverse"]),
-        (task_names, "", list(TASKS)),
-        (strategy_names, "linear,in", ["linear,inverse-sigmoid"]),
-        (metric_names, "bleu,ex", ["bleu,exact_match", "bleu,exposure_gap"]),
-        (experiment_names, "hu", ["huszar"]),
-        (schedule_names, "con", ["constant"]),
-        (schedule_names, "", [*STRATEGIES, *(name for name in SCHEDULES if name not in STRATEGIES)]),
-        (strategy_names, "x", []),
+        ("tasks", "re", ["reverse"]),
+        ("tasks", "", list(TASKS)),
+        ("strategies", "linear,in", ["linear,inverse-sigmoid"]),
+        ("strategies", "x", []),
+        ("metrics", "bleu,ex", ["bleu,exact_match", "bleu,exposure_gap"]),
+        ("experiments", "hu", ["huszar"]),
+        ("schedules", "con", ["constant"]),
+        ("schedules", "", [*STRATEGIES, *(name for name in SCHEDULES if name not in STRATEGIES)]),
+        ("formats", "m", ["markdown"]),
+        ("lists", "", ["tasks", "strategies", "experiments", "metrics"]),
     ],
 )
-def test_completion_offers_what_begins_like_that(
-    known: Callable[[], Sequence[str]], typed: str, offered: list[str]
-) -> None:
-    assert completed(known)(typed) == offered
+def test_completion_offers_what_begins_like_that(kind: str, typed: str, offered: list[str]) -> None:
+    assert completed(kind)(typed) == offered
 
 
 @pytest.mark.parametrize(

@@ -156,14 +156,6 @@ def test_a_folder_with_several_runs_lists_them(results: Path) -> None:
         assert re.search("holds 2 runs: give one of them: .*linear.*uniform", line)
 
 
-@pytest.mark.parametrize("command", ["explain", "inject"])
-def test_a_path_without_a_run_says_what_to_give(tmp_path: Path, command: str) -> None:
-    file = tmp_path / "file"
-    file.touch()
-    for path in (tmp_path / "nowhere", tmp_path, file):
-        assert "no run here: give a run's folder" in ssrun(command, path).must(5).err
-
-
 def test_a_corpus_that_changed_is_refused(results: Path) -> None:
     test = results / "text" / "test.tsv"
     before = test.read_text(encoding="utf-8")

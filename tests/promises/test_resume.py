@@ -14,10 +14,10 @@ import torch
 from ssrun.config.run import resolve
 from ssrun.runs.execution import prepare
 from ssrun.strategies import STRATEGIES
-from tests.support.commands import ended, process, say, ssrun, ssrun_killed
+from tests.support.commands import ended, process, say, ssrun_killed
 from tests.support.faults import Fault, die_at_write, fault, lose_key, lose_moments, stop_after
 from tests.support.runs import EVALUATE, EVERYTHING_ON, SIZES, STEPS, straight, train
-from tests.support.snapshots import fingerprint, run_folder, snapshot, strays
+from tests.support.snapshots import fingerprint, run_folder, strays
 
 
 def stopped(folder: Path, step: int, *options: str) -> None:
@@ -174,16 +174,6 @@ def test_a_run_killed_at_any_write_ends_with_the_same_bytes(tmp_path: Path, numb
     train(tmp_path, *options).must(0)
     assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path.parent / "straight", *options)
     assert not strays(tmp_path / "runs")
-
-
-def test_the_same_command_again_changes_nothing_that_is_complete(tmp_path: Path) -> None:
-    """Promise 1."""
-    train(tmp_path).must(0)
-    before = snapshot(tmp_path)
-    train(tmp_path).must(0)
-    ssrun("show", "runs", folder=tmp_path).must(0)
-    ssrun("verify", "runs", folder=tmp_path).must(0)
-    assert snapshot(tmp_path) == before
 
 
 def test_metrics_that_end_in_half_a_line_or_in_nuls_are_cut_where_the_run_goes_on(tmp_path: Path) -> None:

@@ -56,20 +56,6 @@ def test_jobs_and_order_and_shards_change_no_byte_of_the_table(serial: Path, tmp
     assert runs.items() <= before.items()
 
 
-def test_shards_of_different_experiments_are_not_merged(serial: Path, tmp_path: Path) -> None:
-    """R3."""
-    experiment(tmp_path, GRID.replace("Which?", "Which else?"))
-    ssrun("compare", "grid.toml", "--out=runs", folder=tmp_path).must(0)
-    ssrun("merge", serial / "runs", "runs", "--out=merged", folder=tmp_path).must(2)
-    assert not (tmp_path / "merged").exists()
-
-
-@pytest.mark.parametrize("shard", ["0/2", "3/2", "1/0", "1", "a/b", "-1/2", "1/2/3", "1/9999999"])
-def test_a_shard_that_is_none_is_refused(serial: Path, shard: str) -> None:
-    """R3."""
-    ssrun("compare", "grid.toml", f"--shard={shard}", "--out=other", folder=serial).must(2)
-
-
 def test_two_comparisons_at_once_train_each_cell_once(serial: Path, tmp_path: Path) -> None:
     """R17."""
     experiment(tmp_path, GRID)
@@ -102,7 +88,7 @@ def test_the_lock_of_a_dead_owner_is_taken_over(tmp_path: Path, owner: str) -> N
 
 
 def test_the_lock_of_a_living_owner_is_respected(tmp_path: Path) -> None:
-    """R18: `train` says so, `compare` waits."""
+    """R18: `clean` says so, `compare` waits."""
     experiment(tmp_path, GRID)
     arguments = ["compare", "grid.toml", "--jobs=2", "--out=runs"]
     ssrun(*arguments, folder=tmp_path).must(0)
@@ -111,20 +97,13 @@ def test_the_lock_of_a_living_owner_is_respected(tmp_path: Path) -> None:
     run.mkdir()
     with (run / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "stop it first" in ssrun("clean", "runs", "--yes", folder=tmp_path).must(5).err
         fork_server().start(arguments, tmp_path)
         time.sleep(1.5)
         assert sorted(path.name for path in run.iterdir()) == ["lock"]
         fcntl.flock(lock, fcntl.LOCK_UN)
         fork_server().wait().must(0)
     assert not strays(tmp_path / "runs")
-    shutil.rmtree(tmp_path / "runs")
-    train(tmp_path).must(0)
-    run = run_folder(tmp_path / "runs")
-    shutil.rmtree(run)
-    run.mkdir()
-    with (run / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        assert "another process is training this run" in train(tmp_path).must(5).err
 
 
 def test_a_changed_field_is_a_new_run_and_a_changed_comment_is_none(serial: Path, tmp_path: Path) -> None:
@@ -140,6 +119,8 @@ def test_a_changed_field_is_a_new_run_and_a_changed_comment_is_none(serial: Path
     assert len(trained(tmp_path)) == 4
     assert len(run_folders(tmp_path / "runs")) == 8
     assert before.items() <= snapshot(tmp_path / "runs").items()
+    ssrun("merge", serial / "runs", "runs", "--out=merged", folder=tmp_path).must(2)  # of two experiments
+    assert not (tmp_path / "merged").exists()
     experiment(tmp_path, GRID)
     ssrun(*arguments, folder=tmp_path, faults=NOTED).must(0)
     assert len(trained(tmp_path)) == 4
@@ -174,11 +155,3 @@ def test_what_a_killed_process_left_in_a_finished_comparison_is_swept(serial: Pa
     ssrun("compare", "grid.toml", "--out=runs", folder=tmp_path, faults=NOTED).must(0)
     assert not strays(tmp_path / "runs")
     assert trained(tmp_path) == []
-
-
-def test_a_folder_whose_mark_was_never_finished_is_still_ours(tmp_path: Path) -> None:
-    """R8."""
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "runs" / "..ssrun.7.tmp").write_text("", encoding="utf-8")
-    train(tmp_path).must(0)
-    assert not strays(tmp_path / "runs")

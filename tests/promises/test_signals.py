@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import ended, fork_server, process, say, ssrun, ssrun_killed
+from tests.support.commands import Done, ended, fork_server, process, say, ssrun, ssrun_killed
 from tests.support.faults import Fault, fault, note_training, pause, trained
 from tests.support.runs import GRID, SIZES, experiment, straight, train
 from tests.support.snapshots import fingerprint, run_folder, run_folders, snapshot, strays
@@ -37,6 +37,15 @@ def until(condition: Callable[[], object], seconds: float = 60) -> float:
     return time.monotonic() - start
 
 
+def interrupted(child: int, number: signal.Signals) -> Done:
+    """How a command ends at a signal, which is soon."""
+    os.kill(child, number)
+    sent = time.monotonic()
+    done = fork_server().wait().must(128 + number)
+    assert time.monotonic() - sent < PATIENCE
+    return done
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 @pytest.mark.parametrize("phase", PHASES)
 def test_a_signal_in_any_phase_ends_a_run_with_a_checkpoint_of_its_last_whole_step(
@@ -46,10 +55,7 @@ def test_a_signal_in_any_phase_ends_a_run_with_a_checkpoint_of_its_last_whole_st
     arguments = ["train", "--task=copy", *SIZES, "--out=runs", *OPTIONS]
     child = fork_server().start(arguments, tmp_path, faults=[fault(pause, **PHASES[phase], seconds=0.3)])
     until((tmp_path / "reached").exists)
-    os.kill(child, number)
-    sent = time.monotonic()
-    done = fork_server().wait().must(128 + number)
-    assert time.monotonic() - sent < PATIENCE
+    done = interrupted(child, number)
     assert done.err.splitlines()[-1] == "ssrun: interrupted: run the same command again to go on from here"
     kept = [path.stem for path in sorted((run_folder(tmp_path / "runs")).glob("checkpoint-*.json"))]
     last = {"data": [], "step": [12], "evaluation": [10], "decoding": [15], "checkpoint": [10], "test set": [24]}
@@ -66,10 +72,7 @@ def test_a_second_ctrl_c_ends_a_run_that_hangs(tmp_path: Path) -> None:
     until((tmp_path / "reached").exists)
     os.kill(child, signal.SIGINT)
     time.sleep(0.2)
-    os.kill(child, signal.SIGINT)
-    sent = time.monotonic()
-    fork_server().wait().must(130)
-    assert time.monotonic() - sent < 2
+    interrupted(child, signal.SIGINT)
     train(tmp_path).must(0)
     assert not strays(tmp_path / "runs")
 
@@ -81,10 +84,7 @@ def test_a_signal_while_reading_results_ends_the_command(tmp_path: Path, number:
     slow = fault(pause, module="ssrun.analysis.comparison", function="environments", turn=1, seconds=30)
     child = fork_server().start(["show", "runs"], tmp_path, faults=[slow])
     until((tmp_path / "reached").exists)
-    os.kill(child, number)
-    sent = time.monotonic()
-    fork_server().wait().must(128 + number)
-    assert time.monotonic() - sent < PATIENCE
+    interrupted(child, number)
 
 
 @pytest.mark.slow
@@ -100,11 +100,6 @@ def test_a_signal_while_libraries_are_imported_ends_the_command(tmp_path: Path, 
         assert time.monotonic() - sent < PATIENCE
         assert done.code == 128 + number, done.err
     say(f"R10: {number.name} at six moments of the import")
-
-
-def grid_of(folder: Path) -> Path:
-    """Four runs."""
-    return experiment(folder, GRID)
 
 
 def alive(folder: Path) -> list[int]:
@@ -132,13 +127,10 @@ COMPARE = ("compare", "grid.toml", "--jobs=2", "--out=runs", "--checkpoint-every
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_a_signal_ends_a_comparison_and_its_workers(tmp_path: Path, number: signal.Signals) -> None:
     """R10: each cell keeps its last whole step, and goes on from there."""
-    grid_of(tmp_path)
+    experiment(tmp_path, GRID)
     child = fork_server().start(COMPARE, tmp_path, faults=slowly())
     until(lambda: len(list((tmp_path / "runs").glob("*/*/*/checkpoint-*.json"))) >= 2)
-    os.kill(child, number)
-    sent = time.monotonic()
-    done = fork_server().wait().must(128 + number)
-    assert time.monotonic() - sent < PATIENCE
+    done = interrupted(child, number)
     assert done.err.splitlines()[-1].endswith("run the same command again to go on from here")
     assert not alive(tmp_path)
     begun = trained(tmp_path)
@@ -151,14 +143,14 @@ def test_a_signal_ends_a_comparison_and_its_workers(tmp_path: Path, number: sign
 
 def test_the_workers_of_a_killed_comparison_end_and_the_next_call_trains_what_is_unfinished(tmp_path: Path) -> None:
     """R11."""
-    grid_of(tmp_path)
+    experiment(tmp_path, GRID)
     child = fork_server().start(COMPARE, tmp_path, faults=slowly(0.03))
     until(lambda: len(list((tmp_path / "runs").glob("*/*/*/result.json"))) >= 1)
     until(lambda: len(list((tmp_path / "runs").glob("*/*/*/checkpoint-*.json"))) >= 2)
     os.kill(child, signal.SIGKILL)
     assert alive(tmp_path)
     fork_server().wait().must(137)
-    assert until(lambda: not alive(tmp_path)) < 5
+    assert until(lambda: not alive(tmp_path)) < PATIENCE
     complete = [run for run in run_folders(tmp_path / "runs") if (run / "result.json").exists()]
     before = {run: snapshot(run) for run in complete}
     begun = trained(tmp_path)
@@ -172,18 +164,18 @@ def test_the_workers_of_a_killed_comparison_end_and_the_next_call_trains_what_is
 
 def test_a_worker_that_hangs_ends_with_its_parent_too(tmp_path: Path) -> None:
     """R11: in a step that looks at no flag."""
-    grid_of(tmp_path)
+    experiment(tmp_path, GRID)
     child = fork_server().start(COMPARE, tmp_path, faults=slowly(60))
     until(lambda: len(alive(tmp_path)) == 2)
     os.kill(child, signal.SIGKILL)
     fork_server().wait().must(137)
-    assert until(lambda: not alive(tmp_path)) < 5
+    assert until(lambda: not alive(tmp_path)) < PATIENCE
 
 
 @pytest.mark.slow
 def test_the_workers_of_a_killed_comparison_end_in_ordinary_processes(tmp_path: Path) -> None:
     """R10, R11: nothing forked, nothing patched but what notes who works."""
-    grid_of(tmp_path)
+    experiment(tmp_path, GRID)
     for number, code in ((signal.SIGKILL, 137), (signal.SIGTERM, 143), (signal.SIGINT, 130)):
         child = process(COMPARE, tmp_path, faults=slowly())
         until(lambda: len(alive(tmp_path)) == 2, 120)
@@ -192,7 +184,7 @@ def test_the_workers_of_a_killed_comparison_end_in_ordinary_processes(tmp_path: 
         sent = time.monotonic()
         ended(child).must(code)
         assert time.monotonic() - sent < PATIENCE
-        assert until(lambda: not alive(tmp_path)) < 5
+        assert until(lambda: not alive(tmp_path)) < PATIENCE
     ended(process(COMPARE, tmp_path)).must(0)
     assert not [name for name in strays(tmp_path / "runs") if not name.startswith(".faults")]
 
