@@ -21,10 +21,9 @@ def main() -> None:
     use_one_thread()
     open_streams()
     try:
-        code = run(sys.argv[1:])
+        sys.exit(run(sys.argv[1:]))
     except KeyboardInterrupt:
-        code = 128 + signal.SIGINT
-    sys.exit(code)
+        sys.exit(128 + signal.SIGINT)
 
 
 def open_streams() -> None:

@@ -32,8 +32,7 @@ class Engine(Protocol):
     def __call__(self, runs: Sequence[RunSpec], results: Path, options: Options) -> Iterator[Update]:
         """Tells what happens, and of every run at last `Finished` or `Failed`, noted in its folder as well.
 
-        Raises:
-            Interrupted: A signal came; every run has stopped, its checkpoint written.
+        Interrupted where a signal came; every run has stopped, its checkpoint written.
         """
 
 

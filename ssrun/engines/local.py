@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import selectors
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter, deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import IO, cast
 
@@ -49,27 +49,20 @@ class _Worker:
 
     def give(self, run: RunSpec, results: Path, checkpoint_every: int | None) -> None:
         self.run, self.since = run, time.monotonic()
-        job = {
-            "run": RunDocument.of(run).model_dump(mode="json"),
-            "results": str(results),
-            "checkpoint_every": checkpoint_every,
-        }
+        document = RunDocument.of(run).model_dump(mode="json")
+        job = {"run": document, "results": str(results), "checkpoint_every": checkpoint_every}
         with suppress(BrokenPipeError):  # then it is dead, and `read` will say so
             self.stdin.write(json.dumps(job).encode() + b"\n")
             self.stdin.flush()
 
     def read(self) -> tuple[list[Event], bool]:
         """The events since the last call, and whether the worker lives."""
-        alive = True
+        alive = False
         try:
-            while True:
-                data = os.read(self.stdout.fileno(), 65536)
-                if not data:
-                    alive = False
-                    break
+            while data := os.read(self.stdout.fileno(), 65536):
                 self._unread += data
-        except BlockingIOError:
-            pass
+        except BlockingIOError:  # it tells no more for now
+            alive = True
         *lines, self._unread = self._unread.split(b"\n")
         return [EVENT.validate_json(line) for line in lines], alive
 
@@ -80,9 +73,6 @@ class _Worker:
         said = self.errors.read().decode(errors="replace").strip().splitlines()
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"its process ended with code {code}"
         return f"{how}: {said[-1][:300]}" if said else how
-
-    def kill(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         self.process.wait()
@@ -99,11 +89,9 @@ def run(runs: Sequence[RunSpec], results: Path, options: Options) -> Iterator[Up
         while pool.waiting or any(worker.run for worker in pool.workers):
             signals.check()
             yield from pool.hand_out()
-            wait_for(pool.workers)
-            for index, worker in enumerate(pool.workers):
-                alive = yield from pool.listen(worker)
-                if not alive:
-                    pool.workers[index] = _Worker()
+            wait([worker.stdout.fileno() for worker in pool.workers], timeout=0.1)
+            for worker in list(pool.workers):
+                yield from pool.listen(worker)
     finally:
         stop(pool.workers)
 
@@ -124,8 +112,8 @@ class _Pool:
                 worker.give(run, self.results, self.options.checkpoint_every)
                 yield Update(run.name, Started())
 
-    def listen(self, worker: _Worker) -> Generator[Update, None, bool]:
-        """Passes on what a worker tells; returns whether it lives."""
+    def listen(self, worker: _Worker) -> Iterator[Update]:
+        """Passes on what a worker tells; puts a new one in its place where it is dead or hangs."""
         events, alive = worker.read()
         for event in events:
             if (run := worker.run) is None:
@@ -138,17 +126,16 @@ class _Pool:
         timeout = self.options.cell_timeout
         hung = bool(timeout and worker.run and time.monotonic() - worker.since > timeout)
         if hung and alive:
-            worker.kill()
+            os.killpg(worker.process.pid, signal.SIGKILL)
         if hung or not alive:
-            reason = f"hung: no end within {timeout:g} s" if hung else worker.last_words()
-            yield from self.bury(worker.run, reason, last=hung)
+            if worker.run:
+                reason = f"hung: no end within {timeout:g} s" if hung else worker.last_words()
+                yield from self.bury(worker.run, reason, last=hung)
             worker.close()
-        return alive and not hung
+            self.workers[self.workers.index(worker)] = _Worker()
 
-    def bury(self, run: RunSpec | None, reason: str, last: bool) -> Iterator[Update]:
+    def bury(self, run: RunSpec, reason: str, last: bool) -> Iterator[Update]:
         """Lets the run of a dead worker be tried again, from its checkpoint; or gives it up."""
-        if run is None:
-            return
         self.deaths[run.name] += 1
         if last or self.deaths[run.name] >= TRIES:
             try:
@@ -159,14 +146,6 @@ class _Pool:
         else:
             self.waiting.append((0.0, run))
             yield Update(run.name, Retried(reason=reason))
-
-
-def wait_for(workers: Sequence[_Worker], seconds: float = 0.1) -> None:
-    """Sleeps until a worker tells something, or for so long."""
-    with selectors.DefaultSelector() as selector:
-        for worker in workers:
-            selector.register(worker.stdout, selectors.EVENT_READ)
-        selector.select(seconds)
 
 
 def stop(workers: Sequence[_Worker]) -> None:
@@ -182,5 +161,5 @@ def stop(workers: Sequence[_Worker]) -> None:
             worker.read()
             time.sleep(0.02)
         if worker.process.poll() is None:
-            worker.kill()
+            os.killpg(worker.process.pid, signal.SIGKILL)
         worker.close()

@@ -38,20 +38,13 @@ class Counts(NamedTuple):
     replaced: Count
 
     def after(self, step: Step) -> Counts:
-        inputs = step.inputs
-        return Counts(
-            self.tossed + int(inputs.tossed.sum()),
-            self.true + int(inputs.true.sum()),
-            self.replaced + int(inputs.replaced.sum()),
-        )
+        masks = (step.inputs.tossed, step.inputs.true, step.inputs.replaced)
+        return Counts(*(count + int(mask.sum()) for count, mask in zip(self, masks, strict=True)))
 
-    @property
-    def realised_epsilon(self) -> float:
-        return self.true / max(self.tossed, 1)
-
-    @property
-    def share_replaced(self) -> float:
-        return self.replaced / max(self.tossed, 1)
+    def shares(self) -> dict[str, float]:
+        """Of the coins, as metrics: 0 to 1."""
+        coins = max(self.tossed, 1)
+        return {"realised_epsilon": self.true / coins, "replaced": self.replaced / coins}
 
 
 NO_COUNTS = Counts(0, 0, 0)
@@ -165,8 +158,7 @@ def save_checkpoint(folder: RunFolder, run: str, model: Seq2Seq, optimiser: torc
     metrics = folder.digest_of_evaluations(totals.metrics_bytes)
     fields = {**dict(totals), "run": run, "payload": digest(payload), "metrics": metrics}
     write_sealed(path.with_suffix(".json"), Sidecar.model_validate(fields))
-    sidecars = folder.path.glob("checkpoint-*.json")
-    kept = sorted(sidecar.stem for sidecar in sidecars if sidecar.stem <= path.stem)[-KEPT:]
+    kept = sorted(left.stem for left in folder.path.glob("checkpoint-*.json") if left.stem <= path.stem)[-KEPT:]
     for left in folder.path.glob("checkpoint-*"):
         if left.stem not in kept:
             with suppress(OSError):  # gone already, or something else of that name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import save
@@ -17,7 +17,7 @@ from ssrun.runs import checkpoints
 from ssrun.runs.checkpoints import Totals
 from ssrun.runs.events import Evaluated, Event, Finished, Stepped, Warned
 from ssrun.runs.folder import RunFolder
-from ssrun.runs.result import CompleteResult, DivergedResult, Evaluation, Outcome, Result
+from ssrun.runs.result import CompleteResult, DivergedResult, Evaluation, Result
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batches
 from ssrun.seq2seq.model import Seq2Seq
@@ -50,19 +50,15 @@ def prepare(config: RunConfig) -> Prepared:
     vocabularies = Vocabularies.of(task)
     sizes = (len(vocabularies.source), len(vocabularies.target))
     model = Seq2Seq(config.model, *sizes, streams.generator(config.seed, "init"))
-    batches = Batches(task, vocabularies, config.training.batch_size, config.seed)
-    return Prepared(model, vocabularies, batches)
+    return Prepared(model, vocabularies, Batches(task, vocabularies, config.training.batch_size, config.seed))
 
 
 def execute(run: RunSpec, folder: RunFolder, checkpoint_every: int | None = None) -> Iterator[Event]:
     """Brings a run to its end, from its last checkpoint where there is one, and tells how it goes.
 
     The folder is locked as long as this goes on; a complete run is left as it is. `checkpoint_every` is steps between
-    checkpoints; None for a few a run, 0 for none.
-
-    Raises:
-        Busy: Another process has the run.
-        Interrupted: A signal came; a checkpoint of the last whole step is written.
+    checkpoints; None for a few a run, 0 for none. Busy where another process has the run; Interrupted where a signal
+    came, with a checkpoint of the last whole step written.
     """
     with folder.locked():
         if folder.complete:
@@ -98,7 +94,8 @@ def complete(run: RunSpec, folder: RunFolder, checkpoint_every: int | None) -> I
                 evaluation, totals = evaluate(config, folder, parts, validation, totals, start)
                 yield Evaluated(evaluation=evaluation)
             if every and totals.step % every == 0 and totals.step < steps:
-                keep(folder, config, parts.model, optimiser, totals, start)
+                totals = totals.model_copy(update={"seconds": time.monotonic() - start})
+                checkpoints.save_checkpoint(folder, config.id, parts.model, optimiser, totals)
             if time.monotonic() - told > PACE or totals.step == steps:
                 told = time.monotonic()
                 yield Stepped(step=totals.step, steps=steps, epsilon=step.epsilon, loss=step.loss)
@@ -107,19 +104,13 @@ def complete(run: RunSpec, folder: RunFolder, checkpoint_every: int | None) -> I
         result = finish(run, folder, parts, totals, start)
     except Interrupted:
         if totals.step > 0:
-            keep(folder, config, parts.model, optimiser, totals, start)
+            totals = totals.model_copy(update={"seconds": time.monotonic() - start})
+            checkpoints.save_checkpoint(folder, config.id, parts.model, optimiser, totals)
         raise
     except Diverged as diverged:
-        fields = {**dict(outcome(run, totals, start)), "steps": diverged.step}
-        result = folder.finish(DivergedResult(**fields, reason=str(diverged)))
+        fields = {**outcome(run, totals, start), "steps": diverged.step, "reason": str(diverged)}
+        result = folder.finish(DivergedResult.model_validate(fields))
     yield Finished(result=result)
-
-
-def keep(
-    folder: RunFolder, config: RunConfig, model: Seq2Seq, optimiser: torch.optim.Adam, totals: Totals, start: float
-) -> None:
-    totals = totals.model_copy(update={"seconds": time.monotonic() - start})
-    checkpoints.save_checkpoint(folder, config.id, model, optimiser, totals)
 
 
 def is_due(totals: Totals, config: RunConfig) -> bool:
@@ -142,8 +133,7 @@ def evaluate(
         {
             "step": totals.step,
             "epsilon": config.strategy.schedule(totals.step - 1, config.training.steps),
-            "realised_epsilon": totals.window_counts.realised_epsilon,
-            "replaced": totals.window_counts.share_replaced,
+            **totals.window_counts.shares(),
             "training_loss": totals.window_loss / totals.window_steps,
             **scores.values,
             "seconds": round(time.monotonic() - start, 3),
@@ -158,29 +148,20 @@ def must_be_finite(scores: Scores, totals: Totals) -> None:
             raise Diverged(totals.step, value)
 
 
-def outcome(run: RunSpec, totals: Totals, start: float) -> Outcome:
+def outcome(run: RunSpec, totals: Totals, start: float) -> dict[str, Any]:
+    """The fields of an `Outcome`."""
     steps, schedule = run.config.training.steps, run.config.strategy.schedule
-    return Outcome(
-        run=run.config.id,
-        task=run.name.task,
-        strategy=run.name.strategy,
-        seed=run.name.seed,
-        steps=steps,
-        schedule=schedule.resolved(steps),
-        mean_epsilon=schedule.mean(steps),
-        realised_epsilon=totals.run_counts.realised_epsilon,
-        replaced=totals.run_counts.share_replaced,
-        seconds=round(time.monotonic() - start, 3),
-    )
-
-
-def reference_line(example: Example, most: int) -> str:
-    """An example's references with tabs between, filled up to `most` by its first: `sacrebleu --num-refs` wants so.
-
-    A reference that is there twice changes no BLEU.
-    """
-    lines = [" ".join(reference) for reference in example.references]
-    return "\t".join([*lines, *[lines[0]] * (most - len(lines))])
+    return {
+        "run": run.config.id,
+        "task": run.name.task,
+        "strategy": run.name.strategy,
+        "seed": run.name.seed,
+        "steps": steps,
+        "schedule": schedule.resolved(steps),
+        "mean_epsilon": schedule.mean(steps),
+        **totals.run_counts.shares(),
+        "seconds": round(time.monotonic() - start, 3),
+    }
 
 
 def finish(run: RunSpec, folder: RunFolder, parts: Prepared, totals: Totals, start: float) -> Result:
@@ -193,14 +174,17 @@ def finish(run: RunSpec, folder: RunFolder, parts: Prepared, totals: Totals, sta
     folder.write_lines("hypotheses.txt", [" ".join(output) for output in scores.outputs])
     folder.write_lines("next_step.txt", [" ".join(tokens) for tokens in scores.teacher_forced])
     folder.write_lines("decoding.txt", [" ".join(tokens) for tokens in scores.free_running])
-    most = max(len(example.references) for example in test)
-    folder.write_lines("references.txt", [reference_line(example, most) for example in test])
+    accepted = [[" ".join(reference) for reference in example.references] for example in test]
+    most = max(
+        map(len, accepted)
+    )  # `sacrebleu --num-refs` wants as many in each line; one that is twice changes no BLEU
+    folder.write_lines("references.txt", ["\t".join([*texts, *texts[:1] * (most - len(texts))]) for texts in accepted])
     tokens = {side: words.tokens[len(SPECIALS) :] for side, words in parts.vocabularies._asdict().items()}
     write(folder.path / "vocabulary.json", canonical(tokens))
     write(folder.path / "model.safetensors", save(dict(parts.model.state_dict())))
     result = CompleteResult.model_validate(
         {
-            **dict(outcome(run, totals, start)),
+            **outcome(run, totals, start),
             **scores.values,
             "bleu_signature": scores.signature,
             "references": most,

@@ -26,23 +26,13 @@ from pydantic import TypeAdapter, ValidationError
 from ssrun.config.spec import RunDocument, RunName, RunSpec, read_run
 from ssrun.errors import StoreError
 from ssrun.runs.result import RESULT, Evaluation, Failure, Result
+from ssrun.system import files
 from ssrun.system.documents import canonical, read_as, read_sealed, write_sealed
 from ssrun.system.environment import Environment, environment
-from ssrun.system.files import (
-    TEMPORARY,
-    digest,
-    digest_of,
-    lock,
-    must_be_no_link,
-    read_bytes,
-    read_json,
-    sweep_temporaries,
-    write,
-    writing,
-)
 
 LOCK = "lock"
-TRANSIENT = (LOCK, "failure.json", "checkpoint-*", TEMPORARY)  # of a run's files, those it loses when complete
+TRANSIENT = (LOCK, "failure.json", "checkpoint-*", files.TEMPORARY)  # of a run's files, those it loses when complete
+TEXTS = ("hypotheses.txt", "references.txt", "sources.txt", "next_step.txt", "decoding.txt")
 TEXT_LIMIT = 2**32  # bytes of a file of lines
 REMEDY = "remove the run's folder and run again"
 VOCABULARIES = TypeAdapter(dict[str, list[str]])
@@ -59,18 +49,7 @@ class RunFolder:
     `RunFolder.of` is the way to a run within a folder of results; a folder that a person names is taken as it is.
     """
 
-    FILES: ClassVar = (
-        "run.json",
-        "environment.json",
-        "metrics.jsonl",
-        "hypotheses.txt",
-        "references.txt",
-        "sources.txt",
-        "next_step.txt",
-        "decoding.txt",
-        "model.safetensors",
-        "vocabulary.json",
-    )
+    FILES: ClassVar = ("run.json", "environment.json", "metrics.jsonl", *TEXTS, "model.safetensors", "vocabulary.json")
     ALL_FILES: ClassVar = (*FILES, "result.json")
 
     path: Path
@@ -84,20 +63,15 @@ class RunFolder:
     def at(cls, path: Path) -> RunFolder:
         """The folder of this path, `.../<task>/<strategy>/<run>`; StoreError where one of the three is a link."""
         for step in (path.parents[1], path.parent, path):
-            must_be_no_link(step)
+            files.must_be_no_link(step)
         return cls(path)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Makes the folder, and keeps other processes from writing to it.
-
-        Raises:
-            Busy: Another process does.
-            StoreError: There can be no such folder.
-        """
+        """Makes the folder (or StoreError), and keeps other processes from writing to it; Busy where one does."""
         self.make()
-        with writing(self.path):
-            held = lock(self.path / LOCK)
+        with files.writing(self.path):
+            held = files.lock(self.path / LOCK)
         if held is None:
             raise Busy(f"{self.path}: another process is training this run: wait for it")
         with held:
@@ -123,47 +97,47 @@ class RunFolder:
         return self.complete or (self.path / "run.json").is_file()
 
     def make(self) -> None:
-        with writing(self.path):
+        with files.writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
 
     def start(self, run: RunSpec, threads: int) -> None:
         """Writes what is known before training; in a locked folder, of which it sweeps what dead writers left."""
-        sweep_temporaries(self.path)
-        write(self.path / "run.json", canonical(RunDocument.of(run).model_dump(mode="json")))
-        write(self.path / "environment.json", canonical(environment(threads).model_dump(mode="json")))
+        files.sweep_temporaries(self.path)
+        files.write(self.path / "run.json", canonical(RunDocument.of(run).model_dump(mode="json")))
+        files.write(self.path / "environment.json", canonical(environment(threads).model_dump(mode="json")))
 
     def spec(self) -> RunSpec:
         """The labels and the configuration."""
         path = self.path / "run.json"
-        return read_run(read_json(path), path)
+        return read_run(files.read_json(path), path)
 
     def environment(self) -> Environment | None:
         """Where the run was made; None where that is not known."""
         path = self.path / "environment.json"
-        return read_as(path, read_json(path), Environment, REMEDY) if path.is_file() else None
+        return read_as(path, files.read_json(path), Environment, REMEDY) if path.is_file() else None
 
     def vocabularies(self) -> dict[str, list[str]]:
         """The real tokens of `source` and `target`."""
         path = self.path / "vocabulary.json"
-        return read_as(path, read_json(path), VOCABULARIES, REMEDY)
+        return read_as(path, files.read_json(path), VOCABULARIES, REMEDY)
 
     def lines(self, name: str) -> list[str]:
         """The lines of a text file of a complete run, split on line feeds alone; StoreError where it is damaged."""
         for fault in self.damage(self.result(), (name,)):
             raise StoreError(fault)
         try:
-            return read_bytes(self.path / name, TEXT_LIMIT).decode().removesuffix("\n").split("\n")
+            return files.read_bytes(self.path / name, TEXT_LIMIT).decode().removesuffix("\n").split("\n")
         except UnicodeDecodeError:
             raise StoreError(f"{self.path / name}: not UTF-8: {REMEDY}") from None
 
     def write_lines(self, name: str, lines: Sequence[str]) -> None:
-        write(self.path / name, "".join(f"{line}\n" for line in lines).encode())
+        files.write(self.path / name, "".join(f"{line}\n" for line in lines).encode())
 
     def evaluations(self) -> list[Evaluation]:
         """The evaluations, to the last whole line; StoreError where a whole line is none."""
         path = self.path / "metrics.jsonl"
         evaluations = []
-        for line in read_bytes(path, TEXT_LIMIT).split(b"\n")[:-1]:
+        for line in files.read_bytes(path, TEXT_LIMIT).split(b"\n")[:-1]:
             try:
                 evaluations.append(Evaluation.model_validate_json(line))
             except ValidationError as error:
@@ -173,7 +147,7 @@ class RunFolder:
         return evaluations
 
     def digest_of_evaluations(self, size: int) -> str:
-        return digest(read_bytes(self.path / "metrics.jsonl", TEXT_LIMIT)[:size] if size else b"")
+        return files.digest(files.read_bytes(self.path / "metrics.jsonl", TEXT_LIMIT)[:size] if size else b"")
 
     def append(self, evaluation: Evaluation) -> int:
         """Adds an evaluation; returns how many bytes their file then has."""
@@ -192,7 +166,7 @@ class RunFolder:
         """The file of evaluations, to append to, and no link to another, nor a pipe that nobody reads."""
         path = self.path / "metrics.jsonl"
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-        with writing(path), os.fdopen(os.open(path, flags, 0o666), "ab") as file:
+        with files.writing(path), os.fdopen(os.open(path, flags, 0o666), "ab") as file:
             yield file
 
     def result(self) -> Result:
@@ -201,8 +175,8 @@ class RunFolder:
 
     def finish(self, result: Result) -> Result:
         """Writes the result, with the digests of all files and its own, and removes what only training needs."""
-        files = {name: digest_of(self.path / name) for name in self.FILES if (self.path / name).is_file()}
-        result = result.model_copy(update={"files": files})
+        digests = {name: files.digest_of(self.path / name) for name in self.FILES if (self.path / name).is_file()}
+        result = result.model_copy(update={"files": digests})
         write_sealed(self.path / "result.json", result)
         self.sweep()
         return result
@@ -219,7 +193,7 @@ class RunFolder:
         for name in names:
             path = self.path / name
             try:
-                if digest_of(path) != result.files.get(name):
+                if files.digest_of(path) != result.files.get(name):
                     yield f"{path}: damaged: its digest does not match; {REMEDY}"
             except StoreError as error:
                 yield str(error)
@@ -227,7 +201,7 @@ class RunFolder:
     def failure(self) -> Failure | None:
         """Why the run last failed, or None; StoreError where the note is damaged."""
         path = self.path / "failure.json"
-        return read_as(path, read_json(path), Failure, "remove it and run again") if path.is_file() else None
+        return read_as(path, files.read_json(path), Failure, "remove it and run again") if path.is_file() else None
 
     def fail(self, reason: str) -> None:
         attempts = 1
@@ -238,7 +212,7 @@ class RunFolder:
 
     def note(self, failure: Failure) -> None:
         self.make()
-        write(self.path / "failure.json", canonical(failure.model_dump(mode="json")))
+        files.write(self.path / "failure.json", canonical(failure.model_dump(mode="json")))
 
 
 def is_transient(name: str) -> bool:

@@ -29,10 +29,8 @@ DERIVED = {  # folders of files that are made from the runs
 def merge(sources: Sequence[Path], out: Path) -> int:
     """Brings the complete runs of several folders of one experiment together; returns how many were copied.
 
-    Raises:
-        Busy: Another process trains one of the runs in `out`.
-        StoreError: A folder is damaged.
-        UsageError: The folders are of different experiments, or `out` is not ours.
+    UsageError where the folders are of different experiments or `out` is not ours, StoreError where one is damaged,
+    Busy where another process trains one of the runs in `out`.
     """
     claim_results(out)
     manifests = [read_manifest(source) for source in sources]

@@ -19,9 +19,7 @@ MARK = ".ssrun"  # in a folder of results: this folder is ours
 def claim_results(results: Path) -> None:
     """Makes sure that a folder of results is or can become ours: new, empty, or ours already.
 
-    Raises:
-        UsageError: It is a file, or holds something else.
-        StoreError: There can be none of this name.
+    UsageError where it is a file, or holds something else; StoreError where there can be none of this name.
     """
     with writing(results):
         if results.is_dir():

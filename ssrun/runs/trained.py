@@ -9,7 +9,7 @@ import torch
 from ssrun.config.spec import RunSpec
 from ssrun.errors import StoreError
 from ssrun.runs import checkpoints
-from ssrun.runs.folder import RunFolder
+from ssrun.runs.folder import REMEDY, RunFolder
 from ssrun.runs.result import CompleteResult
 from ssrun.seq2seq.batches import collate
 from ssrun.seq2seq.model import Seq2Seq
@@ -40,8 +40,7 @@ def load_trained(folder: RunFolder) -> Trained:
     try:
         vocabularies = Vocabularies(Vocabulary(tokens["source"]), Vocabulary(tokens["target"]))
     except (KeyError, ValueError) as error:
-        where = folder.path / "vocabulary.json"
-        raise StoreError(f"{where}: not a vocabulary ({error}): remove the run's folder and run again") from None
+        raise StoreError(f"{folder.path / 'vocabulary.json'}: not a vocabulary ({error}): {REMEDY}") from None
     path = folder.path / "model.safetensors"
     sizes = (len(vocabularies.source), len(vocabularies.target))
     with torch.device("meta"):  # without memory for the weights

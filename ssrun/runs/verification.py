@@ -49,8 +49,7 @@ def faults_of(folder: RunFolder, results: Path | None = None) -> list[str]:
         faults.append(f"{path / 'run.json'}: this run belongs at {results / run.name.path}")
     strange = sorted(result.files.keys() - set(RunFolder.FILES))
     faults += [f"{path / 'result.json'}: names a file that no run has: {name!r}" for name in strange]
-    complete = isinstance(result, CompleteResult)
-    named = [name for name in RunFolder.FILES if complete or name in result.files]
+    named = [name for name in RunFolder.FILES if isinstance(result, CompleteResult) or name in result.files]
     faults += folder.damage(result, named)
     faults += [
         f"{entry}: not a file of this run"

@@ -10,15 +10,8 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    TypeAdapter,
-    ValidationError,
-    model_serializer,
-)
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_serializer
+from pydantic_core.core_schema import SerializerFunctionWrapHandler
 
 from ssrun.errors import StoreError
 from ssrun.system.files import digest, parse_json, read_bytes, write
@@ -51,26 +44,15 @@ def canonical(document: Any) -> bytes:
 
 
 def write_sealed(path: Path, document: BaseModel) -> None:
-    """Writes a document's canonical bytes, its own digest among the fields; whole or not at all.
-
-    Raises:
-        StoreError: It cannot be written.
-    """
+    """Writes a document's canonical bytes, its own digest among the fields; whole, or not at all and StoreError."""
     fields = document.model_dump(mode="json")
     write(path, canonical({**fields, "digest": digest(canonical(fields))}))
 
 
 def read_sealed(path: Path, kind: type[Kind] | TypeAdapter[Kind], remedy: str, exact: bool = False) -> Kind:
-    """A document as `write_sealed` wrote it.
+    """A document as `write_sealed` wrote it; StoreError where it is missing, damaged, too new, or of another kind.
 
-    Args:
-        path: The file.
-        kind: What it must be.
-        remedy: What to do where it is not, for the message.
-        exact: Whether the file must be canonical to the byte: then no two files mean the same document.
-
-    Raises:
-        StoreError: It is missing, damaged, too new, or of another kind.
+    The message says the remedy. An `exact` file is canonical to the byte: then no two files mean the same document.
     """
     content = read_bytes(path)
     fields = parse_json(path, content)
@@ -82,11 +64,7 @@ def read_sealed(path: Path, kind: type[Kind] | TypeAdapter[Kind], remedy: str, e
 
 
 def read_as(path: Path, fields: dict[str, Any], kind: type[Kind] | TypeAdapter[Kind], remedy: str) -> Kind:
-    """These fields of a file as a document of this kind.
-
-    Raises:
-        StoreError: They are too new, or of another kind: says the first fault and the remedy.
-    """
+    """These fields of a file as a document of this kind, or StoreError with the first fault and the remedy."""
     must_not_be_newer(path, fields)
     adapter = kind if isinstance(kind, TypeAdapter) else TypeAdapter(kind)
     try:

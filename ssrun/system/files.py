@@ -23,11 +23,7 @@ TEMPORARY = ".*.tmp"
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns the system's refusal to write a file into one line that names it.
-
-    Raises:
-        StoreError: The disk is full, read-only or gone.
-    """
+    """Turns the system's refusal to write a file (a disk full, read-only or gone) into a StoreError that names it."""
     try:
         yield
     except OSError as error:
@@ -36,11 +32,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all: a temporary name in the same folder, fsync, rename, fsync the folder.
-
-    Raises:
-        StoreError: It cannot be written.
-    """
+    """Writes a file whole, or StoreError: a temporary name in the same folder, fsync, rename, fsync the folder."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with writing(path):
         try:
@@ -52,7 +44,11 @@ def write(path: Path, content: bytes) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        sync_folder(path.parent)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # makes the new name durable
+        finally:
+            os.close(folder)
 
 
 def create(temporary: Path) -> IO[bytes]:
@@ -70,8 +66,7 @@ def create(temporary: Path) -> IO[bytes]:
 def lock(path: Path) -> IO[bytes] | None:
     """A lock, held as long as the file that it returns is open; None where another process has it.
 
-    Raises:
-        OSError: There can be no such file, or no lock on this disk.
+    OSError where there can be no such file, or no lock on this disk.
     """
     while True:
         file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666), "wb")
@@ -97,15 +92,6 @@ def sweep_temporaries(folder: Path) -> None:
                 os.close(descriptor)
 
 
-def sync_folder(folder: Path) -> None:
-    """Makes a folder's entries durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def digest(content: bytes) -> str:
     """Sha256, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
@@ -119,11 +105,7 @@ def digest_of(path: Path) -> str:
 
 @contextmanager
 def reading(path: Path) -> Iterator[BufferedReader]:
-    """A regular file, open. A refusal of the system is one line that names it.
-
-    Raises:
-        StoreError: It is missing, a link, or no regular file, or cannot be read.
-    """
+    """A regular file, open; StoreError, in one line, where it is missing, a link or another kind, or cannot be read."""
     try:
         path.lstat()
         if not path.is_file() or path.is_symlink():
@@ -153,11 +135,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def parse_json(path: Path, content: bytes) -> dict[str, Any]:
-    """The strict JSON object that a file's content is.
-
-    Raises:
-        StoreError: It is not that.
-    """
+    """The strict JSON object that a file's content is; StoreError where it is not that."""
     try:
         document = json.loads(content)
         json.dumps(document, ensure_ascii=False, allow_nan=False).encode()  # no NaN, no 1e999, no half of a character
