@@ -129,15 +129,13 @@ def evaluate(
     """
     scores = score(parts.model, config.task, validation, parts.vocabularies, config.scoring)
     must_be_finite(scores, totals)
-    evaluation = Evaluation.model_validate(
-        {
-            "step": totals.step,
-            "epsilon": config.strategy.schedule(totals.step - 1, config.training.steps),
-            **totals.window_counts.shares(),
-            "training_loss": totals.window_loss / totals.window_steps,
-            **scores.values,
-            "seconds": round(time.monotonic() - start, 3),
-        }
+    evaluation = Evaluation(
+        step=totals.step,
+        epsilon=config.strategy.schedule(totals.step - 1, config.training.steps),
+        training_loss=totals.window_loss / totals.window_steps,
+        seconds=round(time.monotonic() - start, 3),
+        **totals.window_counts.shares(),
+        **scores.values,
     )
     return evaluation, totals.with_new_window(folder.append(evaluation))
 
@@ -175,9 +173,8 @@ def finish(run: RunSpec, folder: RunFolder, parts: Prepared, totals: Totals, sta
     folder.write_lines("next_step.txt", [" ".join(tokens) for tokens in scores.teacher_forced])
     folder.write_lines("decoding.txt", [" ".join(tokens) for tokens in scores.free_running])
     accepted = [[" ".join(reference) for reference in example.references] for example in test]
-    most = max(
-        map(len, accepted)
-    )  # `sacrebleu --num-refs` wants as many in each line; one that is twice changes no BLEU
+    most = max(map(len, accepted))
+    # `sacrebleu --num-refs` wants as many in every line: filled up by its first, since one there twice changes no BLEU.
     folder.write_lines("references.txt", ["\t".join([*texts, *texts[:1] * (most - len(texts))]) for texts in accepted])
     tokens = {side: words.tokens[len(SPECIALS) :] for side, words in parts.vocabularies._asdict().items()}
     write(folder.path / "vocabulary.json", canonical(tokens))
