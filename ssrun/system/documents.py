@@ -64,7 +64,7 @@ def read_sealed(path: Path, kind: type[Kind] | TypeAdapter[Kind], remedy: str, e
 
 
 def read_as(path: Path, fields: dict[str, Any], kind: type[Kind] | TypeAdapter[Kind], remedy: str) -> Kind:
-    """These fields of a file as a document of this kind; StoreError, with the first fault, where they are too new or none."""
+    """These fields as a document of this kind; StoreError, with the first fault, where they are not, or too new."""
     must_not_be_newer(path, fields)
     adapter = kind if isinstance(kind, TypeAdapter) else TypeAdapter(kind)
     try:
