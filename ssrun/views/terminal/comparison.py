@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from ssrun.analysis.document import ClaimEvidence, Comparison, Row
+from ssrun.analysis.document import Comparison, Row
 from ssrun.metrics import METRICS
 from ssrun.system.text import visible
 from ssrun.views.tables import cells
@@ -29,7 +29,10 @@ def terminal(comparison: Comparison) -> RenderableType:
     parts += [Text(), *(Text(note, style="dim") for note in cells.notes(comparison, BEST))]
     if comparison.claims:
         parts += [Text(), Text("Claims", style="bold cyan")]
-        parts += [line for claim in comparison.claims for line in claim_view(claim)]
+        for claim in comparison.claims:
+            sentence, evidence = cells.claim_lines(claim)
+            parts.append(Text.assemble((f"{claim.verdict:>12}  ", VERDICT_STYLES[claim.verdict]), sentence))
+            parts.append(Text(f"{'':14}{evidence}", style="dim"))
     if comparison.reading:
         parts += [Text(), Text(cells.reading(comparison))]
     return Group(*parts)
@@ -59,9 +62,7 @@ def means(comparison: Comparison, task: str, rows: Sequence[Row], snug: bool) ->
     for heading in cells.paper_headings(comparison):
         table.add_column(Text(heading), justify="right", style="dim")
     for row in rows:
-        line = [Text(row.strategy)]
-        if not n_in_title:
-            line.append(Text(cells.count(row)))
+        line = [Text(row.strategy), *([] if n_in_title else [Text(cells.count(row))])]
         for metric in comparison.columns:
             cell = cells.mean_cell(rows, row, metric)
             line.append(Text(f"{BEST}{cell.text}", style="bold green") if cell.best else Text(cell.text))
@@ -79,23 +80,14 @@ def differences(comparison: Comparison, rows: Sequence[Row], snug: bool) -> Tabl
         table.add_column("p", justify="right")
     if with_bootstrap:
         table.add_column("boot." if snug else "bootstrap", justify="right")
-    for row in rows:
-        if not has_difference([row], metrics):
-            continue
+    for row in (row for row in rows if has_difference([row], metrics)):
         line = [row.strategy]
         for metric in metrics:
             estimate = row.estimates.get(metric)
             line += [cells.difference(estimate, metric), cells.p_holm(estimate)]
-        if with_bootstrap:
-            line.append(cells.bootstrapped(row))
+        line += [cells.bootstrapped(row)] if with_bootstrap else []
         table.add_row(*map(Text, line))
     return table
-
-
-def claim_view(claim: ClaimEvidence) -> Iterator[Text]:
-    sentence, evidence = cells.claim_lines(claim)
-    yield Text.assemble((f"{claim.verdict:>12}  ", VERDICT_STYLES[claim.verdict]), sentence)
-    yield Text(f"{'':14}{evidence}", style="dim")
 
 
 def bare(title: str, style: str, snug: bool) -> Table:

@@ -95,11 +95,9 @@ def watch_comparison(
         yield lines
 
 
-@contextmanager
-def on_screen(view: RenderableType, console: Console) -> Iterator[None]:
+def on_screen(view: RenderableType, console: Console) -> Live:
     """Shows a view on the terminal as long as the block lasts, and leaves a clean screen."""
-    with Live(view, console=console, refresh_per_second=4, transient=True, redirect_stdout=False):
-        yield
+    return Live(view, console=console, refresh_per_second=4, transient=True, redirect_stdout=False)
 
 
 def tell_bootstrap(counts: Iterable[tuple[int, int]]) -> None:
