@@ -50,8 +50,7 @@ def finding(canvas: Canvas) -> Picture:
     for (_, rows), (quality, loss) in zip(tasks, axes, strict=True):
         metric = quality_of(canvas.comparison, rows)
         for index, row in enumerate(rows):
-            if metric in row.estimates:
-                estimate = row.estimates[metric]
+            if estimate := row.estimates.get(metric):
                 canvas.dot(quality, index, row.strategy, estimate.mean, *possible_interval(estimate, metric))
             free_running = row.estimates["free_running_loss"]
             teacher_forced = row.estimates["teacher_forced_loss"].mean

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 from ssrun.analysis import evidence
 from ssrun.analysis.evidence import Curve, Run, Runs
@@ -24,16 +24,11 @@ def tasks_of(keys: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def draw_curves(
-    canvas: Canvas,
-    curves: dict[tuple[str, str], list[Curve]],
-    headings: Sequence[str],
-    height: float,
-    below: str,
-    share: Literal["row", "none"] = "row",
+    canvas: Canvas, curves: dict[tuple[str, str], list[Curve]], headings: Sequence[str], **options: Any
 ) -> tuple[Figure, list[list[Axes]]]:
-    """Curves by task and strategy, one a heading: a row of panels a task, in each a line a strategy."""
+    """Curves by task and strategy, one a heading: a row of `panels` (its options) a task, in each a line a strategy."""
     tasks = tasks_of(curves)
-    figure, axes = canvas.panels(tasks, [headings], height, share=share, below=below)
+    figure, axes = canvas.panels(tasks, [headings], **options)
     canvas.legend(figure)
     for (task, strategy), lines in curves.items():
         for axis, curve in zip(axes[tasks.index(task)], lines, strict=True):
@@ -45,7 +40,7 @@ def draw_curves(
 def learning(canvas: Canvas, runs: Runs) -> Picture:
     losses = ("teacher_forced_loss", "free_running_loss")
     curves = {key: [evidence.over_training(group, loss) for loss in losses] for key, group in runs.items()}
-    figure, axes = draw_curves(canvas, curves, ["fed the true tokens", "fed its own tokens"], 2.0, "step")
+    figure, axes = draw_curves(canvas, curves, ["fed the true tokens", "fed its own tokens"], height=2.0, below="step")
     for first, _ in axes:
         low, high = first.get_ylim()
         first.set_ylim(max(low, 0), high)
@@ -60,14 +55,14 @@ def learning(canvas: Canvas, runs: Runs) -> Picture:
 
 
 def schedules(canvas: Canvas, runs: Runs) -> Picture:
+    metrics = ("realised_epsilon", "replaced")
     curves = {
-        key: [
-            evidence.scheduled(group[0]),
-            *(evidence.over_training(group, metric) for metric in ("realised_epsilon", "replaced")),
-        ]
+        key: [evidence.scheduled(group[0]), *(evidence.over_training(group, metric) for metric in metrics)]
         for key, group in runs.items()
     }
-    figure, axes = draw_curves(canvas, curves, ["ε of the schedule", "ε realised", "replaced"], 1.6, "step")
+    figure, axes = draw_curves(
+        canvas, curves, ["ε of the schedule", "ε realised", "replaced"], height=1.6, below="step"
+    )
     for panels in axes:
         panels[0].set_ylim(-0.04, 1.04)
         for axis in panels:
@@ -119,7 +114,7 @@ def recovery(canvas: Canvas, runs: Runs) -> Picture:
         for key, group in evidence.recoveries(runs).items()
     }
     headings = ["errors added (percentage points)", "pairs back on track (%)"]
-    figure, axes = draw_curves(canvas, curves, headings, 1.8, "positions after the error", share="none")
+    figure, axes = draw_curves(canvas, curves, headings, height=1.8, share="none", below="positions after the error")
     for excess, recovered in axes:
         excess.axhline(0, color=GREY, linewidth=0.8)
         recovered.set_ylim(-4, 104)

@@ -112,8 +112,7 @@ def summary(comparison: Comparison) -> str:
     """The size of the comparison, and how its claims fared, in a sentence or two."""
     text = (
         f"{plural(len(comparison.strategies), 'strategy', 'strategies')} on {plural(len(comparison.tasks), 'task')}, "
-        f"{plural(len(comparison.seeds), 'seed')} each: "
-        f"{plural(sum(row.n for row in comparison.rows), 'complete run')}."
+        f"{plural(len(comparison.seeds), 'seed')} each: {plural(sum(row.n for row in comparison.rows), 'complete run')}."
     )
     verdicts = Counter[str](claim.verdict for claim in comparison.claims)
     fared = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in SIGNS if verdicts[verdict])

@@ -139,9 +139,8 @@ class Board:
         for heading in ("task", "strategy", "n", *(METRICS[metric].short for metric in metrics)):
             table.add_column(heading, no_wrap=True, justify="left" if heading in ("task", "strategy") else "right")
         started = [labels for labels, runs in self.groups.items() if any(run in self.results for run in runs)]
-        rows = started or list(self.groups)
         active = {run.task for run in self.running}
-        rows.sort(key=lambda labels: labels[0] not in active)
+        rows = sorted(started or self.groups, key=lambda labels: labels[0] not in active)
         for labels in rows[:room]:
             table.add_row(*map(Text, self.row(*labels, metrics)))
         if len(rows) > room:

@@ -35,10 +35,10 @@ class Lines:
     def update(self, update: Update) -> None:
         name = f"{update.run.task}/{update.run.strategy} seed {update.run.seed}"
         match update.event:
-            case Finished(result=result):
-                self._end(name, outcome_of(result))
-            case Failed(reason=reason):
-                self._end(name, f"failed: {reason}")
+            case Finished() | Failed() as end:
+                self.done += 1
+                outcome = outcome_of(end.result) if isinstance(end, Finished) else f"failed: {end.reason}"
+                self.say(f"[{self.done}/{self.total}] {name}: {outcome}")
             case Evaluated(evaluation=scores) if self.total == 1:
                 self.say(
                     f"{name} step {scores.step}: epsilon {scores.epsilon:.3f}, "
@@ -49,10 +49,6 @@ class Lines:
                 self.say(f"{name}: warning: {text}")
             case Retried(reason=reason):
                 self.say(f"{name}: retry: {reason}")
-
-    def _end(self, name: str, outcome: str) -> None:
-        self.done += 1
-        self.say(f"[{self.done}/{self.total}] {name}: {outcome}")
 
     def say(self, line: str) -> None:
         self.console.out(visible(line))

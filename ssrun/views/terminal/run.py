@@ -83,19 +83,20 @@ def said(position: Position, plain: bool) -> tuple[Text, Text]:
     return token, Text.assemble(*((sign, SIGNS[sign][1]) for sign in signs))
 
 
-def legend(signs: str) -> Text:
-    pairs = [((sign, SIGNS[sign][1]), (f" {SIGNS[sign][0]}   ", "dim")) for sign in signs]
-    return Text.assemble(*(part for pair in pairs for part in pair))
-
-
 def page(*parts: RenderableType) -> RenderableType:
     """The parts under each other, at most PAGE columns wide."""
     return Constrain(Group(*parts), PAGE)
 
 
-def head(title: str, facts: str, source: Sequence[str], plain: bool) -> list[RenderableType]:
+def example_page(
+    title: str, facts: str, source: Sequence[str], table: Table, signs: str, texts: Sequence[str], plain: bool
+) -> RenderableType:
+    """An example with its table, what the signs in it mean, and two texts: how to read it, and what came out."""
     line = Text.assemble(("source  ", "dim"), shown(" ".join(source), plain))
-    return [Text(shown(title, plain), style="bold"), Text(facts), line, Text()]
+    pairs = [((sign, SIGNS[sign][1]), (f" {SIGNS[sign][0]}   ", "dim")) for sign in signs]
+    legend = Text.assemble(*(part for pair in pairs for part in pair))
+    head = [Text(shown(title, plain), style="bold"), Text(facts), line, Text()]
+    return page(*head, table, Text(), legend, Text(texts[0], style="dim"), Text(texts[1]))
 
 
 def step_view(title: str, example: int, view: StepView, plain: bool = False) -> RenderableType:
@@ -112,17 +113,12 @@ def step_view(title: str, example: int, view: StepView, plain: bool = False) -> 
     wrong = sum(position.wrong for position in view.positions)
     facts = f"step {view.step} of {view.steps}   {'epsilon' if plain else 'ε'} {view.epsilon:.3f}"
     facts += f"   loss {view.loss:.3f}   example {example} of {view.rows}"
-    return page(
-        *head(title, facts, view.source, plain),
-        table,
-        Text(),
-        legend("*xr"),
-        Text(f"The token fed at t stands for the true one before it, gold at t - 1. {FROM_0}", style="dim"),
-        Text(
-            f"{len(drawn)} of {plural(len(view.positions) - 1, 'coin')} did not say true, and {replaced} of them "
-            f"changed the token.  {plural(wrong, 'error')} in {plural(len(view.positions), 'position')}."
-        ),
-    )
+    texts = [
+        f"The token fed at t stands for the true one before it, gold at t - 1. {FROM_0}",
+        f"{len(drawn)} of {plural(len(view.positions) - 1, 'coin')} did not say true, and {replaced} of them "
+        f"changed the token.  {plural(wrong, 'error')} in {plural(len(view.positions), 'position')}.",
+    ]
+    return example_page(title, facts, view.source, table, "*xr", texts, plain)
 
 
 def sides_view(
@@ -138,17 +134,9 @@ def sides_view(
         wrong = [position.position for position in side if position.wrong]
         return plural(len(wrong), "error") + (f", the first at {wrong[0]}" if wrong else "")
 
-    return page(
-        *head(title, f"test example {example} of {examples}", source, plain),
-        table,
-        Text(),
-        legend("xr"),
-        Text(FROM_0, style="dim"),
-        Text(
-            f"Fed gold: {errors(sides.teacher_forced)}.  Fed its own: {errors(sides.free_running)}.  "
-            f"{len(sides.teacher_forced)} positions."
-        ),
-    )
+    found = f"Fed gold: {errors(sides.teacher_forced)}.  Fed its own: {errors(sides.free_running)}.  "
+    found += f"{len(sides.teacher_forced)} positions."
+    return example_page(title, f"test example {example} of {examples}", source, table, "xr", [FROM_0, found], plain)
 
 
 def excess_bar(points: float, plain: bool) -> str:
