@@ -159,8 +159,7 @@ class Canvas:
             titles = headings[row] if row < len(headings) else [""] * len(panels)
             for title, axis in zip(titles, panels, strict=True):
                 axis.set_title(drawable(title, 40), color="#222222")
-            above_titles = "\n" if any(titles) else ""
-            panels[0].set_title(f"{drawable(task, 60)}{above_titles}", loc="left", size=8.5, weight="bold")
+            panels[0].set_title(drawable(task, 60) + "\n" * any(titles), loc="left", size=8.5, weight="bold")
         for axis in axes[-1]:
             axis.set_xlabel(below)
         return figure, axes

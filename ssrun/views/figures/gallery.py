@@ -62,9 +62,8 @@ def pictures(canvas: Canvas, runs: Runs, tell: Tell) -> Iterator[Picture]:
     if not runs:
         tell("learning, schedules, positions, recovery, attention: they need the runs, and only tables are here")
         return
-    yield learning(canvas, runs)
-    yield schedules(canvas, runs)
-    yield positions(canvas, runs)
+    for draw in (learning, schedules, positions):
+        yield draw(canvas, runs)
     try:
         yield recovery(canvas, runs)
     except UsageError as error:

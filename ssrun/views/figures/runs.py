@@ -60,9 +60,8 @@ def schedules(canvas: Canvas, runs: Runs) -> Picture:
         key: [evidence.scheduled(group[0]), *(evidence.over_training(group, metric) for metric in metrics)]
         for key, group in runs.items()
     }
-    figure, axes = draw_curves(
-        canvas, curves, ["ε of the schedule", "ε realised", "replaced"], height=1.6, below="step"
-    )
+    headings = ["ε of the schedule", "ε realised", "replaced"]
+    figure, axes = draw_curves(canvas, curves, headings, height=1.6, below="step")
     for panels in axes:
         panels[0].set_ylim(-0.04, 1.04)
         for axis in panels:

@@ -76,23 +76,18 @@ def page(comparison: Comparison, runs: Runs, folder: str, tell: Tell) -> str:
     environment.finalize = harmless
     environment.filters["cut"] = partial(ellipsis, longest=LETTERS)
     known = {"version": __version__, "words": WORDS, "signs": SIGNS, "comparison": comparison, "folder": folder}
+    made = {"illustrations": illustrations, "left_out": left_out, "examples": examples, "settings": settings(runs)}
+    texts = {"summary": summary(comparison), "notes": notes(comparison, "★"), "provenance": provenance(comparison)}
     return environment.get_template("page.html.jinja").render(
-        known,
+        {**known, **made, **texts},
         policy=f"default-src 'none'; img-src data:; style-src {allowed(sheet)}; script-src {allowed(program)}; "
         "base-uri 'none'; form-action 'none'",
         style=Markup(sheet),  # noqa: S704 - ours
         script=Markup(program),  # noqa: S704 - ours
-        summary=summary(comparison),
         claims=[(claim.verdict, *claim_lines(claim)) for claim in comparison.claims],
         tables=[(task, *table(comparison, rows)) for task, rows in comparison.by_task()],
-        notes=notes(comparison, best_mark="★"),
         reading=[" ".join(part.split()) for part in comparison.reading.split("\n\n") if part.strip()],
-        illustrations=illustrations,
-        provenance=provenance(comparison),
-        left_out=left_out,
-        examples=examples,
         explorers=[(task, found[0], walks(candidates[task], found[0].example)) for task, found in examples.items()],
-        settings=settings(runs),
         environments=[flattened(environment.model_dump()) for environment in comparison.environments],
         runs=[run for group in runs.values() for run in group],
     )
@@ -112,7 +107,8 @@ def summary(comparison: Comparison) -> str:
     """The size of the comparison, and how its claims fared, in a sentence or two."""
     text = (
         f"{plural(len(comparison.strategies), 'strategy', 'strategies')} on {plural(len(comparison.tasks), 'task')}, "
-        f"{plural(len(comparison.seeds), 'seed')} each: {plural(sum(row.n for row in comparison.rows), 'complete run')}."
+        f"{plural(len(comparison.seeds), 'seed')} each: "
+        f"{plural(sum(row.n for row in comparison.rows), 'complete run')}."
     )
     verdicts = Counter[str](claim.verdict for claim in comparison.claims)
     fared = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in SIGNS if verdicts[verdict])
@@ -159,21 +155,18 @@ class NumberCell(NamedTuple):
     zero: float | None = None
 
 
-Line = tuple[Row, str, tuple[NumberCell | None, ...]]  # with how many runs stand behind it
+Line = tuple[Row, str, list[NumberCell | None]]  # with how many runs stand behind it
 
 
 def table(comparison: Comparison, rows: Sequence[Row]) -> tuple[list[tuple[str, str]], list[Line]]:
     """Columns, each a heading and what is to be said of it: means, then differences where there are any; and lines."""
-    metrics, differences = comparison.columns, compared(comparison)
-    if not has_difference(rows, differences):
-        differences = []
+    differences = compared(comparison) if has_difference(rows, compared(comparison)) else []
     directions = {"higher": "more is better", "lower": "less is better", "neither": ""}
-    columns = [(METRICS[metric].short, directions[METRICS[metric].better]) for metric in metrics]
+    columns = [(METRICS[metric].short, directions[METRICS[metric].better]) for metric in comparison.columns]
     columns += [(f"Δ {METRICS[metric].short}", f"from {comparison.baseline}") for metric in differences]
-    cells = [mean_cells(rows, metric) for metric in metrics]
+    cells = [mean_cells(rows, metric) for metric in comparison.columns]
     cells += [difference_cells(rows, metric) for metric in differences]
-    by_row = zip(*cells, strict=True) if cells else [()] * len(rows)
-    return columns, [(row, count(row), line) for row, line in zip(rows, by_row, strict=True)]
+    return columns, [(row, count(row), [column[index] for column in cells]) for index, row in enumerate(rows)]
 
 
 def mean_cells(rows: Sequence[Row], metric: str) -> list[NumberCell | None]:

@@ -57,9 +57,7 @@ def has_difference(rows: Sequence[Row], metrics: Sequence[str]) -> bool:
 
 
 def p_value(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if value >= 0.001 else "<0.001"
+    return "-" if value is None else f"{value:.3f}" if value >= 0.001 else "<0.001"
 
 
 def p_holm(estimate: Estimate | None) -> str:
@@ -125,8 +123,7 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
     signatures = sorted({signature for found in comparison.signatures.values() for signature in found})
     lines += [f"BLEU: {signature}" for signature in signatures]
     for status in ("diverged", "failed", "missing"):
-        faults = [fault for fault in comparison.faults if fault.status == status]
-        if faults:
+        if faults := [fault for fault in comparison.faults if fault.status == status]:
             first = faults[0]
             reason = f": {first.reason}" if first.reason else ""
             name = f"{first.task}/{first.strategy} seed {first.seed}"

@@ -53,9 +53,7 @@ def csv_text(comparison: Comparison) -> str:
     for row in comparison.rows:
         line: list[object] = [computes_nothing(row.task), computes_nothing(row.strategy)]
         line += [getattr(row, name) for name in COUNTS]
-        for metric in metrics:
-            estimate = row.estimates.get(metric)
-            line += [getattr(estimate, value) if estimate else None for value in VALUES]
+        line += [getattr(row.estimates.get(metric), value, None) for metric in metrics for value in VALUES]
         bleu = row.estimates.get("bleu")
         line.append(" ".join(f"{pair.p:.4g}" for pair in bleu.bootstrap or []) if bleu else "")
         line += map(computes_nothing, paper_cells(comparison, row))

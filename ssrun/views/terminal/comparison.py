@@ -63,9 +63,8 @@ def means(comparison: Comparison, task: str, rows: Sequence[Row], snug: bool) ->
         table.add_column(Text(heading), justify="right", style="dim")
     for row in rows:
         line = [Text(row.strategy), *([] if n_in_title else [Text(cells.count(row))])]
-        for metric in comparison.columns:
-            cell = cells.mean_cell(rows, row, metric)
-            line.append(Text(f"{BEST}{cell.text}", style="bold green") if cell.best else Text(cell.text))
+        for text, best in (cells.mean_cell(rows, row, metric) for metric in comparison.columns):
+            line.append(Text(f"{BEST}{text}", style="bold green") if best else Text(text))
         table.add_row(*line, *map(Text, cells.paper_cells(comparison, row)))
     return table
 
