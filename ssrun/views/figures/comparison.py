@@ -14,13 +14,13 @@ LIMITS = {"0-100": (0.0, 100.0), "%": (0.0, 100.0), "0-1": (0.0, 1.0)}  # by uni
 SHOWN = 4  # metrics whose differences stand side by side
 
 
-def rows_where(comparison: Comparison, wanted: Callable[[Row], bool]) -> list[tuple[str, list[Row]]]:
+def rows_where(comparison: Comparison, wanted: Callable[[Row], bool]) -> dict[str, list[Row]]:
     """The rows of each task that are wanted; no task without one."""
-    tasks = [(task, list(filter(wanted, rows))) for task, rows in comparison.by_task()]
-    return [(task, rows) for task, rows in tasks if rows]
+    tasks = {task: list(filter(wanted, rows)) for task, rows in comparison.by_task()}
+    return {task: rows for task, rows in tasks.items() if rows}
 
 
-def rows_with(comparison: Comparison, *metrics: str) -> list[tuple[str, list[Row]]]:
+def rows_with(comparison: Comparison, *metrics: str) -> dict[str, list[Row]]:
     return rows_where(comparison, lambda row: all(metric in row.estimates for metric in metrics))
 
 
@@ -46,8 +46,8 @@ def list_height(rows: int) -> float:
 def finding(canvas: Canvas) -> Picture:
     tasks = rows_with(canvas.comparison, "free_running_loss", "teacher_forced_loss")
     headings = [["quality: to the right is better", "loss: to the left is better"]]
-    figure, axes = canvas.panels([task for task, _ in tasks], headings, list_height(len(canvas.styles)) + 0.1)
-    for (_, rows), (quality, loss) in zip(tasks, axes, strict=True):
+    figure, axes = canvas.panels(list(tasks), headings, list_height(len(canvas.styles)) + 0.1)
+    for rows, (quality, loss) in zip(tasks.values(), axes, strict=True):
         metric = quality_of(canvas.comparison, rows)
         for index, row in enumerate(rows):
             if estimate := row.estimates.get(metric):
@@ -76,9 +76,8 @@ def differences(canvas: Canvas) -> Picture:
     metrics = [metric for metric in comparison.columns if has_difference(comparison.rows, [metric])][:SHOWN]
     tasks = rows_where(comparison, lambda row: has_difference([row], metrics))
     headings = [[METRICS[metric].short for metric in metrics]]
-    height = list_height(max(len(rows) for _, rows in tasks))
-    figure, axes = canvas.panels([task for task, _ in tasks], headings, height)
-    for (_, rows), panels in zip(tasks, axes, strict=True):
+    figure, axes = canvas.panels(list(tasks), headings, list_height(max(map(len, tasks.values()))))
+    for rows, panels in zip(tasks.values(), axes, strict=True):
         canvas.list_strategies(panels, rows)
         for metric, axis in zip(metrics, panels, strict=True):
             axis.axvline(0, color=GREY, linewidth=0.8)
@@ -99,9 +98,8 @@ def differences(canvas: Canvas) -> Picture:
 
 def gap(canvas: Canvas) -> Picture:
     tasks = rows_with(canvas.comparison, "exposure_gap")
-    height = list_height(len(canvas.styles))
-    figure, axes = canvas.panels([task for task, _ in tasks], [[""]], height, below="nats per position")
-    for (_, rows), (axis,) in zip(tasks, axes, strict=True):
+    figure, axes = canvas.panels(list(tasks), [[""]], list_height(len(canvas.styles)), below="nats per position")
+    for rows, (axis,) in zip(tasks.values(), axes, strict=True):
         axis.axvline(0, color=GREY, linewidth=0.8)
         for index, row in enumerate(rows):
             estimate = row.estimates["exposure_gap"]

@@ -79,8 +79,7 @@ def has_bootstrap(comparison: Comparison) -> bool:
 
 def compared(comparison: Comparison) -> list[str]:
     """The metrics whose differences are shown: the first, and the free-running loss."""
-    columns = comparison.columns
-    return [metric for metric in columns if metric in (columns[0], "free_running_loss")]
+    return [metric for metric in comparison.columns if metric in (comparison.columns[0], "free_running_loss")]
 
 
 def paper_headings(comparison: Comparison) -> list[str]:

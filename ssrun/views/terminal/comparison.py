@@ -54,7 +54,7 @@ def means(comparison: Comparison, task: str, rows: Sequence[Row], snug: bool) ->
     """The means of one task; snug: columns stand closer, and an n that all rows share stands in the title."""
     counts = {cells.count(row) for row in rows}
     n_in_title = snug and len(counts) == 1
-    table = bare(f"{task}, n = {', '.join(counts)}" if n_in_title else task, "bold cyan", snug)
+    table = bare(Text(f"{task}, n = {', '.join(counts)}" if n_in_title else task), "bold cyan", snug)
     if not n_in_title:
         table.add_column("n", justify="right", no_wrap=True)
     for metric in comparison.columns:
@@ -73,7 +73,7 @@ def differences(comparison: Comparison, rows: Sequence[Row], snug: bool) -> Tabl
     """The paired differences from the baseline, of one task; snug: columns stand closer."""
     metrics = compared(comparison)
     with_bootstrap = cells.has_bootstrap(comparison)
-    table = bare(f"difference from {comparison.baseline}", "italic", snug)
+    table = bare(Text(f"difference from {comparison.baseline}"), "italic", snug)
     for metric in metrics:
         table.add_column(METRICS[metric].short, justify="right")
         table.add_column("p", justify="right")
@@ -89,11 +89,9 @@ def differences(comparison: Comparison, rows: Sequence[Row], snug: bool) -> Tabl
     return table
 
 
-def bare(title: str, style: str, snug: bool) -> Table:
+def bare(title: Text, style: str, snug: bool) -> Table:
     """A table without lines, its first column the strategy."""
-    table = Table(
-        title=Text(title), title_justify="left", title_style=style, box=None, pad_edge=False, collapse_padding=snug
-    )
+    table = Table(title=title, title_justify="left", title_style=style, box=None, pad_edge=False, collapse_padding=snug)
     table.add_column("strategy", no_wrap=True)
     return table
 

@@ -40,11 +40,8 @@ class Lines:
                 outcome = outcome_of(end.result) if isinstance(end, Finished) else f"failed: {end.reason}"
                 self.say(f"[{self.done}/{self.total}] {name}: {outcome}")
             case Evaluated(evaluation=scores) if self.total == 1:
-                self.say(
-                    f"{name} step {scores.step}: epsilon {scores.epsilon:.3f}, "
-                    f"forced loss {scores.teacher_forced_loss:.3f}, free loss {scores.free_running_loss:.3f}, "
-                    f"BLEU {scores.bleu:.1f}"
-                )
+                losses = f"forced loss {scores.teacher_forced_loss:.3f}, free loss {scores.free_running_loss:.3f}"
+                self.say(f"{name} step {scores.step}: epsilon {scores.epsilon:.3f}, {losses}, BLEU {scores.bleu:.1f}")
             case Warned(text=text):
                 self.say(f"{name}: warning: {text}")
             case Retried(reason=reason):
