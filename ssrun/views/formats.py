@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from ssrun.analysis import document
@@ -13,13 +12,7 @@ from ssrun.views.tables.markdown import markdown
 from ssrun.views.tables.plain import csv_text
 from ssrun.views.terminal.comparison import svg
 
-TEXTS: dict[str, Callable[[Comparison], str]] = {
-    "markdown": markdown,
-    "csv": csv_text,
-    "json": document.text_of,
-    "latex": latex,
-    "svg": svg,
-}
+TEXTS = {"markdown": markdown, "csv": csv_text, "json": document.text_of, "latex": latex, "svg": svg}
 SUFFIXES = {"markdown": "md", "csv": "csv", "json": "json", "latex": "tex"}
 FORMATS = ("rich", *TEXTS)
 

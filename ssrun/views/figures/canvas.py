@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ssrun.analysis.document import Comparison
+from ssrun.analysis.document import Comparison, Row
 from ssrun.analysis.evidence import Curve
 from ssrun.errors import UsageError
 from ssrun.strategies import STRATEGIES
@@ -33,7 +33,7 @@ WIDTH = 7.0  # inches: two columns of a page in print
 COMMAND = 300  # characters of a command that a caption shows
 AXES = {"titlesize": 8, "labelsize": 8, "labelcolor": "#222222", "edgecolor": "#888888", "linewidth": 0.6}
 TICKS = {"labelsize": 7, "color": "#888888", "labelcolor": "#333333", "major.size": 2.5}
-SETTINGS: dict[str, dict[str, Any]] = {  # by matplotlib's groups
+SETTINGS: dict[Any, dict[str, Any]] = {  # by matplotlib's groups
     "font": {"sans-serif": ["DejaVu Sans"], "size": 8},
     "axes": {**AXES, "axisbelow": True, "grid": True, "spines.top": False, "spines.right": False},
     "grid": {"color": "#e8e8e8", "linewidth": 0.6},
@@ -136,6 +136,7 @@ class Canvas:
         height: float,
         width: float = WIDTH,
         share: Literal["row", "none"] = "row",
+        below: str = "",
     ) -> tuple[Figure, list[list[Axes]]]:
         """A figure of panels: a row for each task, a column for each heading.
 
@@ -145,6 +146,7 @@ class Canvas:
             height: Of a row, with its labels, in inches.
             width: Of the figure, in inches.
             share: Whether the panels of a row have one vertical axis.
+            below: What the horizontal axes of the last row are.
         """
         from matplotlib.figure import Figure
 
@@ -157,21 +159,22 @@ class Canvas:
             titles = headings[row] if row < len(headings) else [""] * len(panels)
             for title, axis in zip(titles, panels, strict=True):
                 axis.set_title(drawable(title, 40), color="#222222")
-            above_titles = "\n" if any(titles) else ""
-            panels[0].set_title(f"{drawable(task, 60)}{above_titles}", loc="left", size=8.5, weight="bold")
+            panels[0].set_title(drawable(task, 60) + "\n" * any(titles), loc="left", size=8.5, weight="bold")
+        for axis in axes[-1]:
+            axis.set_xlabel(below)
         return figure, axes
 
     def legend(self, figure: Figure) -> None:
         from matplotlib.lines import Line2D
 
         handles = [
-            Line2D([], [], color=style.colour, linestyle=style.dash, marker=style.marker, label=drawable(name, 30))
-            for name, style in self.styles.items()
+            Line2D([], [], color=colour, linestyle=dash, marker=marker, label=drawable(name, 30))
+            for name, (colour, dash, marker) in self.styles.items()
         ]
         longest = max(min(len(name), 30) for name in self.styles)
         columns = min(len(handles), max(1, int((figure.get_figwidth() - 0.3) / (0.55 + 0.064 * longest))))
-        spacing = {"handlelength": 3, "columnspacing": 1.3}
-        figure.subfigs[0].legend(handles=handles, loc="outside upper left", ncols=columns, **spacing)
+        inner = figure.subfigs[0]
+        inner.legend(handles=handles, loc="outside upper left", ncols=columns, handlelength=3, columnspacing=1.3)
         figure.set_figheight(figure.get_figheight() + 0.1 + 0.16 * -(-len(handles) // columns))
 
     def picture(self, name: str, title: str, about: str, figure: Figure) -> Picture:
@@ -189,34 +192,30 @@ class Canvas:
 
     def line(self, axis: Axes, strategy: str, curve: Curve) -> None:
         """A strategy's curve with the band of its seeds."""
-        style = self.styles[strategy]
+        colour, dash, marker = self.styles[strategy]
         every = max(1, len(curve.x) // 6)
         start = list(self.styles).index(strategy) % every
-        axis.plot(
-            curve.x, curve.mean, color=style.colour, linestyle=style.dash, marker=style.marker, markevery=(start, every)
-        )
+        axis.plot(curve.x, curve.mean, color=colour, linestyle=dash, marker=marker, markevery=(start, every))
         if curve.low != curve.high:
-            axis.fill_between(curve.x, curve.low, curve.high, color=style.colour, alpha=0.12, linewidth=0)
+            axis.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.12, linewidth=0)
 
     @staticmethod
-    def label_below(axes: Sequence[Sequence[Axes]], text: str) -> None:
-        for axis in axes[-1]:
-            axis.set_xlabel(text)
-
-    def list_strategies(self, axis: Axes, strategies: Sequence[str]) -> None:
-        """Makes the vertical axis a list of strategies, the first on top."""
-        axis.set_ylim(len(strategies) - 0.4, -0.6)
-        axis.set_yticks(range(len(strategies)), [drawable(name, 24) for name in strategies])
-        axis.tick_params(axis="y", length=0)
-        axis.grid(False, axis="y")
+    def list_strategies(panels: Sequence[Axes], rows: Sequence[Row]) -> None:
+        """Makes the vertical axis of panels side by side a list of the rows' strategies, the first on top."""
+        panels[0].set_ylim(len(rows) - 0.4, -0.6)
+        panels[0].set_yticks(range(len(rows)), [drawable(row.strategy, 24) for row in rows])
+        for axis in panels:
+            axis.tick_params(axis="y", length=0)
+            axis.grid(False, axis="y")
 
     def dot(self, axis: Axes, row: int, strategy: str, value: float, low: float | None, high: float | None) -> None:
         """A value with its interval, on a row of a list of strategies."""
-        style = self.styles[strategy]
+        colour, _, marker = self.styles[strategy]
         if low is not None and high is not None:
-            axis.plot([low, high], [row, row], color=style.colour, linewidth=1.2, solid_capstyle="butt", alpha=0.7)
-        edge = {"markeredgecolor": "white", "markeredgewidth": 0.4}
-        axis.plot([value], [row], color=style.colour, marker=style.marker, markersize=6, **edge)
+            axis.plot([low, high], [row, row], color=colour, linewidth=1.2, solid_capstyle="butt", alpha=0.7)
+        axis.plot(
+            [value], [row], color=colour, marker=marker, markersize=6, markeredgecolor="white", markeredgewidth=0.4
+        )
 
 
 def rendered(picture: Picture, kind: str) -> bytes:

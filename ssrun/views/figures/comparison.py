@@ -14,19 +14,14 @@ LIMITS = {"0-100": (0.0, 100.0), "%": (0.0, 100.0), "0-1": (0.0, 1.0)}  # by uni
 SHOWN = 4  # metrics whose differences stand side by side
 
 
-def rows_where(comparison: Comparison, wanted: Callable[[Row], bool]) -> list[tuple[str, list[Row]]]:
+def rows_where(comparison: Comparison, wanted: Callable[[Row], bool]) -> dict[str, list[Row]]:
     """The rows of each task that are wanted; no task without one."""
-    tasks = [(task, list(filter(wanted, rows))) for task, rows in comparison.by_task()]
-    return [(task, rows) for task, rows in tasks if rows]
+    tasks = {task: list(filter(wanted, rows)) for task, rows in comparison.by_task()}
+    return {task: rows for task, rows in tasks.items() if rows}
 
 
-def rows_with(comparison: Comparison, *metrics: str) -> list[tuple[str, list[Row]]]:
+def rows_with(comparison: Comparison, *metrics: str) -> dict[str, list[Row]]:
     return rows_where(comparison, lambda row: all(metric in row.estimates for metric in metrics))
-
-
-def rows_with_difference(comparison: Comparison, metrics: Sequence[str]) -> list[tuple[str, list[Row]]]:
-    """The rows of each task that differ from the baseline by a number in any of these metrics; no task without one."""
-    return rows_where(comparison, lambda row: has_difference([row], metrics))
 
 
 def quality_of(comparison: Comparison, rows: Sequence[Row]) -> str:
@@ -51,25 +46,21 @@ def list_height(rows: int) -> float:
 def finding(canvas: Canvas) -> Picture:
     tasks = rows_with(canvas.comparison, "free_running_loss", "teacher_forced_loss")
     headings = [["quality: to the right is better", "loss: to the left is better"]]
-    figure, axes = canvas.panels([task for task, _ in tasks], headings, list_height(len(canvas.styles)) + 0.1)
-    for (_, rows), (quality, loss) in zip(tasks, axes, strict=True):
+    figure, axes = canvas.panels(list(tasks), headings, list_height(len(canvas.styles)) + 0.1)
+    for rows, (quality, loss) in zip(tasks.values(), axes, strict=True):
         metric = quality_of(canvas.comparison, rows)
         for index, row in enumerate(rows):
-            if metric in row.estimates:
-                estimate = row.estimates[metric]
+            if estimate := row.estimates.get(metric):
                 canvas.dot(quality, index, row.strategy, estimate.mean, *possible_interval(estimate, metric))
             free_running = row.estimates["free_running_loss"]
             teacher_forced = row.estimates["teacher_forced_loss"].mean
-            style = canvas.styles[row.strategy]
-            loss.plot([teacher_forced, free_running.mean], [index, index], color=style.colour, linewidth=0.8)
+            colour, _, marker = canvas.styles[row.strategy]
+            loss.plot([teacher_forced, free_running.mean], [index, index], color=colour, linewidth=0.8)
             interval = possible_interval(free_running, "free_running_loss")
             canvas.dot(loss, index, row.strategy, free_running.mean, *interval)
-            hollow = {"markerfacecolor": "white", "markersize": 4.5}
-            loss.plot([teacher_forced], [index], color=style.colour, marker=style.marker, **hollow)
-        canvas.list_strategies(quality, [row.strategy for row in rows])
+            loss.plot([teacher_forced], [index], color=colour, marker=marker, markerfacecolor="white", markersize=4.5)
+        canvas.list_strategies([quality, loss], rows)
         quality.set_xlabel(f"{METRICS[metric].short.removesuffix(' %')} ({METRICS[metric].unit})", labelpad=1)
-        loss.grid(False, axis="y")
-        loss.tick_params(axis="y", length=0)
     axes[-1][1].set_xlabel("nats per position", labelpad=1)
     return canvas.picture(
         "finding",
@@ -81,29 +72,25 @@ def finding(canvas: Canvas) -> Picture:
 
 
 def differences(canvas: Canvas) -> Picture:
-    metrics = [metric for metric in canvas.comparison.columns if rows_with_difference(canvas.comparison, [metric])]
-    metrics = metrics[:SHOWN]
-    tasks = rows_with_difference(canvas.comparison, metrics)
+    comparison = canvas.comparison
+    metrics = [metric for metric in comparison.columns if has_difference(comparison.rows, [metric])][:SHOWN]
+    tasks = rows_where(comparison, lambda row: has_difference([row], metrics))
     headings = [[METRICS[metric].short for metric in metrics]]
-    height = list_height(max(len(rows) for _, rows in tasks))
-    figure, axes = canvas.panels([task for task, _ in tasks], headings, height)
-    for (_, rows), panels in zip(tasks, axes, strict=True):
-        canvas.list_strategies(panels[0], [row.strategy for row in rows])
+    figure, axes = canvas.panels(list(tasks), headings, list_height(max(map(len, tasks.values()))))
+    for rows, panels in zip(tasks.values(), axes, strict=True):
+        canvas.list_strategies(panels, rows)
         for metric, axis in zip(metrics, panels, strict=True):
             axis.axvline(0, color=GREY, linewidth=0.8)
             for index, row in enumerate(rows):
                 found = row.estimates.get(metric)
                 if found and found.difference is not None:
-                    interval = (found.difference_low, found.difference_high)
-                    canvas.dot(axis, index, row.strategy, found.difference, *interval)
-            axis.grid(False, axis="y")
-            axis.tick_params(axis="y", length=0)
+                    canvas.dot(axis, index, row.strategy, found.difference, found.difference_low, found.difference_high)
             axis.locator_params(axis="x", nbins=3)
     for metric, axis in zip(metrics, axes[-1], strict=True):
         axis.set_xlabel({"higher": "more is better", "lower": "less is better"}.get(METRICS[metric].better, ""))
     return canvas.picture(
         "differences",
-        f"How each strategy differs from {drawable(canvas.comparison.baseline, 40)}, paired by seed",
+        f"How each strategy differs from {drawable(comparison.baseline, 40)}, paired by seed",
         "Mean difference with its 95 % t-interval over pairs; one that crosses the line may be luck.",
         figure,
     )
@@ -111,14 +98,13 @@ def differences(canvas: Canvas) -> Picture:
 
 def gap(canvas: Canvas) -> Picture:
     tasks = rows_with(canvas.comparison, "exposure_gap")
-    figure, axes = canvas.panels([task for task, _ in tasks], [[""]], list_height(len(canvas.styles)))
-    for (_, rows), (axis,) in zip(tasks, axes, strict=True):
+    figure, axes = canvas.panels(list(tasks), [[""]], list_height(len(canvas.styles)), below="nats per position")
+    for rows, (axis,) in zip(tasks.values(), axes, strict=True):
         axis.axvline(0, color=GREY, linewidth=0.8)
         for index, row in enumerate(rows):
             estimate = row.estimates["exposure_gap"]
             canvas.dot(axis, index, row.strategy, estimate.mean, estimate.low, estimate.high)
-        canvas.list_strategies(axis, [row.strategy for row in rows])
-    axes[-1][0].set_xlabel("nats per position")
+        canvas.list_strategies([axis], rows)
     return canvas.picture(
         "gap",
         "Exposure gap: how much worse a model does on its own words than on true ones",

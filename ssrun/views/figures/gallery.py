@@ -11,8 +11,9 @@ from ssrun.errors import UsageError
 from ssrun.runs.results import must_be_no_link
 from ssrun.system.files import sweep_temporaries, write, writing
 from ssrun.views.figures.canvas import Canvas, Picture, drawing, rendered
-from ssrun.views.figures.comparison import differences, finding, gap, rows_with, rows_with_difference
+from ssrun.views.figures.comparison import differences, finding, gap, rows_with
 from ssrun.views.figures.runs import attention, learning, positions, recovery, schedules
+from ssrun.views.tables.cells import has_difference
 
 KINDS = ("svg", "pdf", "png")
 
@@ -53,7 +54,7 @@ def pictures(canvas: Canvas, runs: Runs, tell: Tell) -> Iterator[Picture]:
         tell("no run is complete: no figures")
         return
     yield finding(canvas)
-    if rows_with_difference(canvas.comparison, canvas.comparison.columns):
+    if has_difference(canvas.comparison.rows, canvas.comparison.columns):
         yield differences(canvas)
     else:
         tell(f"differences: nothing to compare with {canvas.comparison.baseline}")
@@ -61,15 +62,13 @@ def pictures(canvas: Canvas, runs: Runs, tell: Tell) -> Iterator[Picture]:
     if not runs:
         tell("learning, schedules, positions, recovery, attention: they need the runs, and only tables are here")
         return
-    yield learning(canvas, runs)
-    yield schedules(canvas, runs)
-    yield positions(canvas, runs)
+    for draw in (learning, schedules, positions):
+        yield draw(canvas, runs)
     try:
         yield recovery(canvas, runs)
     except UsageError as error:
         tell(f"recovery: {error}")
-    maps = attention(canvas, runs)
-    if maps:
+    if maps := attention(canvas, runs):
         yield maps
     else:
         tell("attention: no run has dot attention")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ssrun.analysis import evidence
-from ssrun.analysis.evidence import Run, Runs
+from ssrun.analysis.evidence import Curve, Run, Runs
 from ssrun.views.figures.canvas import FAINT, GREY, WIDTH, Canvas, Picture, drawable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from ssrun.analysis.explanation import AttentionMap
 
@@ -18,27 +19,32 @@ LONGEST = 24  # tokens of an attention map's side
 TOKEN = 9  # characters of a token on it
 
 
-def tasks_of(runs: Runs) -> list[str]:
-    return list(dict.fromkeys(task for task, _ in runs))
+def tasks_of(keys: Iterable[tuple[str, str]]) -> list[str]:
+    return list(dict.fromkeys(task for task, _ in keys))
 
 
-def by_strategy(runs: Runs, task: str) -> dict[str, list[Run]]:
-    return {strategy: group for (name, strategy), group in runs.items() if name == task}
+def draw_curves(
+    canvas: Canvas, curves: dict[tuple[str, str], list[Curve]], headings: Sequence[str], **options: Any
+) -> tuple[Figure, list[list[Axes]]]:
+    """Curves by task and strategy, one a heading: a row of `panels` (its options) a task, in each a line a strategy."""
+    tasks = tasks_of(curves)
+    figure, axes = canvas.panels(tasks, [headings], **options)
+    canvas.legend(figure)
+    for (task, strategy), lines in curves.items():
+        for axis, curve in zip(axes[tasks.index(task)], lines, strict=True):
+            canvas.line(axis, strategy, curve)
+            axis.locator_params(axis="x", integer=True)
+    return figure, axes
 
 
 def learning(canvas: Canvas, runs: Runs) -> Picture:
-    losses = {"teacher_forced_loss": "fed the true tokens", "free_running_loss": "fed its own tokens"}
-    figure, axes = canvas.panels(tasks_of(runs), [list(losses.values())], 2.0)
-    canvas.legend(figure)
-    for task, panels in zip(tasks_of(runs), axes, strict=True):
-        for metric, axis in zip(losses, panels, strict=True):
-            for strategy, group in by_strategy(runs, task).items():
-                canvas.line(axis, strategy, evidence.over_training(group, metric))
-            axis.locator_params(axis="x", integer=True)
-        low, high = panels[0].get_ylim()
-        panels[0].set_ylim(max(low, 0), high)
-        panels[0].set_ylabel("nats per position")
-    canvas.label_below(axes, "step")
+    losses = ("teacher_forced_loss", "free_running_loss")
+    curves = {key: [evidence.over_training(group, loss) for loss in losses] for key, group in runs.items()}
+    figure, axes = draw_curves(canvas, curves, ["fed the true tokens", "fed its own tokens"], height=2.0, below="step")
+    for first, _ in axes:
+        low, high = first.get_ylim()
+        first.set_ylim(max(low, 0), high)
+        first.set_ylabel("nats per position")
     return canvas.picture(
         "learning",
         "Both losses over training: the same model, fed true tokens and its own",
@@ -49,17 +55,17 @@ def learning(canvas: Canvas, runs: Runs) -> Picture:
 
 
 def schedules(canvas: Canvas, runs: Runs) -> Picture:
-    figure, axes = canvas.panels(tasks_of(runs), [["ε of the schedule", "ε realised", "replaced"]], 1.6)
-    canvas.legend(figure)
-    for task, panels in zip(tasks_of(runs), axes, strict=True):
-        for strategy, group in by_strategy(runs, task).items():
-            canvas.line(panels[0], strategy, evidence.scheduled(group[0]))
-            for metric, axis in zip(("realised_epsilon", "replaced"), panels[1:], strict=True):
-                canvas.line(axis, strategy, evidence.over_training(group, metric))
+    metrics = ("realised_epsilon", "replaced")
+    curves = {
+        key: [evidence.scheduled(group[0]), *(evidence.over_training(group, metric) for metric in metrics)]
+        for key, group in runs.items()
+    }
+    headings = ["ε of the schedule", "ε realised", "replaced"]
+    figure, axes = draw_curves(canvas, curves, headings, height=1.6, below="step")
+    for panels in axes:
         panels[0].set_ylim(-0.04, 1.04)
         for axis in panels:
-            axis.locator_params(axis="x", nbins=5, integer=True)
-    canvas.label_below(axes, "step")
+            axis.locator_params(axis="x", nbins=5)
     return canvas.picture(
         "schedules",
         "What the decoder was fed: the plan, the coins, and what really differed",
@@ -71,11 +77,12 @@ def schedules(canvas: Canvas, runs: Runs) -> Picture:
 
 def positions(canvas: Canvas, runs: Runs) -> Picture:
     strategies = list(dict.fromkeys(strategy for _, strategy in runs))
-    figure, axes = canvas.panels(tasks_of(runs), [strategies], 1.6, width=max(WIDTH, 0.7 + 1.15 * len(strategies)))
+    width = max(WIDTH, 0.7 + 1.15 * len(strategies))
+    figure, axes = canvas.panels(tasks_of(runs), [strategies], 1.6, width=width, below="position")
     for task, panels in zip(tasks_of(runs), axes, strict=True):
         highest = 1.0
         for strategy, axis in zip(strategies, panels, strict=True):
-            if group := by_strategy(runs, task).get(strategy):
+            if group := runs.get((task, strategy)):
                 colour = canvas.styles[strategy].colour
                 x, teacher_forced, *_ = evidence.by_position(group, "next_step")
                 free_running = evidence.by_position(group, "decoding").mean
@@ -86,7 +93,6 @@ def positions(canvas: Canvas, runs: Runs) -> Picture:
                 highest = max(highest, *teacher_forced, *free_running)
         panels[0].set_ylim(0, 1.05 * highest)
         panels[0].set_ylabel("% wrong")
-    canvas.label_below(axes, "position")
     return canvas.picture(
         "positions",
         "Errors by position: the fan opens where errors accumulate",
@@ -102,21 +108,15 @@ def recovery(canvas: Canvas, runs: Runs) -> Picture:
     Raises:
         UsageError: A task's test set is not at hand.
     """
-    recoveries = evidence.recoveries(runs)
-    fields: dict[Literal["excess", "recovered"], str] = {
-        "excess": "errors added (percentage points)",
-        "recovered": "pairs back on track (%)",
+    curves = {
+        key: [evidence.after_error(group, "excess"), evidence.after_error(group, "recovered")]
+        for key, group in evidence.recoveries(runs).items()
     }
-    figure, axes = canvas.panels(tasks_of(runs), [list(fields.values())], 1.8, share="none")
-    canvas.legend(figure)
-    for task, panels in zip(tasks_of(runs), axes, strict=True):
-        for field, axis in zip(fields, panels, strict=True):
-            for strategy in by_strategy(runs, task):
-                canvas.line(axis, strategy, evidence.after_error(recoveries[task, strategy], field))
-            axis.locator_params(axis="x", integer=True)
-        panels[0].axhline(0, color=GREY, linewidth=0.8)
-        panels[1].set_ylim(-4, 104)
-    canvas.label_below(axes, "positions after the error")
+    headings = ["errors added (percentage points)", "pairs back on track (%)"]
+    figure, axes = draw_curves(canvas, curves, headings, height=1.8, share="none", below="positions after the error")
+    for excess, recovered in axes:
+        excess.axhline(0, color=GREY, linewidth=0.8)
+        recovered.set_ylim(-4, 104)
     return canvas.picture(
         "recovery",
         "After one injected error: how far it spreads, and how soon it is over",

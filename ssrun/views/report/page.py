@@ -70,38 +70,27 @@ def page(comparison: Comparison, runs: Runs, folder: str, tell: Tell) -> str:
         tell(line)
     candidates = {task: runs_of_one_seed(runs, task) for task in comparison.tasks}
     examples = {task: found for task, group in candidates.items() if (found := contrasts(group, EXAMPLES))}
-    sheet, program = resource("page.css"), resource("page.js")
+    sheet, program = ((Path(__file__).parent / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.loader = PackageLoader("ssrun.views.report", "")
     environment.finalize = harmless
     environment.filters["cut"] = partial(ellipsis, longest=LETTERS)
+    known = {"version": __version__, "words": WORDS, "signs": SIGNS, "comparison": comparison, "folder": folder}
+    made = {"illustrations": illustrations, "left_out": left_out, "examples": examples, "settings": settings(runs)}
+    texts = {"summary": summary(comparison), "notes": notes(comparison, "★"), "provenance": provenance(comparison)}
     return environment.get_template("page.html.jinja").render(
-        version=__version__,
+        {**known, **made, **texts},
         policy=f"default-src 'none'; img-src data:; style-src {allowed(sheet)}; script-src {allowed(program)}; "
         "base-uri 'none'; form-action 'none'",
         style=Markup(sheet),  # noqa: S704 - ours
         script=Markup(program),  # noqa: S704 - ours
-        words=WORDS,
-        signs=SIGNS,
-        comparison=comparison,
-        folder=folder,
-        summary=summary(comparison),
         claims=[(claim.verdict, *claim_lines(claim)) for claim in comparison.claims],
-        tables=[table(comparison, task, rows) for task, rows in comparison.by_task()],
-        notes=notes(comparison, best_mark="★"),
+        tables=[(task, *table(comparison, rows)) for task, rows in comparison.by_task()],
         reading=[" ".join(part.split()) for part in comparison.reading.split("\n\n") if part.strip()],
-        illustrations=illustrations,
-        left_out=left_out,
-        examples=examples,
         explorers=[(task, found[0], walks(candidates[task], found[0].example)) for task, found in examples.items()],
-        settings=settings(runs),
         environments=[flattened(environment.model_dump()) for environment in comparison.environments],
         runs=[run for group in runs.values() for run in group],
     )
-
-
-def resource(name: str) -> str:
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
 def allowed(text: str) -> str:
@@ -126,18 +115,8 @@ def summary(comparison: Comparison) -> str:
     return f"{text} {plural(len(comparison.claims), 'claim')}: {fared}." if fared else text
 
 
-class Illustration(NamedTuple):
-    """A picture as the page shows it: its address is the picture itself; sizes in CSS pixels."""
-
-    picture: Picture
-    provenance: str
-    address: str
-    width: int
-    height: int
-
-
-def illustrate(comparison: Comparison, runs: Runs, tell: Tell) -> list[Illustration]:
-    """The figures as images of the page; none where there is no matplotlib."""
+def illustrate(comparison: Comparison, runs: Runs, tell: Tell) -> list[tuple[Picture, str, int, int]]:
+    """The figures with the address that is the image itself, and its CSS pixels; none where there is no matplotlib."""
     illustrations = []
     try:
         with drawing():
@@ -147,7 +126,7 @@ def illustrate(comparison: Comparison, runs: Runs, tell: Tell) -> list[Illustrat
                     svg = pattern.sub("", svg)
                 address = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
                 width, height = (round(96 * inches) for inches in picture.figure.get_size_inches())
-                illustrations.append(Illustration(picture, provenance(comparison), address, width, height))
+                illustrations.append((picture, address, width, height))
     except UsageError as error:
         tell(f"no figures: {error}")
     return illustrations
@@ -176,39 +155,27 @@ class NumberCell(NamedTuple):
     zero: float | None = None
 
 
-class Table(NamedTuple):
-    """One task's table: its columns, each a heading and what is to be said of it, and its rows with their cells."""
-
-    task: str
-    columns: list[tuple[str, str]]
-    rows: list[tuple[Row, str, tuple[NumberCell | None, ...]]]
+Line = tuple[Row, str, list[NumberCell | None]]  # with how many runs stand behind it
 
 
-def table(comparison: Comparison, task: str, rows: Sequence[Row]) -> Table:
-    """The means of all metrics, then the differences from the baseline where there are any."""
-    metrics, differences = comparison.columns, compared(comparison)
-    if not has_difference(rows, differences):
-        differences = []
+def table(comparison: Comparison, rows: Sequence[Row]) -> tuple[list[tuple[str, str]], list[Line]]:
+    """Columns, each a heading and what is to be said of it: means, then differences where there are any; and lines."""
+    differences = compared(comparison) if has_difference(rows, compared(comparison)) else []
     directions = {"higher": "more is better", "lower": "less is better", "neither": ""}
-    columns = [(METRICS[metric].short, directions[METRICS[metric].better]) for metric in metrics]
+    columns = [(METRICS[metric].short, directions[METRICS[metric].better]) for metric in comparison.columns]
     columns += [(f"Δ {METRICS[metric].short}", f"from {comparison.baseline}") for metric in differences]
-    cells = [mean_cells(rows, metric) for metric in metrics]
+    cells = [mean_cells(rows, metric) for metric in comparison.columns]
     cells += [difference_cells(rows, metric) for metric in differences]
-    by_row = zip(*cells, strict=True) if cells else [()] * len(rows)
-    return Table(task, columns, [(row, count(row), line) for row, line in zip(rows, by_row, strict=True)])
+    return columns, [(row, count(row), [column[index] for column in cells]) for index, row in enumerate(rows)]
 
 
 def mean_cells(rows: Sequence[Row], metric: str) -> list[NumberCell | None]:
     estimates = [row.estimates.get(metric) for row in rows]
     at = scale([value for found in estimates if found for value in (found.mean, found.low, found.high)])
-
-    def cell(row: Row, found: Estimate | None) -> NumberCell | None:
-        if found is None:
-            return None
-        text, is_best = mean_cell(rows, row, metric)
-        return NumberCell(text, found.mean, at(found.mean), at(found.low), at(found.high), best=is_best)
-
-    return list(map(cell, rows, estimates))
+    return [
+        NumberCell(text, found.mean, at(found.mean), at(found.low), at(found.high), is_best) if found else None
+        for found, (text, is_best) in zip(estimates, (mean_cell(rows, row, metric) for row in rows), strict=True)
+    ]
 
 
 def difference_cells(rows: Sequence[Row], metric: str) -> list[NumberCell | None]:

@@ -57,9 +57,7 @@ def has_difference(rows: Sequence[Row], metrics: Sequence[str]) -> bool:
 
 
 def p_value(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if value >= 0.001 else "<0.001"
+    return "-" if value is None else f"{value:.3f}" if value >= 0.001 else "<0.001"
 
 
 def p_holm(estimate: Estimate | None) -> str:
@@ -81,8 +79,7 @@ def has_bootstrap(comparison: Comparison) -> bool:
 
 def compared(comparison: Comparison) -> list[str]:
     """The metrics whose differences are shown: the first, and the free-running loss."""
-    columns = comparison.columns
-    return [metric for metric in columns if metric in (columns[0], "free_running_loss")]
+    return [metric for metric in comparison.columns if metric in (comparison.columns[0], "free_running_loss")]
 
 
 def paper_headings(comparison: Comparison) -> list[str]:
@@ -125,8 +122,7 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
     signatures = sorted({signature for found in comparison.signatures.values() for signature in found})
     lines += [f"BLEU: {signature}" for signature in signatures]
     for status in ("diverged", "failed", "missing"):
-        faults = [fault for fault in comparison.faults if fault.status == status]
-        if faults:
+        if faults := [fault for fault in comparison.faults if fault.status == status]:
             first = faults[0]
             reason = f": {first.reason}" if first.reason else ""
             name = f"{first.task}/{first.strategy} seed {first.seed}"

@@ -49,6 +49,6 @@ def claim_cells(claim: ClaimEvidence) -> list[str]:
     measured = "-"
     if claim.difference is not None and claim.low is not None:
         measured = interval(claim.difference, claim.low, claim.high, claim.metric)
-    compared = f"{claim.metric}: {claim.order}{margin}"
-    texts = [claim.text, claim.source, compared, measured, p_value(claim.p), str(claim.n)]
-    return [f"**{claim.verdict}**", *map(escaped, texts)]
+    order = f"{claim.metric}: {claim.order}{margin}"
+    texts = map(escaped, [claim.text, claim.source, order, measured, p_value(claim.p), str(claim.n)])
+    return [f"**{claim.verdict}**", *texts]

@@ -41,8 +41,7 @@ def latex(comparison: Comparison) -> str:
     ]
     last_task = None
     for task, *others in rows:
-        if task != last_task:
-            text.append(r"\midrule")
+        text += [] if task == last_task else [r"\midrule"]
         first = Cell("") if task == last_task else task
         text.append(" & ".join(map(_dressed, [first, *others])) + r" \\")
         last_task = task

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import NamedTuple
 
 from ssrun.analysis.document import Comparison, Estimate
 from ssrun.metrics import METRICS
@@ -15,15 +14,11 @@ COUNTS = ("n", "of", "diverged", "failed", "missing")
 VALUES = ("mean", "low", "high", "difference", "difference_low", "difference_high", "p", "p_holm")
 
 
-class Grid(NamedTuple):
-    """The main table; the first two columns, task and strategy, are words and the others numbers."""
+def grid(comparison: Comparison) -> tuple[list[str], list[list[Cell]]]:
+    """The headings and rows of the means, with the differences from the baseline and what was published beside them.
 
-    headings: list[str]
-    rows: list[list[Cell]]
-
-
-def grid(comparison: Comparison) -> Grid:
-    """The table of means, with the differences from the baseline and what was published beside them."""
+    The first two columns, task and strategy, are words and the others numbers.
+    """
     with_bootstrap = cells.has_bootstrap(comparison)
     headings = ["task", "strategy", "n", *(METRICS[metric].short for metric in comparison.columns)]
     headings += [f"Δ {METRICS[metric].short} (p)" for metric in compared(comparison)]
@@ -38,7 +33,7 @@ def grid(comparison: Comparison) -> Grid:
             line += [Cell(cells.bootstrapped(row))] if with_bootstrap else []
             line += map(Cell, paper_cells(comparison, row))
             lines.append(line)
-    return Grid(headings, lines)
+    return headings, lines
 
 
 def difference_and_p(estimate: Estimate | None, metric: str) -> str:
@@ -58,9 +53,7 @@ def csv_text(comparison: Comparison) -> str:
     for row in comparison.rows:
         line: list[object] = [computes_nothing(row.task), computes_nothing(row.strategy)]
         line += [getattr(row, name) for name in COUNTS]
-        for metric in metrics:
-            estimate = row.estimates.get(metric)
-            line += [getattr(estimate, value) if estimate else None for value in VALUES]
+        line += [getattr(row.estimates.get(metric), value, None) for metric in metrics for value in VALUES]
         bleu = row.estimates.get("bleu")
         line.append(" ".join(f"{pair.p:.4g}" for pair in bleu.bootstrap or []) if bleu else "")
         line += map(computes_nothing, paper_cells(comparison, row))

@@ -15,7 +15,7 @@ from ssrun.config.experiment import Experiment
 from ssrun.config.spec import RunName
 from ssrun.metrics import METRICS
 from ssrun.runs.events import Evaluated, Event, Failed, Finished, Postponed, Retried, Started, Stepped, Update, Warned
-from ssrun.runs.result import CompleteResult
+from ssrun.runs.result import CompleteResult, Evaluation
 from ssrun.system.text import visible
 from ssrun.views.tables.cells import mean
 
@@ -47,27 +47,22 @@ class RunProgress:
     """A run that goes on, as far as it was told."""
 
     def __init__(self) -> None:
-        self.step, self.steps = 0, 1
-        self.epsilon = self.loss = 0.0
+        self.now = Stepped(step=0, steps=1, epsilon=0.0, loss=0.0)
         self.losses: list[float] = []
-        self.teacher_forced: list[float] = []
-        self.free_running: list[float] = []
+        self.evaluations: list[Evaluation] = []
 
     def take_in(self, event: Event) -> None:
         match event:
             case Stepped():
-                self.step, self.steps = event.step, event.steps
-                self.epsilon, self.loss = event.epsilon, event.loss
+                self.now = event
                 self.losses.append(event.loss)
-            case Evaluated(evaluation=scores):
-                self.teacher_forced.append(scores.teacher_forced_loss)
-                self.free_running.append(scores.free_running_loss)
+            case Evaluated():
+                self.evaluations.append(event.evaluation)
 
     def words(self, decimals: int) -> str:
         """Where it stands; before the first step there is nothing to tell."""
-        if not self.step:
-            return "starting"
-        return f"{self.step}/{self.steps}  ε {self.epsilon:.{decimals}f}  loss {self.loss:.3f}"
+        now = self.now
+        return f"{now.step}/{now.steps}  ε {now.epsilon:.{decimals}f}  loss {now.loss:.3f}" if now.step else "starting"
 
 
 class Board:
@@ -111,7 +106,7 @@ class Board:
                 self.running[run].take_in(event)
 
     def time_left(self) -> str:
-        done = self.done + sum(progress.step / progress.steps for progress in self.running.values())
+        done = self.done + sum(progress.now.step / progress.now.steps for progress in self.running.values())
         share = done / max(self.todo, 1)
         passed = time.monotonic() - self.since
         return duration(passed * (1 - share) / share) if share > 0.005 else "..."
@@ -139,9 +134,8 @@ class Board:
         for heading in ("task", "strategy", "n", *(METRICS[metric].short for metric in metrics)):
             table.add_column(heading, no_wrap=True, justify="left" if heading in ("task", "strategy") else "right")
         started = [labels for labels, runs in self.groups.items() if any(run in self.results for run in runs)]
-        rows = started or list(self.groups)
         active = {run.task for run in self.running}
-        rows.sort(key=lambda labels: labels[0] not in active)
+        rows = sorted(started or self.groups, key=lambda labels: labels[0] not in active)
         for labels in rows[:room]:
             table.add_row(*map(Text, self.row(*labels, metrics)))
         if len(rows) > room:
@@ -172,26 +166,25 @@ class Chart:
         if isinstance(update.event, Warned):
             self.messages.append(update.event.text)
         self.progress.take_in(update.event)
-        if self.first is None and self.progress.step:
-            self.first, self.since = self.progress.step, time.monotonic()
+        if self.first is None and self.progress.now.step:
+            self.first, self.since = self.progress.now.step, time.monotonic()
 
     def time_left(self) -> str:
         """The time left, from the steps since the first that was told; nothing before there are two."""
-        done = self.progress.step - (self.first or 0)
+        now = self.progress.now
+        done = now.step - (self.first or 0)
         passed = time.monotonic() - self.since
-        return f"  {duration(passed * (self.progress.steps - self.progress.step) / done)} left" if done else ""
+        return f"  {duration(passed * (now.steps - now.step) / done)} left" if done else ""
 
     def __rich__(self) -> RenderableType:
         progress, width = self.progress, max(10, min(60, self.console.size.width - 34))
-        bar = progress_bar(progress.step / progress.steps)
+        bar = progress_bar(progress.now.step / progress.now.steps)
         lines = [one_line((self.run.title, "bold")), one_line(bar, f"  {progress.words(3)}{self.time_left()}")]
-        together = [*progress.teacher_forced, *progress.free_running]
-        for name, values, style in (
-            ("free-running", progress.free_running, "magenta"),
-            ("teacher-forced", progress.teacher_forced, "cyan"),
-        ):
+        free = [scores.free_running_loss for scores in progress.evaluations]
+        forced = [scores.teacher_forced_loss for scores in progress.evaluations]
+        for name, values, style in (("free-running", free, "magenta"), ("teacher-forced", forced, "cyan")):
             if values:
-                blocks = sparkline(values[-width:], min(together), max(together))
+                blocks = sparkline(values[-width:], min(*free, *forced), max(*free, *forced))
                 lines.append(one_line(f"{name:>15} {values[-1]:7.3f}  ", (blocks, style)))
         return Group(*lines, *(one_line((visible(message), "yellow")) for message in self.messages[-2:]))
 

@@ -41,8 +41,7 @@ def strategies() -> Rows:
         fields = strategy.schedule.model_dump(exclude={"name"}, exclude_none=True)
         parameters = ", ".join(f"{field}={value}" for field, value in fields.items())
         row = {"name": name, "formula": strategy.schedule.formula, "parameters": parameters}
-        row |= {"coin": strategy.coin, "feed": strategy.feed, "about": entry.about, "source": entry.source}
-        rows.append(row)
+        rows.append(row | {"coin": strategy.coin, "feed": strategy.feed, "about": entry.about, "source": entry.source})
     return rows
 
 

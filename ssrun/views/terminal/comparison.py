@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from ssrun.analysis.document import ClaimEvidence, Comparison, Row
+from ssrun.analysis.document import Comparison, Row
 from ssrun.metrics import METRICS
 from ssrun.system.text import visible
 from ssrun.views.tables import cells
@@ -29,7 +29,10 @@ def terminal(comparison: Comparison) -> RenderableType:
     parts += [Text(), *(Text(note, style="dim") for note in cells.notes(comparison, BEST))]
     if comparison.claims:
         parts += [Text(), Text("Claims", style="bold cyan")]
-        parts += [line for claim in comparison.claims for line in claim_view(claim)]
+        for claim in comparison.claims:
+            sentence, evidence = cells.claim_lines(claim)
+            parts.append(Text.assemble((f"{claim.verdict:>12}  ", VERDICT_STYLES[claim.verdict]), sentence))
+            parts.append(Text(f"{'':14}{evidence}", style="dim"))
     if comparison.reading:
         parts += [Text(), Text(cells.reading(comparison))]
     return Group(*parts)
@@ -51,7 +54,7 @@ def means(comparison: Comparison, task: str, rows: Sequence[Row], snug: bool) ->
     """The means of one task; snug: columns stand closer, and an n that all rows share stands in the title."""
     counts = {cells.count(row) for row in rows}
     n_in_title = snug and len(counts) == 1
-    table = bare(f"{task}, n = {', '.join(counts)}" if n_in_title else task, "bold cyan", snug)
+    table = bare(Text(f"{task}, n = {', '.join(counts)}" if n_in_title else task), "bold cyan", snug)
     if not n_in_title:
         table.add_column("n", justify="right", no_wrap=True)
     for metric in comparison.columns:
@@ -59,12 +62,9 @@ def means(comparison: Comparison, task: str, rows: Sequence[Row], snug: bool) ->
     for heading in cells.paper_headings(comparison):
         table.add_column(Text(heading), justify="right", style="dim")
     for row in rows:
-        line = [Text(row.strategy)]
-        if not n_in_title:
-            line.append(Text(cells.count(row)))
-        for metric in comparison.columns:
-            cell = cells.mean_cell(rows, row, metric)
-            line.append(Text(f"{BEST}{cell.text}", style="bold green") if cell.best else Text(cell.text))
+        line = [Text(row.strategy), *([] if n_in_title else [Text(cells.count(row))])]
+        for text, best in (cells.mean_cell(rows, row, metric) for metric in comparison.columns):
+            line.append(Text(f"{BEST}{text}", style="bold green") if best else Text(text))
         table.add_row(*line, *map(Text, cells.paper_cells(comparison, row)))
     return table
 
@@ -73,36 +73,25 @@ def differences(comparison: Comparison, rows: Sequence[Row], snug: bool) -> Tabl
     """The paired differences from the baseline, of one task; snug: columns stand closer."""
     metrics = compared(comparison)
     with_bootstrap = cells.has_bootstrap(comparison)
-    table = bare(f"difference from {comparison.baseline}", "italic", snug)
+    table = bare(Text(f"difference from {comparison.baseline}"), "italic", snug)
     for metric in metrics:
         table.add_column(METRICS[metric].short, justify="right")
         table.add_column("p", justify="right")
     if with_bootstrap:
         table.add_column("boot." if snug else "bootstrap", justify="right")
-    for row in rows:
-        if not has_difference([row], metrics):
-            continue
+    for row in (row for row in rows if has_difference([row], metrics)):
         line = [row.strategy]
         for metric in metrics:
             estimate = row.estimates.get(metric)
             line += [cells.difference(estimate, metric), cells.p_holm(estimate)]
-        if with_bootstrap:
-            line.append(cells.bootstrapped(row))
+        line += [cells.bootstrapped(row)] if with_bootstrap else []
         table.add_row(*map(Text, line))
     return table
 
 
-def claim_view(claim: ClaimEvidence) -> Iterator[Text]:
-    sentence, evidence = cells.claim_lines(claim)
-    yield Text.assemble((f"{claim.verdict:>12}  ", VERDICT_STYLES[claim.verdict]), sentence)
-    yield Text(f"{'':14}{evidence}", style="dim")
-
-
-def bare(title: str, style: str, snug: bool) -> Table:
+def bare(title: Text, style: str, snug: bool) -> Table:
     """A table without lines, its first column the strategy."""
-    table = Table(
-        title=Text(title), title_justify="left", title_style=style, box=None, pad_edge=False, collapse_padding=snug
-    )
+    table = Table(title=title, title_justify="left", title_style=style, box=None, pad_edge=False, collapse_padding=snug)
     table.add_column("strategy", no_wrap=True)
     return table
 

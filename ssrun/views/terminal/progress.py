@@ -35,24 +35,17 @@ class Lines:
     def update(self, update: Update) -> None:
         name = f"{update.run.task}/{update.run.strategy} seed {update.run.seed}"
         match update.event:
-            case Finished(result=result):
-                self._end(name, outcome_of(result))
-            case Failed(reason=reason):
-                self._end(name, f"failed: {reason}")
+            case Finished() | Failed() as end:
+                self.done += 1
+                outcome = outcome_of(end.result) if isinstance(end, Finished) else f"failed: {end.reason}"
+                self.say(f"[{self.done}/{self.total}] {name}: {outcome}")
             case Evaluated(evaluation=scores) if self.total == 1:
-                self.say(
-                    f"{name} step {scores.step}: epsilon {scores.epsilon:.3f}, "
-                    f"forced loss {scores.teacher_forced_loss:.3f}, free loss {scores.free_running_loss:.3f}, "
-                    f"BLEU {scores.bleu:.1f}"
-                )
+                losses = f"forced loss {scores.teacher_forced_loss:.3f}, free loss {scores.free_running_loss:.3f}"
+                self.say(f"{name} step {scores.step}: epsilon {scores.epsilon:.3f}, {losses}, BLEU {scores.bleu:.1f}")
             case Warned(text=text):
                 self.say(f"{name}: warning: {text}")
             case Retried(reason=reason):
                 self.say(f"{name}: retry: {reason}")
-
-    def _end(self, name: str, outcome: str) -> None:
-        self.done += 1
-        self.say(f"[{self.done}/{self.total}] {name}: {outcome}")
 
     def say(self, line: str) -> None:
         self.console.out(visible(line))
@@ -95,11 +88,9 @@ def watch_comparison(
         yield lines
 
 
-@contextmanager
-def on_screen(view: RenderableType, console: Console) -> Iterator[None]:
+def on_screen(view: RenderableType, console: Console) -> Live:
     """Shows a view on the terminal as long as the block lasts, and leaves a clean screen."""
-    with Live(view, console=console, refresh_per_second=4, transient=True, redirect_stdout=False):
-        yield
+    return Live(view, console=console, refresh_per_second=4, transient=True, redirect_stdout=False)
 
 
 def tell_bootstrap(counts: Iterable[tuple[int, int]]) -> None:

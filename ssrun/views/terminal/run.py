@@ -6,7 +6,7 @@ Every sign means the same without colour. `plain` asks for ASCII alone, where th
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,9 +42,7 @@ def print_result(result: Result, path: Path) -> None:
     table.add_column(style="dim")
     table.add_column(justify="right")
     table.add_column(style="dim")
-    signature = "-"
     if isinstance(result, CompleteResult):
-        signature = result.bleu_signature
         for name, value in result.metrics.items():
             metric = METRICS[name]
             table.add_row(name, f"{value:.{metric.decimals}f}", f"{metric.unit}: {metric.about}")
@@ -54,6 +52,7 @@ def print_result(result: Result, path: Path) -> None:
             table.add_row(name, str(count), "of the corpus")
     else:
         table.add_row(result.status, Text(visible(result.reason)), "")
+    signature = result.bleu_signature if isinstance(result, CompleteResult) else "-"
     console = stdout_console()
     console.print(table)
     console.print(Text(f"signature  {signature}", style="dim"))
@@ -84,54 +83,42 @@ def said(position: Position, plain: bool) -> tuple[Text, Text]:
     return token, Text.assemble(*((sign, SIGNS[sign][1]) for sign in signs))
 
 
-def legend(signs: str) -> Text:
-    text = Text()
-    for sign in signs:
-        meaning, style = SIGNS[sign]
-        text.append(sign, style).append(f" {meaning}   ", "dim")
-    return text
-
-
 def page(*parts: RenderableType) -> RenderableType:
     """The parts under each other, at most PAGE columns wide."""
     return Constrain(Group(*parts), PAGE)
 
 
-def head(title: str, facts: Iterable[str], source: Sequence[str], plain: bool) -> list[RenderableType]:
+def example_page(
+    title: str, facts: str, source: Sequence[str], table: Table, signs: str, texts: Sequence[str], plain: bool
+) -> RenderableType:
+    """An example with its table, what the signs in it mean, and two texts: how to read it, and what came out."""
     line = Text.assemble(("source  ", "dim"), shown(" ".join(source), plain))
-    return [Text(shown(title, plain), style="bold"), Text("   ".join(facts)), line, Text()]
+    pairs = [((sign, SIGNS[sign][1]), (f" {SIGNS[sign][0]}   ", "dim")) for sign in signs]
+    legend = Text.assemble(*(part for pair in pairs for part in pair))
+    head = [Text(shown(title, plain), style="bold"), Text(facts), line, Text()]
+    return page(*head, table, Text(), legend, Text(texts[0], style="dim"), Text(texts[1]))
 
 
 def step_view(title: str, example: int, view: StepView, plain: bool = False) -> RenderableType:
     """One example of one training step: gold, coin, fed and predicted, position by position."""
     table = empty_table(">t", "coin", "fed", "", "predicted", "", "gold", ">p(gold)")
     for position in view.positions:
-        style = SIGNS["*"][1] if position.replaced else ""
         coin = Text(position.coin, style="" if position.coin in ("true", "-") else "cyan")
-        fed = Text(shown(position.fed, plain, TOKEN), style=style)
-        mark = Text("*" if position.replaced else "", style=style)
+        style = SIGNS["*"][1] if position.replaced else ""
+        fed = [Text(text, style=style) for text in (shown(position.fed, plain, TOKEN), "*" * position.replaced)]
         gold = Text(shown(position.gold, plain, TOKEN))
-        table.add_row(str(position.position), coin, fed, mark, *said(position, plain), gold, f"{position.p_gold:.2f}")
+        table.add_row(str(position.position), coin, *fed, *said(position, plain), gold, f"{position.p_gold:.2f}")
     drawn = [position for position in view.positions if position.coin not in ("true", "-")]
     replaced = sum(position.replaced for position in drawn)
     wrong = sum(position.wrong for position in view.positions)
-    facts = (
-        f"step {view.step} of {view.steps}",
-        f"{'epsilon' if plain else 'ε'} {view.epsilon:.3f}",
-        f"loss {view.loss:.3f}",
-        f"example {example} of {view.rows}",
-    )
-    return page(
-        *head(title, facts, view.source, plain),
-        table,
-        Text(),
-        legend("*xr"),
-        Text(f"The token fed at t stands for the true one before it, gold at t - 1. {FROM_0}", style="dim"),
-        Text(
-            f"{len(drawn)} of {plural(len(view.positions) - 1, 'coin')} did not say true, and {replaced} of them "
-            f"changed the token.  {plural(wrong, 'error')} in {plural(len(view.positions), 'position')}."
-        ),
-    )
+    facts = f"step {view.step} of {view.steps}   {'epsilon' if plain else 'ε'} {view.epsilon:.3f}"
+    facts += f"   loss {view.loss:.3f}   example {example} of {view.rows}"
+    texts = [
+        f"The token fed at t stands for the true one before it, gold at t - 1. {FROM_0}",
+        f"{len(drawn)} of {plural(len(view.positions) - 1, 'coin')} did not say true, and {replaced} of them "
+        f"changed the token.  {plural(wrong, 'error')} in {plural(len(view.positions), 'position')}.",
+    ]
+    return example_page(title, facts, view.source, table, "*xr", texts, plain)
 
 
 def sides_view(
@@ -140,24 +127,16 @@ def sides_view(
     """The trained model on one test example: predicted when fed gold, beside predicted when fed its own argmax."""
     table = empty_table(">t", "gold", "fed gold", "", ">p(gold)", "fed its own", "", ">p(gold)")
     for forced, free in zip(sides.teacher_forced, sides.free_running, strict=True):
-        cells = [*said(forced, plain), f"{forced.p_gold:.2f}", *said(free, plain), f"{free.p_gold:.2f}"]
+        cells = [part for side in (forced, free) for part in (*said(side, plain), Text(f"{side.p_gold:.2f}"))]
         table.add_row(str(forced.position), Text(shown(forced.gold, plain, TOKEN)), *cells)
 
     def errors(side: Sequence[Position]) -> str:
         wrong = [position.position for position in side if position.wrong]
         return plural(len(wrong), "error") + (f", the first at {wrong[0]}" if wrong else "")
 
-    return page(
-        *head(title, (f"test example {example} of {examples}",), source, plain),
-        table,
-        Text(),
-        legend("xr"),
-        Text(FROM_0, style="dim"),
-        Text(
-            f"Fed gold: {errors(sides.teacher_forced)}.  Fed its own: {errors(sides.free_running)}.  "
-            f"{len(sides.teacher_forced)} positions."
-        ),
-    )
+    found = f"Fed gold: {errors(sides.teacher_forced)}.  Fed its own: {errors(sides.free_running)}.  "
+    found += f"{len(sides.teacher_forced)} positions."
+    return example_page(title, f"test example {example} of {examples}", source, table, "xr", [FROM_0, found], plain)
 
 
 def excess_bar(points: float, plain: bool) -> str:

@@ -52,10 +52,7 @@ def chart(trajectory: Trajectory, plain: bool) -> Text:
     labels = {0: "1.0", HEIGHT // 2: "0.5", HEIGHT - 1: "0.0"}
     text = Text()
     for row, line in enumerate(cells):
-        if plain:
-            signs = "".join("*" if cell else " " for cell in line)
-        else:
-            signs = "".join(chr(0x2800 + cell) if cell else " " for cell in line)
+        signs = "".join(("*" if plain else chr(0x2800 + cell)) if cell else " " for cell in line)
         name = "" if row else "eps" if plain else "ε"
         text.append(f"{name:>3}{labels.get(row, ''):>4} {axis['side']}", style="dim")
         text.append(f"{signs}\n", style="cyan")
