@@ -73,8 +73,7 @@ def outcome(results: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
     row["status"] = result.status
     if not isinstance(result, CompleteResult):
         return row | {"reason": result.reason}
-    row |= result.metrics
-    row |= {"signature": result.bleu_signature, "facts": result.facts}
+    row |= {**result.metrics, "signature": result.bleu_signature, "facts": result.facts}
     return row | (reached(folder, reach, result) if reach else {})
 
 
@@ -92,8 +91,7 @@ def complete_results(results: Path, runs: Sequence[RunName]) -> dict[RunName, Co
     Raises:
         StoreError: One is damaged.
     """
-    folders = ((run, RunFolder.of(results, run)) for run in runs)
-    found = {run: folder.result() for run, folder in folders if folder.complete}
+    found = {run: folder.result() for run in runs if (folder := RunFolder.of(results, run)).complete}
     return {run: result for run, result in found.items() if isinstance(result, CompleteResult)}
 
 
@@ -108,10 +106,8 @@ def faults_beside(results: Path) -> Iterator[str]:
 
 
 def environments(results: Path, runs: Sequence[RunName]) -> list[Environment]:
-    distinct: dict[bytes, Environment] = {}
-    for run in runs:
-        if environment := RunFolder.of(results, run).environment():
-            distinct.setdefault(canonical(environment.model_dump()), environment)
+    found = (RunFolder.of(results, run).environment() for run in runs)
+    distinct = {canonical(environment.model_dump()): environment for environment in found if environment}
     return [distinct[key] for key in sorted(distinct)]
 
 
@@ -165,19 +161,13 @@ def task_rows(
         differences = {}
         for name in groups:
             if name != experiment.baseline and metric in estimates[name]:
-                pairs = paired_values(outcomes, metric, Operand(name, task), Operand(experiment.baseline, task))
-                if pairs[0]:
-                    differences[name] = paired(*pairs)
+                values = paired_values(outcomes, metric, Operand(name, task), Operand(experiment.baseline, task))
+                if values[0]:
+                    differences[name] = paired(*values)
         adjusted = holm([difference.p for difference in differences.values()])
-        for (name, difference), p_holm in zip(differences.items(), adjusted, strict=True):
-            estimates[name][metric] |= {
-                "difference": difference.difference,
-                "difference_low": difference.low,
-                "difference_high": difference.high,
-                "p": difference.p,
-                "p_holm": p_holm,
-                "pairs": difference.n,
-            }
+        for (name, (mean, low, high, p, pairs, _)), p_holm in zip(differences.items(), adjusted, strict=True):
+            estimates[name][metric] |= {"difference": mean, "difference_low": low, "difference_high": high}
+            estimates[name][metric] |= {"p": p, "p_holm": p_holm, "pairs": pairs}
     for name, fields in estimates.items():
         if "bleu" in fields and (task, name) in bootstraps:
             fields["bleu"]["bootstrap"] = bootstraps[task, name]
@@ -223,14 +213,13 @@ def paired_values(
 
 
 def judge(experiment: Experiment, outcomes: pd.DataFrame) -> list[ClaimEvidence]:
-
-    def hypotheses_of(claim: Claim) -> list[Hypothesis]:
-        return [
+    families = [
+        [
             Hypothesis(*paired_values(outcomes, claim.metric, left, right), direction, claim.by)
             for left, right, direction in claim.comparisons()
         ]
-
-    families = [hypotheses_of(claim) for claim in experiment.claims]
+        for claim in experiment.claims
+    ]
     return [evidence(*parts) for parts in zip(experiment.claims, families, verdicts(families), strict=True)]
 
 

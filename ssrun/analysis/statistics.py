@@ -11,8 +11,7 @@ assumes only that without an effect a difference is as likely to be negative as 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +27,7 @@ DRAWN_FLIPS = 99_999  # so that the smallest drawn p is 1 / 100,000
 TOLERANCE = 1e-9  # relative: numbers closer than this differ by rounding, not by measurement
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """A mean over n seeds and its t-interval, in the unit of the values; None where n is too small for it."""
 
     mean: float | None
@@ -38,8 +36,7 @@ class Interval:
     n: int
 
 
-@dataclass(frozen=True, slots=True)
-class PairedDifference:
+class PairedDifference(NamedTuple):
     """The mean of treatment - baseline, its t-interval and sign-flip p, never below `smallest_p`."""
 
     difference: float | None
@@ -50,8 +47,7 @@ class PairedDifference:
     smallest_p: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Hypothesis:
+class Hypothesis(NamedTuple):
     """Says that treatment is `direction` than baseline by more than `margin`, in the unit of the values.
 
     Values in the same place belong to the same task and seed. A margin below 0 claims "not worse by that".
@@ -63,8 +59,7 @@ class Hypothesis:
     margin: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class SimultaneousInterval:
+class SimultaneousInterval(NamedTuple):
     """A mean difference, its t-interval at its own `level`, and its t p against `boundary`, not adjusted."""
 
     difference: float | None
@@ -76,8 +71,7 @@ class SimultaneousInterval:
     boundary: float
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimVerdict:
+class ClaimVerdict(NamedTuple):
     """The verdict on a claim, and an interval for each of its hypotheses, in their order."""
 
     verdict: Verdict

@@ -19,10 +19,7 @@ app = typer.Typer()
 
 @options.command(app, "ssrun list strategies", "list")
 def list_(
-    what: Annotated[
-        str,
-        typer.Argument(help="tasks, strategies, experiments or metrics.", autocompletion=options.completed("lists")),
-    ] = "strategies",
+    what: Annotated[str, options.name_argument("lists", "tasks, strategies, experiments or metrics.")] = "strategies",
     as_json: options.Json = False,
 ) -> None:
     """Show what there is, with formulas and sources."""
@@ -39,9 +36,7 @@ def list_(
 
 @options.command(app, "ssrun schedule inverse-sigmoid --steps 1000 --set half_at=0.3")
 def schedule(
-    name: Annotated[
-        str, typer.Argument(help="A strategy or a schedule.", autocompletion=options.completed("schedules"))
-    ],
+    name: Annotated[str, options.name_argument("schedules", "A strategy or a schedule.")],
     steps: Annotated[
         int | None, typer.Option(help="Optimiser steps of the run.", show_default="1000", min=1, max=1_000_000_000)
     ] = None,

@@ -12,7 +12,7 @@ import typer
 
 from ssrun.cli import options
 from ssrun.cli.driving import concluded, follow, mirrored, print_comparison
-from ssrun.cli.output import emit, emit_json
+from ssrun.cli.output import answer
 from ssrun.errors import ClaimError
 from ssrun.system import signals
 
@@ -24,12 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 ExperimentName = Annotated[
-    str,
-    typer.Argument(
-        metavar="EXPERIMENT",
-        help="A name of `ssrun list experiments`, or a TOML file.",
-        autocompletion=options.completed("experiments"),
-    ),
+    str, options.name_argument("experiments", "A name of `ssrun list experiments`, or a TOML file.", "EXPERIMENT")
 ]
 Tasks = Annotated[list[str] | None, options.names_option("tasks", "These tasks, with commas.")]
 Strategies = Annotated[list[str] | None, options.names_option("strategies", "These strategies, with commas.")]
@@ -105,10 +100,7 @@ def compare(
     results = out or RESULTS / (f"{plan.name}-smoke" if smoke else plan.name)
     if dry_run:
         paths = [str(results / run.name.path) for run in chosen]
-        if as_json:
-            emit_json(paths)
-        else:
-            emit("".join(f"{path}\n" for path in paths))
+        answer(as_json, paths, "".join(f"{path}\n" for path in paths))
         return
 
     claim_results(results)

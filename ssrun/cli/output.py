@@ -20,6 +20,13 @@ def emit_json(document: Any) -> None:
     emit(CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", text) + "\n")
 
 
+def answer(as_json: bool, document: Any, text: str) -> None:
+    if as_json:
+        emit_json(document)
+    else:
+        emit(text)
+
+
 def tell(line: str) -> None:
     sys.stderr.write(f"{visible(line)}\n")
     sys.stderr.flush()
