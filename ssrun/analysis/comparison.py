@@ -26,8 +26,6 @@ from ssrun.runs.results import run_folders
 from ssrun.system.documents import canonical
 from ssrun.system.environment import Environment
 
-TIMES = ("seconds", "seconds_to_reach")
-
 
 def comparison_in(results: Path) -> Comparison:
     """The comparison in this folder: from its runs, or where only its tables are kept, from them.
@@ -47,11 +45,10 @@ def compare_runs(results: Path, manifest: Manifest) -> Comparison:
     Raises:
         StoreError: Something that it rests on is damaged.
     """
-    runs = manifest.runs
     experiment = manifest.experiment
-    outcomes = pd.DataFrame([outcome(results, run, experiment.reach) for run in runs])
-    bootstraps = bootstrap.by_strategy(results, runs, experiment.baseline)
-    return summarise(experiment, outcomes, manifest.command, environments(results, runs), bootstraps)
+    outcomes = pd.DataFrame([outcome(results, run, experiment.reach) for run in manifest.runs])
+    bootstraps = bootstrap.by_strategy(results, manifest.runs, experiment.baseline)
+    return summarise(experiment, outcomes, manifest.command, environments(results, manifest.runs), bootstraps)
 
 
 def outcome(results: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
@@ -119,16 +116,16 @@ def summarise(
     bootstraps: Bootstraps | None = None,
 ) -> Comparison:
     """The comparison of these outcomes: rows, differences, claims, and what must stand beside them."""
-    asked = {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
-    metrics = [name for name in METRICS if name in outcomes and (name not in TIMES or name in asked)]
+    unasked = {"seconds", "seconds_to_reach"} - {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
+    metrics = [name for name in METRICS if name in outcomes and name not in unasked]
     complete = outcomes[outcomes["status"] == "complete"]
     signatures = complete.get("signature", pd.Series(dtype=str))
     faults = outcomes[outcomes["status"] != "complete"]
+    copied = {name: getattr(experiment, name) for name in ("question", "baseline", "published", "reading")}
     return Comparison(
         experiment=experiment.name,
-        question=experiment.question,
+        **copied,
         command=command,
-        baseline=experiment.baseline,
         metrics=list(experiment.metrics),
         seeds=list(experiment.seeds),
         smallest_p=paired(experiment.seeds, experiment.seeds).smallest_p,
@@ -138,8 +135,6 @@ def summarise(
             for row in task_rows(experiment, outcomes[outcomes["task"] == task], task, metrics, bootstraps or {})
         ],
         claims=judge(experiment, outcomes),
-        published=experiment.published,
-        reading=experiment.reading,
         signatures={task: sorted(set(signatures[complete["task"] == task].dropna())) for task in experiment.tasks},
         facts={
             str(task): group["facts"].iloc[0]

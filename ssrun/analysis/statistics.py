@@ -150,11 +150,10 @@ def simultaneous(
     intervals: dict[int, SimultaneousInterval] = {}
     for index in sorted(range(undecided), key=lambda index: 2.0 if (p := p_values[index]) is None else p):
         own_level = 1 - alpha / undecided
-        mean = mean_interval(differences[index], own_level)
-        intervals[index] = SimultaneousInterval(
-            mean.mean, mean.low, mean.high, own_level, mean.n, p_values[index], float(boundaries[index])
-        )
-        if verdict(intervals[index], "higher") != "inconclusive":
+        mean, low, high, n = mean_interval(differences[index], own_level)
+        found = SimultaneousInterval(mean, low, high, own_level, n, p_values[index], float(boundaries[index]))
+        intervals[index] = found
+        if verdict(found, "higher") != "inconclusive":
             undecided -= 1
     return [intervals[index] for index in range(len(differences))]
 

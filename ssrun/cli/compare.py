@@ -23,57 +23,47 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-ExperimentName = Annotated[
-    str, options.name_argument("experiments", "A name of `ssrun list experiments`, or a TOML file.", "EXPERIMENT")
-]
-Tasks = Annotated[list[str] | None, options.names_option("tasks", "These tasks, with commas.")]
-Strategies = Annotated[list[str] | None, options.names_option("strategies", "These strategies, with commas.")]
-Seeds = Annotated[
-    list[str] | None, typer.Option(metavar="SEEDS", help="Such as 0..4 or 0,1,2.", show_default="the experiment's")
-]
-Baseline = Annotated[
-    str | None, options.names_option("strategies", "Strategy that the others are compared with.", "NAME")
-]
-Metrics = Annotated[
-    list[str] | None, options.names_option("metrics", "Columns of the table, with commas; see `ssrun list metrics`.")
-]
-Jobs = Annotated[
-    int | None, typer.Option(metavar="N", help="Runs at once.", min=1, max=1024, show_default="one a core")
-]
-CellTimeout = Annotated[
-    float | None, typer.Option(metavar="SECONDS", help="Time after which a run counts as hung.", min=1)
-]
-RequireClaims = Annotated[bool, typer.Option("--require-claims", help="Exit 4 where a claim disagrees.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the runs and train nothing.")]
-Smoke = Annotated[bool, typer.Option("--smoke", help="A tiny version of the same, for CI.")]
-Shard = Annotated[
-    str | None, typer.Option(metavar="I/N", help="Only a part of the runs, such as 1/4; see `ssrun merge`.")
-]
-
 
 @options.command(app, "ssrun compare --tasks copy,reverse --strategies teacher-forcing,linear")
 def compare(
-    experiment: ExperimentName = "default",
-    tasks: Tasks = None,
-    strategies: Strategies = None,
-    seeds: Seeds = None,
-    baseline: Baseline = None,
-    metrics: Metrics = None,
+    experiment: Annotated[
+        str, options.name_argument("experiments", "A name of `ssrun list experiments`, or a TOML file.", "EXPERIMENT")
+    ] = "default",
+    tasks: Annotated[list[str] | None, options.names_option("tasks", "These tasks, with commas.")] = None,
+    strategies: Annotated[
+        list[str] | None, options.names_option("strategies", "These strategies, with commas.")
+    ] = None,
+    seeds: Annotated[
+        list[str] | None, typer.Option(metavar="SEEDS", help="Such as 0..4 or 0,1,2.", show_default="the experiment's")
+    ] = None,
+    baseline: Annotated[
+        str | None, options.names_option("strategies", "Strategy that the others are compared with.", "NAME")
+    ] = None,
+    metrics: Annotated[
+        list[str] | None,
+        options.names_option("metrics", "Columns of the table, with commas; see `ssrun list metrics`."),
+    ] = None,
     steps: options.Steps = None,
     beam: options.Beam = None,
     settings: options.Settings = None,
     corpus: options.CorpusFolder = None,
     source_language: options.SourceLanguage = None,
     target_language: options.TargetLanguage = None,
-    jobs: Jobs = None,
+    jobs: Annotated[
+        int | None, typer.Option(metavar="N", help="Runs at once.", min=1, max=1024, show_default="one a core")
+    ] = None,
     out: options.Out = None,
     checkpoint_every: options.CheckpointEvery = None,
     tensorboard: options.Tensorboard = False,
-    cell_timeout: CellTimeout = None,
-    require_claims: RequireClaims = False,
-    dry_run: DryRun = False,
-    smoke: Smoke = False,
-    shard: Shard = None,
+    cell_timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Time after which a run counts as hung.", min=1)
+    ] = None,
+    require_claims: Annotated[bool, typer.Option("--require-claims", help="Exit 4 where a claim disagrees.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the runs and train nothing.")] = False,
+    smoke: Annotated[bool, typer.Option("--smoke", help="A tiny version of the same, for CI.")] = False,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only a part of the runs, such as 1/4; see `ssrun merge`.")
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Train what is missing of an experiment, and print its table. The same command again trains nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from ssrun.system.text import CONTROL, visible
@@ -25,6 +26,17 @@ def answer(as_json: bool, document: Any, text: str) -> None:
         emit_json(document)
     else:
         emit(text)
+
+
+def answer_view(as_json: bool, document: Any, view: Callable[..., Any], *parts: Any) -> None:
+    """A document; or for people a view of these parts, which also asks whether the terminal has ASCII alone."""
+    from ssrun.views.terminal.console import stdout_console
+
+    if as_json:
+        emit_json(document)
+    else:
+        console = stdout_console()
+        console.print(view(*parts, console.options.ascii_only))
 
 
 def tell(line: str) -> None:
