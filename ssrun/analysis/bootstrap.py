@@ -23,6 +23,7 @@ SEED = 12345  # sacreBLEU's own default
 FILE = "bootstrap.json"
 REMEDY = "run the comparison again, which makes it anew"
 Bootstraps = dict[tuple[str, str], list[BootstrapPair]]  # by task and strategy, in the order of the seeds
+Pair = tuple[RunName, RunFolder, RunFolder]  # a run, its folder, its baseline's
 
 
 class Kept(Document):
@@ -32,12 +33,12 @@ class Kept(Document):
     pairs: dict[str, tuple[Number, Number]]
 
 
-def pairs_of(results: Path, runs: Sequence[RunName], baseline: str) -> dict[str, tuple[RunName, RunFolder, RunFolder]]:
+def pairs_of(results: Path, runs: Sequence[RunName], baseline: str) -> dict[str, Pair]:
     """Each complete run and the complete baseline of its task and seed, by a key of both outputs' digests."""
     complete = {run: folder for run in runs if (folder := RunFolder.of(results, run)).complete}
     outputs = {run: folder.result().files.get("hypotheses.txt") for run, folder in complete.items()}
     baselines = {(run.task, run.seed): run for run in complete if run.strategy == baseline}
-    pairs = {}
+    pairs: dict[str, Pair] = {}
     for run, folder in complete.items():
         other = baselines.get((run.task, run.seed))
         if run.strategy != baseline and other and outputs[run] and outputs[other]:
@@ -98,8 +99,6 @@ def by_strategy(results: Path, runs: Sequence[RunName], baseline: str) -> Bootst
     found: Bootstraps = {}
     for key, (run, _, _) in pairs_of(results, runs, baseline).items() if known else ():
         if key in known:
-            difference, p = known[key]
-            found.setdefault((run.task, run.strategy), []).append(
-                BootstrapPair(seed=run.seed, difference=difference, p=p)
-            )
+            pair = BootstrapPair(seed=run.seed, difference=known[key][0], p=known[key][1])
+            found.setdefault((run.task, run.strategy), []).append(pair)
     return {labels: sorted(pairs, key=lambda pair: pair.seed) for labels, pairs in found.items()}

@@ -221,9 +221,8 @@ def judge(experiment: Experiment, outcomes: pd.DataFrame) -> list[ClaimEvidence]
 def evidence(claim: Claim, hypotheses: Sequence[Hypothesis], judged: ClaimVerdict) -> ClaimEvidence:
     """A claim as the tables show it; of a chain, the numbers of the pair that decided."""
     pairs = []
-    for (left, right, direction), hypothesis, interval in zip(
-        claim.comparisons(), hypotheses, judged.intervals, strict=True
-    ):
+    measurements = zip(claim.comparisons(), hypotheses, judged.intervals, strict=True)
+    for (left, right, direction), hypothesis, interval in measurements:
         exact = paired([value - interval.boundary for value in hypothesis.treatment], hypothesis.baseline)
         measured = {name: getattr(interval, name) for name in ("difference", "low", "high", "level", "n")}
         names = {"left": " @ ".join(left), "right": " @ ".join(right), "direction": direction}

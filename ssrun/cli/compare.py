@@ -29,19 +29,16 @@ def compare(
     experiment: Annotated[
         str, options.name_argument("experiments", "A name of `ssrun list experiments`, or a TOML file.", "EXPERIMENT")
     ] = "default",
-    tasks: Annotated[list[str] | None, options.names_option("tasks", "These tasks, with commas.")] = None,
-    strategies: Annotated[
-        list[str] | None, options.names_option("strategies", "These strategies, with commas.")
-    ] = None,
+    tasks: Annotated[options.Names, options.names_option("tasks", "These tasks, with commas.")] = None,
+    strategies: Annotated[options.Names, options.names_option("strategies", "These strategies, with commas.")] = None,
     seeds: Annotated[
-        list[str] | None, typer.Option(metavar="SEEDS", help="Such as 0..4 or 0,1,2.", show_default="the experiment's")
+        options.Names, typer.Option(metavar="SEEDS", help="Such as 0..4 or 0,1,2.", show_default="the experiment's")
     ] = None,
     baseline: Annotated[
         str | None, options.names_option("strategies", "Strategy that the others are compared with.", "NAME")
     ] = None,
     metrics: Annotated[
-        list[str] | None,
-        options.names_option("metrics", "Columns of the table, with commas; see `ssrun list metrics`."),
+        options.Names, options.names_option("metrics", "Columns of the table, with commas; see `ssrun list metrics`.")
     ] = None,
     steps: options.Steps = None,
     beam: options.Beam = None,
@@ -72,14 +69,8 @@ def compare(
     from ssrun.runs.manifest import write_manifest
     from ssrun.runs.results import RESULTS, claim_results
 
-    choices: dict[str, Any] = {
-        "tasks": options.joined(tasks),
-        "strategies": options.joined(strategies),
-        "seeds": options.joined(seeds),
-        "baseline": baseline,
-        "metrics": options.joined(metrics),
-        "smoke": smoke,
-    }
+    grid = {"tasks": options.joined(tasks), "strategies": options.joined(strategies), "seeds": options.joined(seeds)}
+    choices: dict[str, Any] = {**grid, "baseline": baseline, "metrics": options.joined(metrics), "smoke": smoke}
     overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language)
     plan = load_plan(experiment, **choices, overrides=overrides)
     options.corpus_must_be_used(overrides, [entry.get("base", name) for name, entry in plan.experiment.tasks.items()])
@@ -95,8 +86,8 @@ def compare(
 
     claim_results(results)
     write_manifest(results, plan, [run.name for run in runs], command_of(experiment, choices, overrides))
-    engine_options = Options(jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout)
-    train_missing(results, plan, chosen, engine_options, tensorboard)
+    how = Options(jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout)
+    train_missing(results, plan, chosen, how, tensorboard)
     comparison = concluded(results)
     print_comparison(comparison, "json" if as_json else "rich")
     labels = {(run.name.task, run.name.strategy, run.name.seed) for run in chosen}
@@ -106,9 +97,7 @@ def compare(
         raise ClaimError("a claim that was asked for did not hold: see 'disagree' above")
 
 
-def train_missing(
-    results: Path, plan: Plan, runs: Sequence[RunSpec], engine_options: Options, tensorboard: bool
-) -> None:
+def train_missing(results: Path, plan: Plan, runs: Sequence[RunSpec], how: Options, tensorboard: bool) -> None:
     from ssrun.analysis.comparison import complete_results
     from ssrun.engines import load_engine
     from ssrun.runs.results import incomplete
@@ -119,8 +108,8 @@ def train_missing(
     with mirrored(tensorboard, results, names) as mirror:
         if todo := incomplete(results, runs):
             complete = complete_results(results, names)
-            with watch_comparison(plan.experiment, names, len(todo), complete, engine_options.jobs) as view:
-                follow(load_engine("local")(todo, results, engine_options), view, *mirror)
+            with watch_comparison(plan.experiment, names, len(todo), complete, how.jobs) as view:
+                follow(load_engine("local")(todo, results, how), view, *mirror)
 
 
 def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NAMED = 3  # runs that a message lists
 Function = TypeVar("Function", bound=Callable[..., Any])
+Names = list[str] | None
 
 
 class Command(TyperCommand):
@@ -37,7 +38,7 @@ def command(app: typer.Typer, example: str, name: str | None = None) -> Callable
     return app.command(name, cls=Command, epilog=f"\b\nExample:\n  {example}")
 
 
-def joined(lists: list[str] | None) -> str | None:
+def joined(lists: Names) -> str | None:
     """Lists with commas, of an option that was given several times, as one."""
     return ",".join(lists) if lists else None
 
