@@ -67,10 +67,9 @@ def outcome(results: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
         raise StoreError(fault)
     if RunName(result.task, result.strategy, result.seed, result.run[:10]) != run:
         raise StoreError(f"{folder.path}: holds another run: remove the folder and run again")
-    row["status"] = result.status
     if not isinstance(result, CompleteResult):
-        return row | {"reason": result.reason}
-    row |= {**result.metrics, "signature": result.bleu_signature, "facts": result.facts}
+        return row | {"status": result.status, "reason": result.reason}
+    row |= {"status": result.status, **result.metrics, "signature": result.bleu_signature, "facts": result.facts}
     return row | (reached(folder, reach, result) if reach else {})
 
 

@@ -104,10 +104,10 @@ def paired(treatment: Sequence[float], baseline: Sequence[float], level: float =
         ValueError: On unequal lengths, a value that is not finite, or a level outside (0, 1).
     """
     differences = _differences(treatment, baseline)
-    mean, n = mean_interval(differences.tolist(), level), differences.size
+    mean, low, high, n = mean_interval(differences.tolist(), level)
     smallest = 2.0 ** (1 - n) if n <= EXACT_PAIRS else 1 / (DRAWN_FLIPS + 1)
     p = _sign_flip_p(differences) if n > 1 else None
-    return PairedDifference(mean.mean, mean.low, mean.high, p, n, smallest if n else None)
+    return PairedDifference(mean, low, high, p, n, smallest if n else None)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
