@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ssrun.analysis.document import BootstrapPair
 from ssrun.config.spec import RunName
@@ -23,6 +23,7 @@ SEED = 12345  # sacreBLEU's own default
 FILE = "bootstrap.json"
 REMEDY = "run the comparison again, which makes it anew"
 Bootstraps = dict[tuple[str, str], list[BootstrapPair]]  # by task and strategy, in the order of the seeds
+Pair = tuple[RunName, RunFolder, RunFolder]  # a run, its folder, its baseline's
 
 
 class Kept(Document):
@@ -32,26 +33,17 @@ class Kept(Document):
     pairs: dict[str, tuple[Number, Number]]
 
 
-class Pair(NamedTuple):
-    """A complete run and the complete baseline of its task and seed."""
-
-    run: RunName
-    treatment: RunFolder
-    baseline: RunFolder
-
-
 def pairs_of(results: Path, runs: Sequence[RunName], baseline: str) -> dict[str, Pair]:
-    """Each complete run that has a complete baseline, by a key of both outputs' digests."""
-    folders = {run: RunFolder.of(results, run) for run in runs}
-    complete = {run: folder for run, folder in folders.items() if folder.complete}
+    """Each complete run and the complete baseline of its task and seed, by a key of both outputs' digests."""
+    complete = {run: folder for run in runs if (folder := RunFolder.of(results, run)).complete}
     outputs = {run: folder.result().files.get("hypotheses.txt") for run, folder in complete.items()}
     baselines = {(run.task, run.seed): run for run in complete if run.strategy == baseline}
-    pairs = {}
+    pairs: dict[str, Pair] = {}
     for run, folder in complete.items():
         other = baselines.get((run.task, run.seed))
         if run.strategy != baseline and other and outputs[run] and outputs[other]:
             key = f"{run.task}/{run.strategy}/{run.seed}/{outputs[run]}/{outputs[other]}"
-            pairs[key] = Pair(run, folder, complete[other])
+            pairs[key] = (run, folder, complete[other])
     return pairs
 
 
@@ -77,12 +69,11 @@ def fill(results: Path, runs: Sequence[RunName], baseline: str) -> Iterator[tupl
     except StoreError:
         known = {}
     missing = [key for key in pairs if key not in known]
-    outdated = known.keys() - pairs.keys()
     for done, key in enumerate(missing, start=1):
         signals.check()
-        known[key] = compare(pairs[key].treatment, pairs[key].baseline)
+        known[key] = compare(*pairs[key][1:])
         yield done, len(missing)
-    if missing or outdated:
+    if missing or known.keys() - pairs.keys():
         write_sealed(results / FILE, Kept(pairs={key: known[key] for key in sorted(pairs)}))
 
 
@@ -106,9 +97,8 @@ def by_strategy(results: Path, runs: Sequence[RunName], baseline: str) -> Bootst
     """What was computed."""
     known = kept(results)
     found: Bootstraps = {}
-    for key, pair in pairs_of(results, runs, baseline).items() if known else ():
+    for key, (run, _, _) in pairs_of(results, runs, baseline).items() if known else ():
         if key in known:
-            difference, p = known[key]
-            bootstrapped = BootstrapPair(seed=pair.run.seed, difference=difference, p=p)
-            found.setdefault((pair.run.task, pair.run.strategy), []).append(bootstrapped)
+            pair = BootstrapPair(seed=run.seed, difference=known[key][0], p=known[key][1])
+            found.setdefault((run.task, run.strategy), []).append(pair)
     return {labels: sorted(pairs, key=lambda pair: pair.seed) for labels, pairs in found.items()}

@@ -26,8 +26,6 @@ from ssrun.runs.results import run_folders
 from ssrun.system.documents import canonical
 from ssrun.system.environment import Environment
 
-TIMES = ("seconds", "seconds_to_reach")
-
 
 def comparison_in(results: Path) -> Comparison:
     """The comparison in this folder: from its runs, or where only its tables are kept, from them.
@@ -47,11 +45,10 @@ def compare_runs(results: Path, manifest: Manifest) -> Comparison:
     Raises:
         StoreError: Something that it rests on is damaged.
     """
-    runs = manifest.runs
     experiment = manifest.experiment
-    outcomes = pd.DataFrame([outcome(results, run, experiment.reach) for run in runs])
-    bootstraps = bootstrap.by_strategy(results, runs, experiment.baseline)
-    return summarise(experiment, outcomes, manifest.command, environments(results, runs), bootstraps)
+    outcomes = pd.DataFrame([outcome(results, run, experiment.reach) for run in manifest.runs])
+    bootstraps = bootstrap.by_strategy(results, manifest.runs, experiment.baseline)
+    return summarise(experiment, outcomes, manifest.command, environments(results, manifest.runs), bootstraps)
 
 
 def outcome(results: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
@@ -70,11 +67,9 @@ def outcome(results: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
         raise StoreError(fault)
     if RunName(result.task, result.strategy, result.seed, result.run[:10]) != run:
         raise StoreError(f"{folder.path}: holds another run: remove the folder and run again")
-    row["status"] = result.status
     if not isinstance(result, CompleteResult):
-        return row | {"reason": result.reason}
-    row |= result.metrics
-    row |= {"signature": result.bleu_signature, "facts": result.facts}
+        return row | {"status": result.status, "reason": result.reason}
+    row |= {"status": result.status, **result.metrics, "signature": result.bleu_signature, "facts": result.facts}
     return row | (reached(folder, reach, result) if reach else {})
 
 
@@ -92,8 +87,7 @@ def complete_results(results: Path, runs: Sequence[RunName]) -> dict[RunName, Co
     Raises:
         StoreError: One is damaged.
     """
-    folders = ((run, RunFolder.of(results, run)) for run in runs)
-    found = {run: folder.result() for run, folder in folders if folder.complete}
+    found = {run: folder.result() for run in runs if (folder := RunFolder.of(results, run)).complete}
     return {run: result for run, result in found.items() if isinstance(result, CompleteResult)}
 
 
@@ -108,10 +102,8 @@ def faults_beside(results: Path) -> Iterator[str]:
 
 
 def environments(results: Path, runs: Sequence[RunName]) -> list[Environment]:
-    distinct: dict[bytes, Environment] = {}
-    for run in runs:
-        if environment := RunFolder.of(results, run).environment():
-            distinct.setdefault(canonical(environment.model_dump()), environment)
+    found = (RunFolder.of(results, run).environment() for run in runs)
+    distinct = {canonical(environment.model_dump()): environment for environment in found if environment}
     return [distinct[key] for key in sorted(distinct)]
 
 
@@ -123,16 +115,16 @@ def summarise(
     bootstraps: Bootstraps | None = None,
 ) -> Comparison:
     """The comparison of these outcomes: rows, differences, claims, and what must stand beside them."""
-    asked = {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
-    metrics = [name for name in METRICS if name in outcomes and (name not in TIMES or name in asked)]
+    unasked = {"seconds", "seconds_to_reach"} - {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
+    metrics = [name for name in METRICS if name in outcomes and name not in unasked]
     complete = outcomes[outcomes["status"] == "complete"]
     signatures = complete.get("signature", pd.Series(dtype=str))
     faults = outcomes[outcomes["status"] != "complete"]
+    copied = {name: getattr(experiment, name) for name in ("question", "baseline", "published", "reading")}
     return Comparison(
         experiment=experiment.name,
-        question=experiment.question,
+        **copied,
         command=command,
-        baseline=experiment.baseline,
         metrics=list(experiment.metrics),
         seeds=list(experiment.seeds),
         smallest_p=paired(experiment.seeds, experiment.seeds).smallest_p,
@@ -142,8 +134,6 @@ def summarise(
             for row in task_rows(experiment, outcomes[outcomes["task"] == task], task, metrics, bootstraps or {})
         ],
         claims=judge(experiment, outcomes),
-        published=experiment.published,
-        reading=experiment.reading,
         signatures={task: sorted(set(signatures[complete["task"] == task].dropna())) for task in experiment.tasks},
         facts={
             str(task): group["facts"].iloc[0]
@@ -165,19 +155,13 @@ def task_rows(
         differences = {}
         for name in groups:
             if name != experiment.baseline and metric in estimates[name]:
-                pairs = paired_values(outcomes, metric, Operand(name, task), Operand(experiment.baseline, task))
-                if pairs[0]:
-                    differences[name] = paired(*pairs)
+                values = paired_values(outcomes, metric, Operand(name, task), Operand(experiment.baseline, task))
+                if values[0]:
+                    differences[name] = paired(*values)
         adjusted = holm([difference.p for difference in differences.values()])
-        for (name, difference), p_holm in zip(differences.items(), adjusted, strict=True):
-            estimates[name][metric] |= {
-                "difference": difference.difference,
-                "difference_low": difference.low,
-                "difference_high": difference.high,
-                "p": difference.p,
-                "p_holm": p_holm,
-                "pairs": difference.n,
-            }
+        for (name, (mean, low, high, p, pairs, _)), p_holm in zip(differences.items(), adjusted, strict=True):
+            estimates[name][metric] |= {"difference": mean, "difference_low": low, "difference_high": high}
+            estimates[name][metric] |= {"p": p, "p_holm": p_holm, "pairs": pairs}
     for name, fields in estimates.items():
         if "bleu" in fields and (task, name) in bootstraps:
             fields["bleu"]["bootstrap"] = bootstraps[task, name]
@@ -223,23 +207,21 @@ def paired_values(
 
 
 def judge(experiment: Experiment, outcomes: pd.DataFrame) -> list[ClaimEvidence]:
-
-    def hypotheses_of(claim: Claim) -> list[Hypothesis]:
-        return [
+    families = [
+        [
             Hypothesis(*paired_values(outcomes, claim.metric, left, right), direction, claim.by)
             for left, right, direction in claim.comparisons()
         ]
-
-    families = [hypotheses_of(claim) for claim in experiment.claims]
+        for claim in experiment.claims
+    ]
     return [evidence(*parts) for parts in zip(experiment.claims, families, verdicts(families), strict=True)]
 
 
 def evidence(claim: Claim, hypotheses: Sequence[Hypothesis], judged: ClaimVerdict) -> ClaimEvidence:
     """A claim as the tables show it; of a chain, the numbers of the pair that decided."""
     pairs = []
-    for (left, right, direction), hypothesis, interval in zip(
-        claim.comparisons(), hypotheses, judged.intervals, strict=True
-    ):
+    measurements = zip(claim.comparisons(), hypotheses, judged.intervals, strict=True)
+    for (left, right, direction), hypothesis, interval in measurements:
         exact = paired([value - interval.boundary for value in hypothesis.treatment], hypothesis.baseline)
         measured = {name: getattr(interval, name) for name in ("difference", "low", "high", "level", "n")}
         names = {"left": " @ ".join(left), "right": " @ ".join(right), "direction": direction}

@@ -173,8 +173,7 @@ class Comparison(Document):
         return [metric for metric in self.metrics if any(metric in row.estimates for row in self.rows)]
 
     def by_task(self) -> Iterator[tuple[str, list[Row]]]:
-        for task in self.tasks:
-            yield task, [row for row in self.rows if row.task == task]
+        return ((task, [row for row in self.rows if row.task == task]) for task in self.tasks)
 
 
 def best(rows: Sequence[Row], metric: str) -> float | None:

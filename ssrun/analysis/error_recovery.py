@@ -111,15 +111,12 @@ def recovery(trained: Trained, position: int | None = None, pairs: int | None = 
         interruption.check()
         followed += follow(trained, batch, [injections[index] for index in indices])
     finished = [pair.last_difference for pair in followed if pair.has_recovered(len(pair.without) - 1)]
+    mean_steps = sum(finished) / len(finished) if finished else None
+    references = max(len(example.references) for example in examples)
+    offsets = [offset_of(offset, followed) for offset in range(max(len(pair.without) for pair in followed))]
+    left_out = len(examples) - len(followed)
     return Recovery(
-        position=position,
-        pairs=len(followed),
-        left_out=len(examples) - len(followed),
-        recovered=len(finished),
-        untouched=finished.count(0),
-        mean_steps=sum(finished) / len(finished) if finished else None,
-        references=max(len(example.references) for example in examples),
-        offsets=[offset_of(offset, followed) for offset in range(max(len(pair.without) for pair in followed))],
+        position, len(followed), left_out, len(finished), finished.count(0), mean_steps, references, offsets
     )
 
 

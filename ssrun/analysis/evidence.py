@@ -178,16 +178,12 @@ def contrasts(runs: Sequence[Run], wanted: int) -> list[Contrast]:
         length = max(len(example.source), len(example.target))
         rank = (length > LONG, not 0 < right < len(outputs), -len(set(outputs)), length, index)
         ranked.append((rank, example, outputs))
-    ranked.sort(key=lambda candidate: candidate[0])
-    return [
-        Contrast(
-            index,
-            runs[0].name.seed,
-            example,
-            [marked(run.name.strategy, output, example.references) for run, output in zip(runs, outputs, strict=True)],
-        )
-        for (*_, index), example, outputs in ranked[:wanted]
-    ]
+    chosen = []
+    for (*_, index), example, outputs in sorted(ranked)[:wanted]:  # no two ranks are equal
+        by_run = zip(runs, outputs, strict=True)
+        marks = [marked(run.name.strategy, output, example.references) for run, output in by_run]
+        chosen.append(Contrast(index, runs[0].name.seed, example, marks))
+    return chosen
 
 
 def marked(strategy: str, output: Tokens, references: Sequence[Tokens]) -> Output:

@@ -185,9 +185,8 @@ def explain_trained(trained: Trained, example: Example) -> Sides:
         coins = ["-", *[coin] * (target.shape[1] - 1)]
         return positions_of(target[0], inputs[0], coins, logits, trained.vocabularies.target)
 
-    return Sides(
-        side(teacher_forced_inputs(target), "true"), side(free_running_inputs(trained.model, memory, target), "model")
-    )
+    teacher_forced = side(teacher_forced_inputs(target), "true")
+    return Sides(teacher_forced, side(free_running_inputs(trained.model, memory, target), "model"))
 
 
 @torch.no_grad()

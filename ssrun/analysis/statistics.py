@@ -11,8 +11,7 @@ assumes only that without an effect a difference is as likely to be negative as 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +27,7 @@ DRAWN_FLIPS = 99_999  # so that the smallest drawn p is 1 / 100,000
 TOLERANCE = 1e-9  # relative: numbers closer than this differ by rounding, not by measurement
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """A mean over n seeds and its t-interval, in the unit of the values; None where n is too small for it."""
 
     mean: float | None
@@ -38,8 +36,7 @@ class Interval:
     n: int
 
 
-@dataclass(frozen=True, slots=True)
-class PairedDifference:
+class PairedDifference(NamedTuple):
     """The mean of treatment - baseline, its t-interval and sign-flip p, never below `smallest_p`."""
 
     difference: float | None
@@ -50,8 +47,7 @@ class PairedDifference:
     smallest_p: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Hypothesis:
+class Hypothesis(NamedTuple):
     """Says that treatment is `direction` than baseline by more than `margin`, in the unit of the values.
 
     Values in the same place belong to the same task and seed. A margin below 0 claims "not worse by that".
@@ -63,8 +59,7 @@ class Hypothesis:
     margin: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class SimultaneousInterval:
+class SimultaneousInterval(NamedTuple):
     """A mean difference, its t-interval at its own `level`, and its t p against `boundary`, not adjusted."""
 
     difference: float | None
@@ -76,8 +71,7 @@ class SimultaneousInterval:
     boundary: float
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimVerdict:
+class ClaimVerdict(NamedTuple):
     """The verdict on a claim, and an interval for each of its hypotheses, in their order."""
 
     verdict: Verdict
@@ -110,10 +104,10 @@ def paired(treatment: Sequence[float], baseline: Sequence[float], level: float =
         ValueError: On unequal lengths, a value that is not finite, or a level outside (0, 1).
     """
     differences = _differences(treatment, baseline)
-    mean, n = mean_interval(differences.tolist(), level), differences.size
+    mean, low, high, n = mean_interval(differences.tolist(), level)
     smallest = 2.0 ** (1 - n) if n <= EXACT_PAIRS else 1 / (DRAWN_FLIPS + 1)
     p = _sign_flip_p(differences) if n > 1 else None
-    return PairedDifference(mean.mean, mean.low, mean.high, p, n, smallest if n else None)
+    return PairedDifference(mean, low, high, p, n, smallest if n else None)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -156,11 +150,10 @@ def simultaneous(
     intervals: dict[int, SimultaneousInterval] = {}
     for index in sorted(range(undecided), key=lambda index: 2.0 if (p := p_values[index]) is None else p):
         own_level = 1 - alpha / undecided
-        mean = mean_interval(differences[index], own_level)
-        intervals[index] = SimultaneousInterval(
-            mean.mean, mean.low, mean.high, own_level, mean.n, p_values[index], float(boundaries[index])
-        )
-        if verdict(intervals[index], "higher") != "inconclusive":
+        mean, low, high, n = mean_interval(differences[index], own_level)
+        found = SimultaneousInterval(mean, low, high, own_level, n, p_values[index], float(boundaries[index]))
+        intervals[index] = found
+        if verdict(found, "higher") != "inconclusive":
             undecided -= 1
     return [intervals[index] for index in range(len(differences))]
 

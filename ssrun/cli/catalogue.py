@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ssrun.cli import options
-from ssrun.cli.output import emit_json
+from ssrun.cli.output import answer_view, emit_json
 from ssrun.errors import UsageError, unknown
 from ssrun.system.text import shown_value
 
@@ -19,10 +19,7 @@ app = typer.Typer()
 
 @options.command(app, "ssrun list strategies", "list")
 def list_(
-    what: Annotated[
-        str,
-        typer.Argument(help="tasks, strategies, experiments or metrics.", autocompletion=options.completed("lists")),
-    ] = "strategies",
+    what: Annotated[str, options.name_argument("lists", "tasks, strategies, experiments or metrics.")] = "strategies",
     as_json: options.Json = False,
 ) -> None:
     """Show what there is, with formulas and sources."""
@@ -39,9 +36,7 @@ def list_(
 
 @options.command(app, "ssrun schedule inverse-sigmoid --steps 1000 --set half_at=0.3")
 def schedule(
-    name: Annotated[
-        str, typer.Argument(help="A strategy or a schedule.", autocompletion=options.completed("schedules"))
-    ],
+    name: Annotated[str, options.name_argument("schedules", "A strategy or a schedule.")],
     steps: Annotated[
         int | None, typer.Option(help="Optimiser steps of the run.", show_default="1000", min=1, max=1_000_000_000)
     ] = None,
@@ -55,19 +50,14 @@ def schedule(
     from ssrun.config.run import TrainingConfig
     from ssrun.strategies import STRATEGIES
     from ssrun.strategies.trajectory import Trajectory
-    from ssrun.views.terminal.console import stdout_console
     from ssrun.views.terminal.schedule import schedule_view
 
     strategy = strategy_of(name, settings or [])
     trajectory = Trajectory.of(strategy.schedule, steps or TrainingConfig().steps)
-    if as_json:
-        fields = strategy.schedule.model_dump()
-        emit_json({**fields, **trajectory._asdict(), "name": name, "schedule": fields["name"]})
-    else:
-        console = stdout_console()
-        title = f"{name}, {trajectory.steps:,} steps"
-        about = STRATEGIES[name].about if name in STRATEGIES else ""
-        console.print(schedule_view(title, trajectory, about, console.options.ascii_only))
+    fields = strategy.schedule.model_dump()
+    document = {**fields, **trajectory._asdict(), "name": name, "schedule": fields["name"]}
+    about = STRATEGIES[name].about if name in STRATEGIES else ""
+    answer_view(as_json, document, schedule_view, f"{name}, {trajectory.steps:,} steps", trajectory, about)
 
 
 def strategy_of(name: str, settings: list[str]) -> Strategy:

@@ -12,7 +12,7 @@ import typer
 
 from ssrun.cli import options
 from ssrun.cli.driving import concluded, follow, mirrored, print_comparison
-from ssrun.cli.output import emit, emit_json
+from ssrun.cli.output import answer
 from ssrun.errors import ClaimError
 from ssrun.system import signals
 
@@ -23,62 +23,44 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-ExperimentName = Annotated[
-    str,
-    typer.Argument(
-        metavar="EXPERIMENT",
-        help="A name of `ssrun list experiments`, or a TOML file.",
-        autocompletion=options.completed("experiments"),
-    ),
-]
-Tasks = Annotated[list[str] | None, options.names_option("tasks", "These tasks, with commas.")]
-Strategies = Annotated[list[str] | None, options.names_option("strategies", "These strategies, with commas.")]
-Seeds = Annotated[
-    list[str] | None, typer.Option(metavar="SEEDS", help="Such as 0..4 or 0,1,2.", show_default="the experiment's")
-]
-Baseline = Annotated[
-    str | None, options.names_option("strategies", "Strategy that the others are compared with.", "NAME")
-]
-Metrics = Annotated[
-    list[str] | None, options.names_option("metrics", "Columns of the table, with commas; see `ssrun list metrics`.")
-]
-Jobs = Annotated[
-    int | None, typer.Option(metavar="N", help="Runs at once.", min=1, max=1024, show_default="one a core")
-]
-CellTimeout = Annotated[
-    float | None, typer.Option(metavar="SECONDS", help="Time after which a run counts as hung.", min=1)
-]
-RequireClaims = Annotated[bool, typer.Option("--require-claims", help="Exit 4 where a claim disagrees.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the runs and train nothing.")]
-Smoke = Annotated[bool, typer.Option("--smoke", help="A tiny version of the same, for CI.")]
-Shard = Annotated[
-    str | None, typer.Option(metavar="I/N", help="Only a part of the runs, such as 1/4; see `ssrun merge`.")
-]
-
 
 @options.command(app, "ssrun compare --tasks copy,reverse --strategies teacher-forcing,linear")
 def compare(
-    experiment: ExperimentName = "default",
-    tasks: Tasks = None,
-    strategies: Strategies = None,
-    seeds: Seeds = None,
-    baseline: Baseline = None,
-    metrics: Metrics = None,
+    experiment: Annotated[
+        str, options.name_argument("experiments", "A name of `ssrun list experiments`, or a TOML file.", "EXPERIMENT")
+    ] = "default",
+    tasks: Annotated[options.Names, options.names_option("tasks", "These tasks, with commas.")] = None,
+    strategies: Annotated[options.Names, options.names_option("strategies", "These strategies, with commas.")] = None,
+    seeds: Annotated[
+        options.Names, typer.Option(metavar="SEEDS", help="Such as 0..4 or 0,1,2.", show_default="the experiment's")
+    ] = None,
+    baseline: Annotated[
+        str | None, options.names_option("strategies", "Strategy that the others are compared with.", "NAME")
+    ] = None,
+    metrics: Annotated[
+        options.Names, options.names_option("metrics", "Columns of the table, with commas; see `ssrun list metrics`.")
+    ] = None,
     steps: options.Steps = None,
     beam: options.Beam = None,
     settings: options.Settings = None,
     corpus: options.CorpusFolder = None,
     source_language: options.SourceLanguage = None,
     target_language: options.TargetLanguage = None,
-    jobs: Jobs = None,
+    jobs: Annotated[
+        int | None, typer.Option(metavar="N", help="Runs at once.", min=1, max=1024, show_default="one a core")
+    ] = None,
     out: options.Out = None,
     checkpoint_every: options.CheckpointEvery = None,
     tensorboard: options.Tensorboard = False,
-    cell_timeout: CellTimeout = None,
-    require_claims: RequireClaims = False,
-    dry_run: DryRun = False,
-    smoke: Smoke = False,
-    shard: Shard = None,
+    cell_timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Time after which a run counts as hung.", min=1)
+    ] = None,
+    require_claims: Annotated[bool, typer.Option("--require-claims", help="Exit 4 where a claim disagrees.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the runs and train nothing.")] = False,
+    smoke: Annotated[bool, typer.Option("--smoke", help="A tiny version of the same, for CI.")] = False,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only a part of the runs, such as 1/4; see `ssrun merge`.")
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Train what is missing of an experiment, and print its table. The same command again trains nothing."""
@@ -87,14 +69,8 @@ def compare(
     from ssrun.runs.manifest import write_manifest
     from ssrun.runs.results import RESULTS, claim_results
 
-    choices: dict[str, Any] = {
-        "tasks": options.joined(tasks),
-        "strategies": options.joined(strategies),
-        "seeds": options.joined(seeds),
-        "baseline": baseline,
-        "metrics": options.joined(metrics),
-        "smoke": smoke,
-    }
+    grid = {"tasks": options.joined(tasks), "strategies": options.joined(strategies), "seeds": options.joined(seeds)}
+    choices: dict[str, Any] = {**grid, "baseline": baseline, "metrics": options.joined(metrics), "smoke": smoke}
     overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language)
     plan = load_plan(experiment, **choices, overrides=overrides)
     options.corpus_must_be_used(overrides, [entry.get("base", name) for name, entry in plan.experiment.tasks.items()])
@@ -105,16 +81,13 @@ def compare(
     results = out or RESULTS / (f"{plan.name}-smoke" if smoke else plan.name)
     if dry_run:
         paths = [str(results / run.name.path) for run in chosen]
-        if as_json:
-            emit_json(paths)
-        else:
-            emit("".join(f"{path}\n" for path in paths))
+        answer(as_json, paths, "".join(f"{path}\n" for path in paths))
         return
 
     claim_results(results)
     write_manifest(results, plan, [run.name for run in runs], command_of(experiment, choices, overrides))
-    engine_options = Options(jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout)
-    train_missing(results, plan, chosen, engine_options, tensorboard)
+    how = Options(jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout)
+    train_missing(results, plan, chosen, how, tensorboard)
     comparison = concluded(results)
     print_comparison(comparison, "json" if as_json else "rich")
     labels = {(run.name.task, run.name.strategy, run.name.seed) for run in chosen}
@@ -124,9 +97,7 @@ def compare(
         raise ClaimError("a claim that was asked for did not hold: see 'disagree' above")
 
 
-def train_missing(
-    results: Path, plan: Plan, runs: Sequence[RunSpec], engine_options: Options, tensorboard: bool
-) -> None:
+def train_missing(results: Path, plan: Plan, runs: Sequence[RunSpec], how: Options, tensorboard: bool) -> None:
     from ssrun.analysis.comparison import complete_results
     from ssrun.engines import load_engine
     from ssrun.runs.results import incomplete
@@ -137,8 +108,8 @@ def train_missing(
     with mirrored(tensorboard, results, names) as mirror:
         if todo := incomplete(results, runs):
             complete = complete_results(results, names)
-            with watch_comparison(plan.experiment, names, len(todo), complete, engine_options.jobs) as view:
-                follow(load_engine("local")(todo, results, engine_options), view, *mirror)
+            with watch_comparison(plan.experiment, names, len(todo), complete, how.jobs) as view:
+                follow(load_engine("local")(todo, results, how), view, *mirror)
 
 
 def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> str:

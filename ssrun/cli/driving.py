@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,13 +27,10 @@ def mirrored(wanted: bool, results: Path, runs: Sequence[RunName]) -> Iterator[l
     from ssrun.views.tensorboard import Mirror
 
     must_be_no_link(results / "tensorboard")
-    mirror = Mirror(results / "tensorboard")
-    try:
+    with closing(Mirror(results / "tensorboard")) as mirror:
         yield [mirror]
         for run in runs:
             mirror.fill(run, RunFolder.of(results, run))
-    finally:
-        mirror.close()
 
 
 def follow(updates: Iterable[Update], *views: View) -> None:

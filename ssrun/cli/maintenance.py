@@ -9,7 +9,7 @@ import typer
 
 from ssrun.cli import options
 from ssrun.cli.driving import concluded, print_comparison
-from ssrun.cli.output import emit, emit_json, tell
+from ssrun.cli.output import answer, emit, tell
 from ssrun.errors import StoreError
 from ssrun.system import signals
 from ssrun.system.text import visible
@@ -38,11 +38,9 @@ def verify(
         signals.check()
         faults += faults_of(folder, results)
     unfinished = missing(results, folders)
-    if as_json:
-        emit_json({"complete": len(complete), "unfinished": unfinished, "faults": faults})
-    else:
-        emit("".join(f"{visible(fault)}\n" for fault in faults))
-        emit(f"{len(complete)} complete runs checked, {unfinished} unfinished, {len(faults)} faults\n")
+    text = "".join(f"{visible(fault)}\n" for fault in faults)
+    text += f"{len(complete)} complete runs checked, {unfinished} unfinished, {len(faults)} faults\n"
+    answer(as_json, {"complete": len(complete), "unfinished": unfinished, "faults": faults}, text)
     if faults:
         raise StoreError(f"{len(faults)} faults: remove what they name and run the comparison again")
 

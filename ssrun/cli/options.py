@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NAMED = 3  # runs that a message lists
 Function = TypeVar("Function", bound=Callable[..., Any])
+Names = list[str] | None
 
 
 class Command(TyperCommand):
@@ -37,7 +38,7 @@ def command(app: typer.Typer, example: str, name: str | None = None) -> Callable
     return app.command(name, cls=Command, epilog=f"\b\nExample:\n  {example}")
 
 
-def joined(lists: list[str] | None) -> str | None:
+def joined(lists: Names) -> str | None:
     """Lists with commas, of an option that was given several times, as one."""
     return ",".join(lists) if lists else None
 
@@ -52,12 +53,8 @@ def names(kind: str) -> Iterable[str]:
     from ssrun.strategies import SCHEDULES, STRATEGIES
     from ssrun.tasks import TASKS
 
-    known: dict[str, Iterable[str]] = {
-        "tasks": TASKS,
-        "strategies": STRATEGIES,
-        "experiments": loading.names(),
-        "metrics": METRICS,
-    }
+    known: dict[str, Iterable[str]] = {"tasks": TASKS, "strategies": STRATEGIES, "experiments": loading.names()}
+    known["metrics"] = METRICS
     return {**known, "lists": known, "schedules": dict.fromkeys([*STRATEGIES, *SCHEDULES])}[kind]
 
 
@@ -71,8 +68,12 @@ def completed(kind: str) -> Callable[[str], list[str]]:
     return complete
 
 
-def names_option(kind: str, help: str, metavar: str = "NAMES") -> Any:
+def names_option(kind: str, help: str, metavar: str | None = "NAMES") -> Any:
     return typer.Option(metavar=metavar, help=help, autocompletion=completed(kind))
+
+
+def name_argument(kind: str, help: str, metavar: str | None = None) -> Any:
+    return typer.Argument(metavar=metavar, help=help, autocompletion=completed(kind))
 
 
 Out = Annotated[
@@ -110,12 +111,7 @@ CheckpointEvery = Annotated[
 
 
 def overrides_of(
-    settings: list[str] | None,
-    steps: int | None,
-    beam: int | None,
-    corpus: Path | None,
-    source_language: str | None,
-    target_language: str | None,
+    settings: Settings, steps: Steps, beam: Beam, corpus: CorpusFolder, source: SourceLanguage, target: TargetLanguage
 ) -> dict[str, dict[str, Any]]:
     """The options that change the configuration, as fields by section."""
     from ssrun.config.overrides import parse_settings
@@ -125,8 +121,8 @@ def overrides_of(
         ("training", "steps"): steps,
         ("scoring", "beam"): beam,
         ("task", "path"): None if corpus is None else str(corpus),
-        ("task", "source_language"): source_language,
-        ("task", "target_language"): target_language,
+        ("task", "source_language"): source,
+        ("task", "target_language"): target,
     }
     for (section, field), value in short_forms.items():
         if value is not None:

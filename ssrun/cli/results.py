@@ -9,7 +9,7 @@ import typer
 
 from ssrun.cli import options
 from ssrun.cli.driving import print_comparison
-from ssrun.cli.output import emit, emit_json, tell
+from ssrun.cli.output import answer, tell
 from ssrun.errors import StoreError, UsageError, unknown
 
 app = typer.Typer()
@@ -20,9 +20,7 @@ Results = Annotated[Path, typer.Argument(help="A folder that compare or train wr
 @options.command(app, "ssrun show results/default --format markdown")
 def show(
     results: Results,
-    format: Annotated[
-        str, typer.Option(help="rich, markdown, csv, json, latex or svg.", autocompletion=options.completed("formats"))
-    ] = "rich",
+    format: Annotated[str, options.names_option("formats", "rich, markdown, csv, json, latex or svg.", None)] = "rich",
     as_json: options.Json = False,
 ) -> None:
     """Print a comparison's table again, without training."""
@@ -55,10 +53,7 @@ def figures(
     paths = [str(path) for path in write_figures(results, out, left_out.append)]
     for line in left_out:
         tell(f"left out: {line}")
-    if as_json:
-        emit_json({"files": paths, "left_out": left_out})
-    else:
-        emit("".join(f"{path}\n" for path in paths))
+    answer(as_json, {"files": paths, "left_out": left_out}, "".join(f"{path}\n" for path in paths))
 
 
 @options.command(app, "ssrun report results/default")
@@ -78,10 +73,7 @@ def report(
     path = write_report(results, out, left_out.append)
     for line in left_out:
         tell(f"left out: {line}")
-    if as_json:
-        emit_json({"file": str(path), "bytes": path.stat().st_size, "left_out": left_out})
-    else:
-        emit(f"{path}\n")
+    answer(as_json, {"file": str(path), "bytes": path.stat().st_size, "left_out": left_out}, f"{path}\n")
 
 
 @options.command(app, "ssrun claims results > results/README.md")
@@ -93,19 +85,14 @@ def claims(
     from ssrun.views.tables.claims_page import claims_page, comparisons_in
 
     comparisons = comparisons_in(results)
-    if as_json:
-        emit_json(
-            [
-                {"experiment": comparison.experiment, **claim.model_dump(mode="json")}
-                for comparison in comparisons
-                for claim in comparison.claims
-            ]
-        )
-    else:
-        emit(claims_page(comparisons))
+    rows = [
+        {"experiment": comparison.experiment, **claim.model_dump(mode="json")}
+        for comparison in comparisons
+        for claim in comparison.claims
+    ]
+    answer(as_json, rows, claims_page(comparisons))
 
 
 def must_be_folder(results: Path) -> None:
-
     if not results.is_dir():
         raise StoreError(f"{results}: no such folder: give one that `ssrun compare` wrote, such as results/default")

@@ -10,7 +10,7 @@ import typer
 
 from ssrun.cli import options
 from ssrun.cli.driving import follow, mirrored
-from ssrun.cli.output import emit, emit_json, tell
+from ssrun.cli.output import answer_view, emit, emit_json, tell
 from ssrun.errors import UsageError
 from ssrun.system import signals
 from ssrun.system.text import visible
@@ -27,8 +27,7 @@ app = typer.Typer()
 def train(
     task: Annotated[str, options.names_option("tasks", "What to learn; see `ssrun list tasks`.", "NAME")] = "reverse",
     strategy: Annotated[
-        str,
-        options.names_option("strategies", "How decoder inputs are chosen; see `ssrun list strategies`.", "NAME"),
+        str, options.names_option("strategies", "How decoder inputs are chosen; see `ssrun list strategies`.", "NAME")
     ] = "teacher-forcing",
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of all random streams.")] = 0,
     steps: options.Steps = None,
@@ -99,7 +98,6 @@ def explain(
 def explain_trained_model(folder: RunFolder, index: int, as_json: bool) -> None:
     from ssrun.analysis.explanation import explain_trained
     from ssrun.runs.trained import load_trained
-    from ssrun.views.terminal.console import stdout_console
     from ssrun.views.terminal.run import sides_view
 
     signals.listen()
@@ -110,12 +108,9 @@ def explain_trained_model(folder: RunFolder, index: int, as_json: bool) -> None:
         raise UsageError(f"--example {index}: the test set has {len(examples)} pairs: give 0 to {len(examples) - 1}")
     source = list(examples[index].source)
     sides = explain_trained(trained, examples[index])
-    if as_json:
-        both = {"forced": rows_of(sides.teacher_forced), "free": rows_of(sides.free_running)}
-        emit_json({**labels_of(folder, run.name), "example": index, "source": source, **both})
-    else:
-        console = stdout_console()
-        console.print(sides_view(run.name.title, index, len(examples), source, sides, console.options.ascii_only))
+    both = {"forced": rows_of(sides.teacher_forced), "free": rows_of(sides.free_running)}
+    document = {**labels_of(folder, run.name), "example": index, "source": source, **both}
+    answer_view(as_json, document, sides_view, run.name.title, index, len(examples), source, sides)
 
 
 def explain_training_step(folder: RunFolder, step: int, index: int, as_json: bool) -> None:
@@ -124,7 +119,7 @@ def explain_training_step(folder: RunFolder, step: int, index: int, as_json: boo
 
     from ssrun.analysis.explanation import explain_step
     from ssrun.system.environment import environment
-    from ssrun.views.terminal.console import is_live, stderr_console, stdout_console
+    from ssrun.views.terminal.console import is_live, stderr_console
     from ssrun.views.terminal.run import step_view
 
     signals.listen()
@@ -136,12 +131,9 @@ def explain_training_step(folder: RunFolder, step: int, index: int, as_json: boo
         view = explain_step(run.config, step, index, lambda done: bar.update(replay, completed=done))
     if folder.environment() not in (None, environment(torch.get_num_threads())):
         tell("trained on another machine or other versions: the replay may differ in the last digits")
-    if as_json:
-        document = {**view._asdict(), "loss": finite(view.loss), "positions": rows_of(view.positions)}
-        emit_json({**labels_of(folder, run.name), "example": index, **document})
-    else:
-        console = stdout_console()
-        console.print(step_view(run.name.title, index, view, console.options.ascii_only))
+    fields = {**view._asdict(), "loss": finite(view.loss), "positions": rows_of(view.positions)}
+    document = {**labels_of(folder, run.name), "example": index, **fields}
+    answer_view(as_json, document, step_view, run.name.title, index, view)
 
 
 @options.command(app, "ssrun inject results/train --position 2")
@@ -157,7 +149,6 @@ def inject(
     """Put one wrong token into the true prefix, and show how long the model takes to recover."""
     from ssrun.analysis.error_recovery import recovery
     from ssrun.runs.trained import load_trained
-    from ssrun.views.terminal.console import stdout_console
     from ssrun.views.terminal.run import recovery_view
 
     folder = options.run_folder_at(run)
@@ -166,20 +157,16 @@ def inject(
     spec = folder.spec()
     spec.config.task.prepared()
     measured = recovery(trained, position, pairs)
-    if as_json:
-        offsets = [offset._asdict() for offset in measured.offsets]
-        emit_json({**labels_of(folder, spec.name), **measured._asdict(), "offsets": offsets})
-    else:
-        console = stdout_console()
-        console.print(recovery_view(spec.name.title, measured, console.options.ascii_only))
+    offsets = [offset._asdict() for offset in measured.offsets]
+    document = {**labels_of(folder, spec.name), **measured._asdict(), "offsets": offsets}
+    answer_view(as_json, document, recovery_view, spec.name.title, measured)
 
 
 @options.command(app, "echo 'a b c d' | ssrun decode results/train")
 def decode(
     run: options.Run,
     beam: Annotated[
-        int | None,
-        typer.Option(metavar="K", help="Beam size; 1 is greedy.", show_default="the run's", min=1, max=256),
+        int | None, typer.Option(metavar="K", help="Beam size; 1 is greedy.", show_default="the run's", min=1, max=256)
     ] = None,
     as_json: options.Json = False,
 ) -> None:
