@@ -57,9 +57,8 @@ class Plan(Section):
             configs = {pair: self._config(*pair) for pair in product(experiment.tasks, experiment.strategies)}
             judged = {metric for config in configs.values() for metric in config.task.metrics}
             asked = {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
-            for metric in JUDGED:
-                if metric in asked - judged:
-                    raise UsageError(f"no task of the grid has the metric {metric!r}: choose another")
+            if missing := [metric for metric in JUDGED if metric in asked - judged]:
+                raise UsageError(f"no task of the grid has the metric {missing[0]!r}: choose another")
         except UsageError as error:
             raise UsageError(f"{experiment.name}: {error}") from None
         return [

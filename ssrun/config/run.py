@@ -128,8 +128,7 @@ def validated(kind: type[Kind], document: Any, where: str = "") -> Kind:
     if fault["type"] == "extra_forbidden":
         raise UsageError(f"{where}{path}: {unknown('field', steps[-1], known_fields(kind, document, steps[:-1]))}")
     value = "" if fault["type"] in ("missing", "value_error") else f" = {shown_value(fault['input'])}"
-    colon = ": " if path else ""
-    raise UsageError(f"{where}{path}{value}{colon}{reason[0].lower()}{reason[1:]}")
+    raise UsageError(f"{where}{path}{value}{': ' if path else ''}{reason[0].lower()}{reason[1:]}")
 
 
 def known_fields(kind: type[BaseModel], document: Any, path: Sequence[str]) -> list[str]:

@@ -72,5 +72,5 @@ def width_of(decay: Decay, steps: int) -> int | None:
 
 def first_step_at(decay: Decay, steps: int, level: float) -> int:
     """The first step at which a decay is at the level or below it, in or beyond the run."""
-    steps_and_beyond = range(2**60)  # beyond the slowest decay's end; epsilon falls, so they are in order
-    return bisect_left(steps_and_beyond, True, key=lambda step: decay(step, steps) <= level)
+    beyond = 2**60  # the slowest decay's end
+    return bisect_left(range(beyond), True, key=lambda step: decay(step, steps) <= level)  # epsilon falls
