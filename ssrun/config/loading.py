@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,11 +34,7 @@ def names() -> list[str]:
 
 
 def load(experiment: str) -> Experiment:
-    """An experiment by its name or its file.
-
-    Raises:
-        UsageError: There is no such file, or it is wrong: says where.
-    """
+    """An experiment by its name or its file; UsageError where there is no such file, or it is wrong: says where."""
     path = Path(experiment)
     if path.suffix != ".toml":
         if experiment not in names():
@@ -75,10 +72,8 @@ def load_plan(
 ) -> Plan:
     """An experiment as the command line asks for it: lists are names with commas, None leaves the file's.
 
-    Where only a part of the grid is asked for, claims and published numbers on the rest are left out.
-
-    Raises:
-        UsageError: As `load`, or the command line asks for what there is not.
+    Where only a part of the grid is asked for, claims and published numbers on the rest are left out. UsageError as
+    `load`, or where the command line asks for what there is not.
     """
     experiment = load(name)
     grid = {
@@ -116,11 +111,8 @@ def select(entries: Entries, text: str | None, kind: str, known: Mapping[str, An
 
 def claimed_of(experiment: Experiment, tasks: Entries, strategies: Entries) -> dict[str, Any]:
     """The claims and the published numbers that are on this part of an experiment's grid."""
-    claims = [
-        claim
-        for claim in experiment.claims
-        if all(operand.strategy in strategies and operand.task in tasks for operand in claim.operands())
-    ]
+    grid = set(product(strategies, tasks))
+    claims = [claim for claim in experiment.claims if grid.issuperset(claim.operands())]
     published = experiment.published
     if published is not None:
         rows = {name: row for name, row in published.rows.items() if name in strategies}

@@ -23,11 +23,7 @@ def toml(text: str) -> dict[str, Any]:
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """`["model.hidden=128", ...]` as fields by section; values are TOML, or else text.
-
-    Raises:
-        UsageError: Not of the form `section.field=value`.
-    """
+    """`["model.hidden=128", ...]` as fields by section, values TOML or else text; UsageError for another form."""
     overrides: dict[str, dict[str, Any]] = {}
     for setting in settings:
         path, equals, text = setting.partition("=")

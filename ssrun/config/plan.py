@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any, Self
 
 from pydantic import Field, model_validator
@@ -47,32 +48,23 @@ class Plan(Section):
         return self.experiment.name
 
     def runs(self) -> list[RunSpec]:
-        """The runs, seed by seed, so that a table fills evenly.
-
-        Raises:
-            UsageError: A run's configuration is wrong, or there are too many.
-        """
+        """The runs, seed by seed, so that a table fills evenly; UsageError where one is wrong or there are too many."""
         experiment = self.experiment
         try:
             if len(experiment.tasks) * len(experiment.strategies) * len(experiment.seeds) > MOST_RUNS:
                 raise UsageError(f"a grid of more than {MOST_RUNS:,} runs: take fewer seeds")
             self._refuse_unused_fields()
-            configs = {
-                (task, strategy): self._config(task, strategy)
-                for task in experiment.tasks
-                for strategy in experiment.strategies
-            }
+            configs = {pair: self._config(*pair) for pair in product(experiment.tasks, experiment.strategies)}
             judged = {metric for config in configs.values() for metric in config.task.metrics}
             asked = {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
-            for metric in JUDGED:
-                if metric in asked - judged:
-                    raise UsageError(f"no task of the grid has the metric {metric!r}: choose another")
+            if missing := [metric for metric in JUDGED if metric in asked - judged]:
+                raise UsageError(f"no task of the grid has the metric {missing[0]!r}: choose another")
         except UsageError as error:
             raise UsageError(f"{experiment.name}: {error}") from None
         return [
-            RunSpec.of(task, strategy, config.model_copy(update={"seed": seed}))
+            RunSpec.of(*pair, config.model_copy(update={"seed": seed}))
             for seed in experiment.seeds
-            for (task, strategy), config in configs.items()
+            for pair, config in configs.items()
         ]
 
     def _config(self, task: str, strategy: str) -> RunConfig:
@@ -84,8 +76,6 @@ class Plan(Section):
         strategy_base = strategy_entry.pop("base", strategy)
         if task_base not in TASKS:
             raise UsageError(unknown("task", task_base, TASKS))
-        if strategy_base not in STRATEGIES:
-            raise UsageError(unknown("strategy", strategy_base, STRATEGIES))
         entry_sections = {name: strategy_entry.pop(name) for name in RUN_SECTIONS if name in strategy_entry}
         changed = validated(Strategy, variant(strategy_base, strategy_entry))  # of another schedule, perhaps
         of_run = {"task": set(TASKS[task_base].model_fields), "strategy": set(parameters(changed))}

@@ -86,14 +86,8 @@ Kind = TypeVar("Kind", bound=BaseModel)
 def resolve(task: str, strategy: str, seed: int = 0, layers: Sequence[Overrides] = ()) -> RunConfig:
     """The configuration of one run: defaults < the task's own defaults < `layers`, the later the stronger.
 
-    Args:
-        task: A name in TASKS.
-        strategy: A name in STRATEGIES.
-        seed: From 0.
-        layers: Fields by section, such as `{"model": {"hidden": 128}}`.
-
-    Raises:
-        UsageError: What is wrong, with its path, its value and the remedy.
+    The task is a name in TASKS, the strategy one in STRATEGIES; the seed counts from 0; a layer has fields by section,
+    such as `{"model": {"hidden": 128}}`. UsageError says what is wrong, with its path, its value and the remedy.
     """
     if task not in TASKS:
         raise UsageError(unknown("task", task, TASKS))
@@ -111,13 +105,9 @@ def resolve(task: str, strategy: str, seed: int = 0, layers: Sequence[Overrides]
             merged[section].update(fields)
     if merged["task"].get("name", task) != task:
         raise UsageError("task.name: name the task itself: --task NAME")
-    document = {
-        **merged,
-        "task": {**merged["task"], "name": task},
-        "strategy": variant(strategy, merged["strategy"]),
-        "seed": seed,
-    }
-    config = validated(RunConfig, document)
+    merged["task"]["name"] = task
+    merged["strategy"] = variant(strategy, merged["strategy"])
+    config = validated(RunConfig, {**merged, "seed": seed})
     return config.model_copy(update={"task": config.task.prepared()})
 
 
@@ -136,11 +126,9 @@ def validated(kind: type[Kind], document: Any, where: str = "") -> Kind:
     path = ".".join(steps)
     reason = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
-        reason = unknown("field", steps[-1], known_fields(kind, document, steps[:-1]))
-        raise UsageError(f"{where}{path}: {reason}")
+        raise UsageError(f"{where}{path}: {unknown('field', steps[-1], known_fields(kind, document, steps[:-1]))}")
     value = "" if fault["type"] in ("missing", "value_error") else f" = {shown_value(fault['input'])}"
-    colon = ": " if path else ""
-    raise UsageError(f"{where}{path}{value}{colon}{reason[0].lower()}{reason[1:]}")
+    raise UsageError(f"{where}{path}{value}{': ' if path else ''}{reason[0].lower()}{reason[1:]}")
 
 
 def known_fields(kind: type[BaseModel], document: Any, path: Sequence[str]) -> list[str]:

@@ -19,16 +19,12 @@ ShortId = Annotated[str, Field(pattern="^[0-9a-f]{10}$")]
 
 
 class RunName(NamedTuple):
-    """What a run is called: the names that a comparison gives to its task and strategy, its seed, its id.
-
-    Attributes:
-        id: The first ten hexadecimal digits of its configuration's sha256.
-    """
+    """What a run is called: the names that a comparison gives to its task and strategy, its seed, its id."""
 
     task: Label
     strategy: Label
     seed: Seed
-    id: ShortId
+    id: ShortId  # the first ten hexadecimal digits of its configuration's sha256
 
     @property
     def path(self) -> str:

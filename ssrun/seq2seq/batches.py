@@ -35,11 +35,8 @@ def pad(rows: Sequence[Sequence[int]]) -> Tensor:
 
 def collate(pairs: Sequence[tuple[list[int], list[int]]]) -> Batch:
     lengths = [len(source) for source, _ in pairs]
-    return Batch(
-        source=pad([source for source, _ in pairs]),
-        lengths=None if min(lengths) == max(lengths) else torch.tensor(lengths),
-        target=pad([target for _, target in pairs]),
-    )
+    of_sources = None if min(lengths) == max(lengths) else torch.tensor(lengths)
+    return Batch(pad([source for source, _ in pairs]), of_sources, pad([target for _, target in pairs]))
 
 
 class Batches:
@@ -56,9 +53,7 @@ class Batches:
         self.batch_size = batch_size
         self.seed = seed
         self._pairs = task.training()
-        self._held_out = (
-            set() if self._pairs else {example.source for split in HELD_OUT for example in task.held_out(split)}
-        )
+        self._held_out = {pair.source for split in HELD_OUT if not self._pairs for pair in task.held_out(split)}
         self._pool: tuple[int, list[Batch]] = (-1, [])
 
     def at(self, step: int) -> Batch:
@@ -70,9 +65,7 @@ class Batches:
 
     def _batches_a_pool(self) -> int:
         """POOL, or where the whole training set has fewer batches, as many as it has."""
-        if self._pairs is None:
-            return POOL
-        return min(POOL, -(-len(self._pairs) // self.batch_size))
+        return POOL if self._pairs is None else min(POOL, -(-len(self._pairs) // self.batch_size))
 
     def _cut(self, pool: int) -> list[Batch]:
         size = self.batch_size
@@ -88,7 +81,12 @@ class Batches:
         """The examples of a pool: fresh ones, or a stretch of the epochs' shuffled pairs laid end to end."""
         wanted = self._batches_a_pool() * self.batch_size
         if self._pairs is None:
-            return self._fresh(pool, wanted)
+            random = streams.random(self.seed, "data", pool)
+            drawn = (self.task.draw(random) for _ in range(1_000 * wanted))
+            fresh = list(islice((example for example in drawn if example.source not in self._held_out), wanted))
+            if len(fresh) < wanted:
+                raise ValueError(f"task {self.task.name}: almost every source is held out: hold out fewer pairs")
+            return fresh
         size = len(self._pairs)
         chosen: list[Example] = []
         for epoch in range(pool * wanted // size, ((pool + 1) * wanted - 1) // size + 1):
@@ -98,11 +96,3 @@ class Batches:
             last = min(size, (pool + 1) * wanted - epoch * size)
             chosen += [self._pairs[index] for index in order[first:last]]
         return chosen
-
-    def _fresh(self, pool: int, wanted: int) -> list[Example]:
-        random = streams.random(self.seed, "data", pool)
-        drawn = (self.task.draw(random) for _ in range(1_000 * wanted))
-        fresh = list(islice((example for example in drawn if example.source not in self._held_out), wanted))
-        if len(fresh) < wanted:
-            raise ValueError(f"task {self.task.name}: almost every source is held out: hold out fewer pairs")
-        return fresh

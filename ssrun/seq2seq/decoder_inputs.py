@@ -127,9 +127,8 @@ def walk(
     gate_table = None if masks else model.gate_table(len(inputs) * last)
     state = memory.initial
     for column in range(1, last + 1):
-        logits, state, _ = model.predict(
-            inputs[:, column - 1], state, memory, column - 1, masks, rows[column], gate_table
-        )
+        token = inputs[:, column - 1]
+        logits, state, _ = model.predict(token, state, memory, column - 1, masks, rows[column], gate_table)
         if counts[column]:
             inputs[rows[column], column] = logits.argmax(-1) if uniform is None else pick(logits, uniform[column])
     return inputs

@@ -197,22 +197,6 @@ class Seq2Seq(nn.Module):
         sequences whose logits are asked for, None for all; where it is empty the state goes on and nothing is read
         out. A `gate_table` spares work; only where nothing is dropped.
         """
-        hidden, state = self._advance(token, state, masks, gate_table)
-        if rows is not None and not len(rows):
-            return Prediction(hidden.new_empty(0, self.target_size), state, None)
-        features, attention = self.attend(memory, hidden.unsqueeze(1), position)
-        features = features.squeeze(1) if rows is None else features.squeeze(1)[rows]
-        return Prediction(self.logits(features), state, None if attention is None else attention.squeeze(1))
-
-    def gate_table(self, queries: int) -> Tensor | None:
-        """The first layer's input gates of every token, [V, 4H]; None where fewer than V tokens will be asked for."""
-        tokens = self.target_embedding.weight
-        return self._decoder_layers[0].input_gates(tokens) if queries >= len(tokens) else None
-
-    def _advance(
-        self, token: Tensor, state: State, masks: Masks | None, gate_table: Tensor | None
-    ) -> tuple[Tensor, State]:
-        """Tokens [B] and the state before to the top layer's output [B, H] and the state after."""
         layers = self._decoder_layers
         if gate_table is not None:
             gates = gate_table[token]
@@ -227,7 +211,16 @@ class Seq2Seq(nn.Module):
                 hidden = hidden * masks.decoder[layer]
             if layer + 1 < len(layers):
                 gates = layers[layer + 1].input_gates(hidden)
-        return hidden, after
+        if rows is not None and not len(rows):
+            return Prediction(hidden.new_empty(0, self.target_size), after, None)
+        features, attention = self.attend(memory, hidden.unsqueeze(1), position)
+        features = features.squeeze(1) if rows is None else features.squeeze(1)[rows]
+        return Prediction(self.logits(features), after, None if attention is None else attention.squeeze(1))
+
+    def gate_table(self, queries: int) -> Tensor | None:
+        """The first layer's input gates of every token, [V, 4H]; None where fewer than V tokens will be asked for."""
+        tokens = self.target_embedding.weight
+        return self._decoder_layers[0].input_gates(tokens) if queries >= len(tokens) else None
 
     @property
     def _decoder_layers(self) -> list[LSTM]:
@@ -248,8 +241,7 @@ class Seq2Seq(nn.Module):
             context = weights @ memory.states
         else:
             context = memory.states[:, position : position + hidden.shape[1]]
-            missing = hidden.shape[1] - context.shape[1]
-            context = nn.functional.pad(context, (0, 0, 0, missing))
+            context = nn.functional.pad(context, (0, 0, 0, hidden.shape[1] - context.shape[1]))
         return torch.tanh(self.combine(torch.cat((hidden, context), -1))), weights
 
     def logits(self, features: Tensor) -> Tensor:

@@ -82,11 +82,9 @@ def score(
     for indices, (source, lengths, target) in batches_of(examples, vocabularies):
         interruption.check()
         memory = model.encode(source, lengths)
-        for errors, inputs in (
-            (teacher_forced, teacher_forced_inputs(target)),
-            (free_running, free_running_inputs(model, memory, target)),
-        ):
-            errors.add(model.decode(memory, inputs), target, indices, vocabularies.target)
+        own = free_running_inputs(model, memory, target)
+        teacher_forced.add(model.decode(memory, teacher_forced_inputs(target)), target, indices, vocabularies.target)
+        free_running.add(model.decode(memory, own), target, indices, vocabularies.target)
         real = (target != PAD).sum(0)
         positions += int(real.sum())
         reached[: len(real)] += real[:CURVE]

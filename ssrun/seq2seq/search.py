@@ -27,8 +27,7 @@ def decode(model: Seq2Seq, memory: Memory, limit: int, beam: int = 1, length_pen
     counted in tokens with EOS (Wu et al. 2016 without their constant).
     """
     if beam == 1:
-        tokens, _ = greedy(model, memory, limit)
-        return [row.tolist() for row in tokens]
+        return greedy(model, memory, limit)[0].tolist()
     size, step = len(memory.states), max(1, HYPOTHESES // beam)
     parts = [torch.arange(start, min(start + step, size)) for start in range(0, size, step)]
     searched = (beam_search(model, memory.select(part), limit, beam, length_penalty) for part in parts)
@@ -67,8 +66,7 @@ def beam_search(model: Seq2Seq, memory: Memory, limit: int, beam: int, length_pe
     Shapes: B sources, K beam, V vocabulary; row b K + k of a state is hypothesis k of source b.
     """
     size = len(memory.states)
-    rows = torch.arange(size).repeat_interleave(beam)
-    wide = memory.select(rows)
+    wide = memory.select(torch.arange(size).repeat_interleave(beam))
     state: State = wide.initial
     token = torch.full((size * beam,), BOS)
     total = torch.full((size, beam), -torch.inf)  # log p

@@ -48,8 +48,7 @@ def train(
 ) -> Iterator[Step]:
     """Trains from step `first` to the end, and hands each step over when it is done.
 
-    Raises:
-        Diverged: The loss is not finite; the weights are those before that step.
+    Diverged where the loss is not finite; the weights are those before that step.
     """
     strategy = config.strategy
     steps = config.training.steps

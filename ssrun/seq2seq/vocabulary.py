@@ -31,14 +31,10 @@ class Vocabulary:
         ids = self._ids
         return [*(ids.get(token, UNKNOWN) for token in tokens), EOS]
 
-    def decode(self, ids: Iterable[int]) -> tuple[str, ...]:
+    def decode(self, ids: Sequence[int]) -> tuple[str, ...]:
         """The tokens before the first EOS."""
-        tokens = []
-        for index in ids:
-            if index == EOS:
-                break
-            tokens.append(self.tokens[index])
-        return tuple(tokens)
+        end = ids.index(EOS) if EOS in ids else len(ids)
+        return tuple(self.tokens[index] for index in ids[:end])
 
 
 class Vocabularies(NamedTuple):

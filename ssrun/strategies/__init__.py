@@ -51,15 +51,10 @@ STRATEGIES: dict[str, Entry] = {
 
 
 def variant(base: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a strategy: those of the named one, with these changes, for `Strategy` to check.
+    """The fields of the strategy `base`, a name in STRATEGIES, with these changes, for `Strategy` to check.
 
-    Args:
-        base: A name in STRATEGIES.
-        changes: By field: `coin`, `feed`, `schedule` (another schedule's name, with its defaults), or any
-            field of the schedule (`k`, `half_at`, `start`, `end` ...).
-
-    Raises:
-        UsageError: An unknown name or field.
+    Changes are by field: `coin`, `feed`, `schedule` (another schedule's name, with its defaults), or any field of the
+    schedule (`k`, `half_at`, `start`, `end` ...). UsageError where a name or field is unknown.
     """
     if base not in STRATEGIES:
         raise UsageError(unknown("strategy", base, STRATEGIES))

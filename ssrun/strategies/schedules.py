@@ -20,14 +20,10 @@ EXACT_STEPS = 200_000  # up to which a mean is taken over every step: a billion 
 
 
 class Schedule(BaseModel):
-    """A function from the optimiser step to epsilon, that can print, compare and store itself.
-
-    Attributes:
-        formula: The equation, as `ssrun list strategies` shows it.
-    """
+    """A function from the optimiser step to epsilon, that can print, compare and store itself."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    formula: ClassVar[str]
+    formula: ClassVar[str]  # the equation, as `ssrun list strategies` shows it
 
     name: str
 
@@ -60,13 +56,9 @@ class Constant(Schedule):
 
 
 class Decay(Schedule):
-    """A schedule that falls from `start` to the floor `end`.
+    """A schedule that falls from `start` to the floor `end`."""
 
-    Attributes:
-        shape: The field that moves the mean epsilon of a run, all else equal, and its range.
-    """
-
-    shape: ClassVar[tuple[str, float, float]]
+    shape: ClassVar[tuple[str, float, float]]  # the field that moves a run's mean epsilon, all else equal; its range
 
     start: Share = 1.0
     end: Share = 0.0
@@ -78,11 +70,7 @@ class Decay(Schedule):
         return self
 
     def matched(self, mean: float, steps: int) -> Self:
-        """This decay with its `shape` field moved until its mean epsilon over the run is `mean`.
-
-        Raises:
-            ValueError: No value of the field reaches that mean.
-        """
+        """This decay, its `shape` field moved until its mean epsilon over the run is `mean`; ValueError if none is."""
         field, low, high = self.shape
         others = self.model_dump(exclude={"k", field})
         # The mean here is over at most 2,000 steps at even distances: fast, fair because a decay has no period to

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import NamedTuple
 
 from ssrun.strategies.schedules import Decay, Schedule, spread
@@ -71,11 +72,5 @@ def width_of(decay: Decay, steps: int) -> int | None:
 
 def first_step_at(decay: Decay, steps: int, level: float) -> int:
     """The first step at which a decay is at the level or below it, in or beyond the run."""
-    low, high = -1, 2**60  # epsilon falls: bisect, from beyond the slowest decay's end
-    while high - low > 1:
-        middle = (low + high) // 2
-        if decay(middle, steps) > level:
-            low = middle
-        else:
-            high = middle
-    return high
+    beyond = 2**60  # the slowest decay's end
+    return bisect_left(range(beyond), True, key=lambda step: decay(step, steps) <= level)  # epsilon falls

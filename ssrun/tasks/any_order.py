@@ -46,9 +46,7 @@ class AnyOrder(Task):
 
     @model_validator(mode="after")
     def _enough_symbols(self) -> Self:
-        if (
-            not 4 <= self.length.low <= self.length.high <= self.symbols
-        ):  # targets of fewer than 4 are too short for BLEU
+        if not 4 <= self.length.low <= self.length.high <= self.symbols:  # targets below 4 are too short for BLEU
             raise ValueError(f"length must lie within 4..{self.symbols}, the number of symbols")
         return self
 

@@ -26,14 +26,8 @@ Wordings = tuple[Tokens, ...]
 
 SIZES = {"big": ("big", "large"), "small": ("small", "little")}
 COLOURS = ("red", "blue", "green", "yellow", "black", "white", "pink", "brown")
-SHAPES = {
-    "ball": ("ball", "sphere"),
-    "cube": ("cube", "box"),
-    "ring": ("ring", "hoop"),
-    "disc": ("disc", "plate"),
-    "rod": ("rod", "stick"),
-    "cup": ("cup", "mug"),
-}
+NAMES = (("ball", "sphere"), ("cube", "box"), ("ring", "hoop"), ("disc", "plate"), ("rod", "stick"), ("cup", "mug"))
+SHAPES = {names[0]: names for names in NAMES}
 RELATIONS = {
     "above": ("above", "over"),
     "below": ("below", "under"),
@@ -97,12 +91,9 @@ class Captions(Task):
 
 
 def wordings(scene: Tokens, turned: bool, form: str) -> list[Wordings]:
-    """What each part of a description may be: one choice a slot, in order, makes a description.
+    """What each part of a scene's description may be: one choice a slot, in order, makes a description.
 
-    Args:
-        scene: The seven tokens of a source.
-        turned: Whether the second thing is said to lie to the first.
-        form: One of `FORMS`.
+    The scene is a source's seven tokens, the form one of `FORMS`; `turned` says how the second thing lies to the first.
     """
     first, relation, second = scene[:3], scene[3], scene[4:]
     if turned:
@@ -124,12 +115,8 @@ def naming(thing: Tokens) -> list[Wordings]:
 
 def descriptions(scene: Tokens) -> list[Tokens]:
     """Every right description of a scene, in a fixed order."""
-    return [
-        tuple(word for part in parts for word in part)
-        for turned in (False, True)
-        for form in FORMS
-        for parts in product(*wordings(scene, turned, form))
-    ]
+    ways = [wordings(scene, turned, form) for turned in (False, True) for form in FORMS]
+    return [tuple(word for part in parts for word in part) for slots in ways for parts in product(*slots)]
 
 
 def fits(words: Tokens, slots: Sequence[Wordings]) -> bool:

@@ -72,9 +72,7 @@ class Corpus(Task):
     def prepared(self) -> Self:
         """This task with the digest of its text; reads and checks the whole corpus.
 
-        Raises:
-            UsageError: A file is missing or no corpus (says file, line and remedy), or the text is not
-                the one that `digest` was made of.
+        UsageError where a file is missing or no corpus (says file, line and remedy), or `digest` is of another text.
         """
         digest = hashlib.sha256()
         for split in STEMS:
@@ -191,12 +189,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def sentence(line: bytes, first: bool) -> str:
-    """A line's text; ValueError says what is wrong with it.
-
-    Args:
-        line: With its line feed, where it has one; cut where it is too long.
-        first: Whether it is the file's first.
-    """
+    """The text of a line, with its line feed where it has one, or the file's first; ValueError says what is wrong."""
     line = line.removesuffix(b"\n")
     if first and line.startswith(b"\xef\xbb\xbf"):
         raise ValueError("begins with a byte-order mark: save it as UTF-8 without one")

@@ -52,10 +52,9 @@ class Frames(Task):
                 label = random.choice(symbols.replace(label, ""))
             track.append(label)
         noise = random.choices(symbols, k=len(track))
-        frames = (
-            noisy if random.random() < self.corruption else true for noisy, true in zip(noise, track, strict=True)
-        )
-        return Example(tuple(frames), tuple(track))
+        pairs = zip(noise, track, strict=True)
+        frames = tuple(noisy if random.random() < self.corruption else true for noisy, true in pairs)
+        return Example(frames, tuple(track))
 
     def source_tokens(self) -> str:
         return ascii_lowercase[: self.labels]

@@ -40,15 +40,12 @@ class Parsing(Task):
     What the words are settles where they belong. "with" and a piece of clothing belongs to the noun
     before it, "with" and a tool to the main verb; "and" joins like to like, clothes to clothes (within
     the "with"), beings to beings (around it), a verb to the main verb.
-
-    Attributes:
-        modifiers: The most of subject, object, tool and second verb that a sentence has or elaborates.
     """
 
     metrics = ("validity", "bracket_f1")
 
     name: Literal["parsing"] = "parsing"
-    modifiers: int = Field(2, ge=0, le=4)
+    modifiers: int = Field(2, ge=0, le=4)  # the most of SLOTS that a sentence has or elaborates
 
     def draw(self, random: Random, split: Split = "training") -> Example:
         elaborated = random.sample(SLOTS, random.randint(0, self.modifiers))

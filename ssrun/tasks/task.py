@@ -94,11 +94,7 @@ class Task(BaseModel):
         raise NotImplementedError
 
     def held_out(self, split: Split) -> Sequence[Example]:
-        """The fixed validation or test set: distinct sources, none in both sets.
-
-        Raises:
-            UsageError: The task's fields allow too few distinct sources.
-        """
+        """The fixed validation or test set: distinct sources, none in both; UsageError where there are too few."""
         taken: set[Tokens] = set()
         for name, size in zip(HELD_OUT, (self.validation_pairs, self.test_pairs), strict=True):
             random = Random(f"{self.name}/{name}")
@@ -111,19 +107,14 @@ class Task(BaseModel):
                 if len(chosen) == size:
                     break
             else:
-                raise UsageError(
-                    f"task.{name}_pairs = {size}: task {self.name} has not so many distinct sources: ask for fewer"
-                )
+                asked = f"task.{name}_pairs = {size}"
+                raise UsageError(f"{asked}: task {self.name} has not so many distinct sources: ask for fewer")
             if name == split:
                 return chosen
         raise ValueError(f"no held-out split {split!r}")
 
     def check(self) -> None:
-        """Makes sure that there is something to hold out, and something else to train on.
-
-        Raises:
-            UsageError: The task's fields allow too few distinct sources.
-        """
+        """UsageError where there is nothing to hold out or else to train on: the fields allow too few sources."""
         if self.training() is None:
             held_out = {example.source for split in HELD_OUT for example in self.held_out(split)}
             random = Random(f"{self.name}/check")

@@ -21,14 +21,10 @@ FOLDERS = (
 
 
 class Translation(Task):
-    """English to French, from a synchronous grammar: one right translation a sentence.
-
-    Attributes:
-        pairs: How many training pairs, the first of the file. The vocabulary does not depend on it.
-    """
+    """English to French, from a synchronous grammar: one right translation a sentence."""
 
     name: Literal["translation"] = "translation"
-    pairs: int = Field(8000, ge=1, le=8000)
+    pairs: int = Field(8000, ge=1, le=8000)  # for training, the first of the file; the vocabulary is that of all
     validation_pairs: int = Field(200, ge=1, le=500)
     test_pairs: int = Field(1000, ge=1, le=1000)
 
@@ -48,11 +44,7 @@ class Translation(Task):
 
 
 def read(split: Split) -> tuple[Example, ...]:
-    """All pairs of a split, from the files that lie with this code (`read_split` keeps them in memory).
-
-    Raises:
-        UsageError: The files are missing.
-    """
+    """All pairs of a split, from the files with this code, kept in memory; UsageError where they are missing."""
     for folder in FOLDERS:
         if (folder / "train.en").exists():
             return read_split(str(folder), split, "en", "fr")
