@@ -63,7 +63,7 @@ def test_the_same_results_give_the_same_bytes_in_another_process_with_other_sett
 ) -> None:
     (tmp_path / "matplotlibrc").write_text("font.size: 30\nfont.family: serif\ntext.parse_math: True\n")
     environment = {**os.environ, "PYTHONHASHSEED": "7", "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")}
-    command = [sys.executable, "-m", "ssrun", "plot", str(results), "--out", str(tmp_path / "again")]
+    command = [sys.executable, "-m", "ssrun", "figures", str(results), "--out", str(tmp_path / "again")]
     subprocess.run(command, check=True, env=environment)
     for path in written:
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
