@@ -16,8 +16,10 @@ from ssrun.runs.execution import prepare
 from ssrun.strategies import STRATEGIES
 from tests.support.commands import ended, process, say, ssrun_killed
 from tests.support.faults import Fault, die_at_write, fault, lose_key, lose_moments, stop_after
-from tests.support.runs import EVALUATE, EVERYTHING_ON, SIZES, STEPS, straight, train
-from tests.support.snapshots import fingerprint, run_folder, strays
+from tests.support.runs import EVALUATE, EVERYTHING_ON, SIZES, STEPS, straight, train, train_to_the_same_end
+from tests.support.snapshots import fingerprint, run_folder
+
+LINEAR = ("--strategy=linear", *EVERYTHING_ON)
 
 
 def stopped(folder: Path, step: int, *options: str) -> None:
@@ -32,9 +34,7 @@ def test_a_run_stopped_and_resumed_again_and_again_equals_an_uninterrupted_one(t
     options = (f"--strategy={strategy}", *EVERYTHING_ON)
     for step in (1, EVALUATE, 17, STEPS - 1, STEPS):
         stopped(tmp_path, step, *options)
-    train(tmp_path, *options).must(0)
-    assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path / "straight", *options)
-    assert not strays(tmp_path / "runs")
+    train_to_the_same_end(tmp_path, *options)
 
 
 @pytest.mark.slow
@@ -44,8 +44,7 @@ def test_a_run_stopped_at_any_step_equals_an_uninterrupted_one(tmp_path: Path, s
     options = (f"--strategy={strategy}", *EVERYTHING_ON)
     for step in (1, 2, 4, 5, 6, 10, 17, STEPS - 1, STEPS):
         stopped(tmp_path, step, *options)
-        train(tmp_path, *options).must(0)
-        assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path / "straight", *options)
+        train_to_the_same_end(tmp_path, *options)
         shutil.rmtree(tmp_path / "runs")
     say(f"R1 {strategy}: 9 stops, 9 resumed runs equal to the uninterrupted one")
 
@@ -64,11 +63,10 @@ def corpus(folder: Path, pairs: int = 30) -> Path:
 def test_a_run_stopped_at_an_epochs_edge_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     """R1: 30 pairs in batches of 8, so that epochs end within the fourth, eighth ... step."""
     folder = corpus(tmp_path / "corpus")
-    options = ("--task=corpus", f"--corpus={folder}", "--strategy=linear", *EVERYTHING_ON)
+    options = ("--task=corpus", f"--corpus={folder}", *LINEAR)
     for step in (3, 4, 8):
         stopped(tmp_path, step, *options)
-    train(tmp_path, *options).must(0)
-    assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path / "straight", *options)
+    train_to_the_same_end(tmp_path, *options)
 
 
 @pytest.mark.parametrize(
@@ -78,22 +76,16 @@ def test_a_run_stopped_at_an_epochs_edge_equals_an_uninterrupted_one(tmp_path: P
 )
 def test_a_resume_that_loses_state_would_be_noticed(tmp_path: Path, lost: Fault) -> None:
     """R1, its control: without any one part of the state the hash differs."""
-    options = ("--strategy=linear", *EVERYTHING_ON)
-    stopped(tmp_path, 10, *options)
-    train(tmp_path, *options, faults=[lost]).must(0)
-    assert fingerprint(run_folder(tmp_path / "runs")) != straight(tmp_path / "straight", *options)
+    stopped(tmp_path, 10, *LINEAR)
+    train(tmp_path, *LINEAR, faults=[lost]).must(0)
+    assert fingerprint(run_folder(tmp_path / "runs")) != straight(*LINEAR)
 
 
 def test_two_fresh_processes_agree_whatever_threads_and_hash_seeds_they_are_given(tmp_path: Path) -> None:
     """R2, R4: this one is asked for two threads and another hash seed."""
-    options = ("--strategy=linear", *EVERYTHING_ON)
-    fresh = process(
-        ["train", "--task=copy", *SIZES, *options, "--out=runs"],
-        tmp_path,
-        environment={"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "PYTHONHASHSEED": "7"},
-    )
-    ended(fresh).must(0)
-    assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path / "straight", *options)
+    other = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "PYTHONHASHSEED": "7"}
+    ended(process(["train", "--task=copy", *SIZES, *LINEAR, "--out=runs"], tmp_path, environment=other)).must(0)
+    assert fingerprint(run_folder(tmp_path / "runs")) == straight(*LINEAR)
 
 
 def test_all_strategies_begin_with_the_same_weights_and_see_the_same_batches() -> None:
@@ -116,13 +108,12 @@ def test_how_often_a_run_is_evaluated_or_kept_changes_no_weight(tmp_path: Path) 
     for number, (evaluate, keep) in enumerate([(1, 1), (7, 0), (1000, 5)]):
         folder = tmp_path / str(number)
         folder.mkdir()
-        options = (f"--set=training.evaluate_every={evaluate}", f"--checkpoint-every={keep}", "--strategy=linear")
-        train(folder, *EVERYTHING_ON, *options).must(0)
+        train(folder, *LINEAR, f"--set=training.evaluate_every={evaluate}", f"--checkpoint-every={keep}").must(0)
         weights.append((run_folder(folder / "runs") / "model.safetensors").read_bytes())
     assert weights[0] == weights[1] == weights[2]
 
 
-KILLED = ("--strategy=linear", *EVERYTHING_ON, "--checkpoint-every=1")
+KILLED = (*LINEAR, "--checkpoint-every=1")
 
 
 def killed_at_random(folder: Path, seed: int, kills: int) -> tuple[int, int]:
@@ -131,7 +122,6 @@ def killed_at_random(folder: Path, seed: int, kills: int) -> tuple[int, int]:
     Returns:
         How many SIGKILLs were sent until `kills` of them met the run alive, and how often it came to its end.
     """
-    expected = straight(folder / "straight", *KILLED)
     start = time.monotonic()
     train(folder, *KILLED).must(0)
     span, draw = time.monotonic() - start, random.Random(seed)
@@ -144,9 +134,7 @@ def killed_at_random(folder: Path, seed: int, kills: int) -> tuple[int, int]:
         assert done.code in (0, 128 + signal.SIGKILL)
         sent, alive = sent + 1, alive + (done.code != 0)
         if done.code == 0 or alive == kills:
-            train(folder, *KILLED).must(0)
-            assert not strays(folder / "runs")
-            assert fingerprint(run_folder(folder / "runs")) == expected
+            train_to_the_same_end(folder, *KILLED)
             shutil.rmtree(folder / "runs")
             ends += 1
     return sent, ends
@@ -169,21 +157,15 @@ def test_a_run_killed_at_twenty_random_moments_ends_with_the_same_bytes(tmp_path
 )
 def test_a_run_killed_at_any_write_ends_with_the_same_bytes(tmp_path: Path, number: int) -> None:
     """R8, promise 3: dies at its n-th fsync or rename, n from 1 to beyond the last."""
-    options = ("--strategy=linear", *EVERYTHING_ON)
-    train(tmp_path, *options, faults=[fault(die_at_write, number=number)]).must(0, 137)
-    train(tmp_path, *options).must(0)
-    assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path.parent / "straight", *options)
-    assert not strays(tmp_path / "runs")
+    train(tmp_path, *LINEAR, faults=[fault(die_at_write, number=number)]).must(0, 137)
+    train_to_the_same_end(tmp_path, *LINEAR)
 
 
 def test_metrics_that_end_in_half_a_line_or_in_nuls_are_cut_where_the_run_goes_on(tmp_path: Path) -> None:
     """R22."""
-    options = ("--strategy=linear", *EVERYTHING_ON)
     for torn in (b'{"step": 15, "eps', b"\0" * 4096, b'{"step": 15}\n{"st', b"\0" * 100 + b"\n"):
-        stopped(tmp_path, 12, *options)
-        run = run_folder(tmp_path / "runs")
-        with (run / "metrics.jsonl").open("ab") as file:
+        stopped(tmp_path, 12, *LINEAR)
+        with (run_folder(tmp_path / "runs") / "metrics.jsonl").open("ab") as file:
             file.write(torn)
-        train(tmp_path, *options).must(0)
-        assert fingerprint(run) == straight(tmp_path / "straight", *options)
+        train_to_the_same_end(tmp_path, *LINEAR)
         shutil.rmtree(tmp_path / "runs")
