@@ -28,8 +28,8 @@ def test_a_loss_that_is_no_number_stops_its_run_alone_and_is_counted(tmp_path: P
     poison = fault(at_step, action="loses its weights", seed=3, step=12)
     done = ssrun(*COMPARE, folder=tmp_path, faults=[poison]).must(3)
     assert "diverged" in done.out
-    (run,) = (tmp_path / "runs").glob("copy/linear/seed-3-*")
-    result = json.loads((run / "result.json").read_bytes(), parse_constant=pytest.fail)
+    (path,) = tmp_path.glob("runs/copy/linear/seed-3-*/result.json")
+    result = json.loads(path.read_bytes(), parse_constant=pytest.fail)
     assert (result["status"], result["steps"]) == ("diverged", 13)
     assert result["reason"] == "diverged at step 13: the loss is nan"
     linear = rows(tmp_path)["linear"]

@@ -49,14 +49,13 @@ def test_a_run_stopped_at_any_step_equals_an_uninterrupted_one(tmp_path: Path, s
     say(f"R1 {strategy}: 9 stops, 9 resumed runs equal to the uninterrupted one")
 
 
-def corpus(folder: Path, pairs: int = 30) -> Path:
+def corpus(folder: Path) -> Path:
     """A small parallel corpus."""
     draw = random.Random(0)
     folder.mkdir()
-    for split, size in (("train", pairs), ("valid", 5), ("test", 5)):
+    for split, size in (("train", 30), ("valid", 5), ("test", 5)):
         lines = [" ".join(draw.choices("abcdef", k=draw.randint(2, 5))) for _ in range(size)]
-        text = "".join(f"{line}\t{line.upper()}\n" for line in lines)
-        (folder / f"{split}.tsv").write_text(text, encoding="utf-8")
+        (folder / f"{split}.tsv").write_text("".join(f"{line}\t{line.upper()}\n" for line in lines), encoding="utf-8")
     return folder
 
 
