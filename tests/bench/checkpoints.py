@@ -94,7 +94,7 @@ def thousand(results: Path, like: RunFolder) -> None:
 def table(scratch: Path) -> Iterator[str]:
     """`ssrun show` of 1,000 runs, a process each time."""
     overrides = {"training": {"steps": 2}}
-    run = load_plan("default", tasks="copy", strategies="teacher-forcing", overrides=overrides).runs()[0]
+    (run, *_) = load_plan("default", tasks="copy", strategies="teacher-forcing", overrides=overrides).runs()
     results = scratch / "thousand"
     thousand(results, finished(scratch / "like", run))
     for what in (["show", str(results)], ["show", str(results), "--json"], ["list"]):

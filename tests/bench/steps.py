@@ -98,13 +98,10 @@ def main() -> None:
                 ("ours 0.5", "ours 1", None, 1.35),
             ):
                 ratio = median(a / b for a, b in zip(taken[over], taken[under], strict=True))
-                met = ratio >= low if low else ratio <= high
+                met = "met" if (ratio >= low if low else ratio <= high) else "MISSED"
                 aim = f">= {low}" if low else f"<= {high}"
-                times = f"{1e3 * median(taken[over]):.2f}, {1e3 * median(taken[under]):.2f}"
-                print(
-                    f"{units:>5}  {attention:9}  {over + ' / ' + under:26}  {ratio:6.2f}  {aim:>7}  {times}"
-                    f"  {'met' if met else 'MISSED'}"
-                )
+                times = f"{1e3 * median(taken[over]):.2f}, {1e3 * median(taken[under]):.2f}  {met}"
+                print(f"{units:>5}  {attention:9}  {over + ' / ' + under:26}  {ratio:6.2f}  {aim:>7}  {times}")
 
 
 if __name__ == "__main__":

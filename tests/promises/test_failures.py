@@ -25,9 +25,8 @@ def rows(folder: Path) -> dict[str, dict[str, object]]:
 def test_a_loss_that_is_no_number_stops_its_run_alone_and_is_counted(tmp_path: Path) -> None:
     """R14: n = 4 of 5."""
     experiment(tmp_path, GRID.replace('"0..1"', '"0..4"'))
-    poison = fault(at_step, action="loses its weights", seed=3, step=12)
-    done = ssrun(*COMPARE, folder=tmp_path, faults=[poison]).must(3)
-    assert "diverged" in done.out
+    done = ssrun(*COMPARE, folder=tmp_path, faults=[fault(at_step, action="loses its weights", seed=3, step=12)])
+    assert "diverged" in done.must(3).out
     (path,) = tmp_path.glob("runs/copy/linear/seed-3-*/result.json")
     result = json.loads(path.read_bytes(), parse_constant=pytest.fail)
     assert (result["status"], result["steps"]) == ("diverged", 13)
@@ -69,8 +68,7 @@ def test_a_run_that_dies_is_tried_again_from_its_checkpoint_and_no_other_is(tmp_
 def test_a_run_that_dies_every_time_is_given_up_and_said(tmp_path: Path) -> None:
     """R15, R16."""
     experiment(tmp_path, GRID)
-    dies = fault(at_step, action="is killed", seed=1, step=12)
-    done = ssrun(*COMPARE, folder=tmp_path, faults=[dies]).must(3)
+    done = ssrun(*COMPARE, folder=tmp_path, faults=[fault(at_step, action="is killed", seed=1, step=12)]).must(3)
     assert done.err.count("retry") == 2
     assert "killed by SIGKILL" in done.out.replace("\n", " ")
     assert (rows(tmp_path)["linear"]["n"], rows(tmp_path)["linear"]["failed"]) == (1, 1)

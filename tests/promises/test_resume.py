@@ -94,9 +94,8 @@ def test_all_strategies_begin_with_the_same_weights_and_see_the_same_batches() -
         small = {"task": {"validation_pairs": 10, "test_pairs": 10}, "model": {"hidden": 8}}
         parts = prepare(resolve("reverse", strategy, 3, [small]))
         batches = [parts.batches.at(step) for step in (0, 1, 99, 100)]
-        seen.append(
-            [*parts.model.state_dict().values(), *(t for batch in batches for t in (batch.source, batch.target))]
-        )
+        sides = [side for batch in batches for side in (batch.source, batch.target)]
+        seen.append([*parts.model.state_dict().values(), *sides])
     for other in seen[1:]:
         assert all(torch.equal(a, b) for a, b in zip(seen[0], other, strict=True))
 
@@ -115,40 +114,25 @@ def test_how_often_a_run_is_evaluated_or_kept_changes_no_weight(tmp_path: Path) 
 KILLED = (*LINEAR, "--checkpoint-every=1")
 
 
-def killed_at_random(folder: Path, seed: int, kills: int) -> tuple[int, int]:
-    """Kills a run at random moments of the time it takes, resumes it, and begins it anew where it came to its end.
-
-    Returns:
-        How many SIGKILLs were sent until `kills` of them met the run alive, and how often it came to its end.
-    """
+@pytest.mark.parametrize(("seed", "kills"), [(8, 4), pytest.param(88, 20, marks=pytest.mark.slow)])
+def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(tmp_path: Path, seed: int, kills: int) -> None:
+    """R8: killed so often at moments of the time it takes, resumed, begun anew where it came to its end."""
     start = time.monotonic()
-    train(folder, *KILLED).must(0)
+    train(tmp_path, *KILLED).must(0)
     span, draw = time.monotonic() - start, random.Random(seed)
-    shutil.rmtree(folder / "runs")
+    shutil.rmtree(tmp_path / "runs")
     sent, alive, ends = 0, 0, 0
     while alive < kills:
         moment = draw.uniform(0.02, span)
-        done, _ = ssrun_killed("train", "--task=copy", *SIZES, "--out=runs", *KILLED, folder=folder, after=moment)
+        done, _ = ssrun_killed("train", "--task=copy", *SIZES, "--out=runs", *KILLED, folder=tmp_path, after=moment)
         assert "Traceback" not in done.err
         assert done.code in (0, 128 + signal.SIGKILL)
         sent, alive = sent + 1, alive + (done.code != 0)
         if done.code == 0 or alive == kills:
-            train_to_the_same_end(folder, *KILLED)
-            shutil.rmtree(folder / "runs")
+            train_to_the_same_end(tmp_path, *KILLED)
+            shutil.rmtree(tmp_path / "runs")
             ends += 1
-    return sent, ends
-
-
-def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    """R8, the fast half: four moments."""
-    killed_at_random(tmp_path, seed=8, kills=4)
-
-
-@pytest.mark.slow
-def test_a_run_killed_at_twenty_random_moments_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    """R8."""
-    sent, ends = killed_at_random(tmp_path, seed=88, kills=20)
-    say(f"R8: {sent} SIGKILLs at random moments, 20 met the run alive; {ends} times to the same end; nothing left")
+    say(f"R8: {sent} SIGKILLs at random moments, {kills} met the run alive; {ends} times to the same end; nothing left")
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,7 @@ def test_jobs_and_order_and_shards_change_no_byte_of_the_table(serial: Path, tmp
     """R3."""
     experiment(tmp_path, GRID)
     ssrun("compare", "grid.toml", "--jobs=3", "--out=jobs", folder=tmp_path).must(0)
-    backwards = [fault(run_backwards)]
-    ssrun("compare", "grid.toml", "--jobs=1", "--out=order", folder=tmp_path, faults=backwards).must(0)
+    ssrun("compare", "grid.toml", "--jobs=1", "--out=order", folder=tmp_path, faults=[fault(run_backwards)]).must(0)
     for part in (2, 1):
         shard = ("--shard", f"{part}/2", f"--out=shard-{part}")
         ssrun("compare", "grid.toml", "--jobs=1", *shard, folder=tmp_path).must(0)

@@ -21,9 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "training": {"batch_size": 8, "steps": STEPS, "evaluate_every": EVALUATE},
     "task": {"validation_pairs": 10, "test_pairs": 10},
 }
-SIZES = tuple(
-    f"--set={section}.{field}={value}" for section, fields in SMALL.items() for field, value in fields.items()
-)
+SIZES = tuple(f"--set={section}.{name}={value}" for section, fields in SMALL.items() for name, value in fields.items())
 EVERYTHING_ON = ("--set=model.dropout=0.3", "--set=training.clip=0.05", "--set=model.layers=2")
 GRID = """
 question = "Which?"
