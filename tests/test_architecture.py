@@ -12,20 +12,10 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "ssrun"
 LIGHT = ("torch", "pandas", "scipy", "numpy", "matplotlib")
-ROOMS = [
-    {"ssrun", "errors", "metrics"},
-    {"system"},
-    {"strategies", "tasks"},
-    {"config"},
-    {"seq2seq"},
-    {"runs"},
-    {"engines"},
-    {"analysis"},
-    {"views"},
-    {"cli"},
-    {"__main__"},
-]
-FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
+ROOMS = """
+ssrun errors metrics < system < strategies tasks < config < seq2seq < runs < engines < analysis < views < cli < __main__
+"""
+FLOOR = {room: floor for floor, rooms in enumerate(ROOMS.split("<")) for room in rooms.split()}
 MODULES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))

@@ -71,17 +71,10 @@ def sizes(scratch: Path) -> Iterator[str]:
 def thousand(results: Path, like: RunFolder) -> None:
     """A comparison of 1,000 complete runs, each the copy of one under another name and with other numbers."""
     draw = random.Random(0)
-    experiment = load_plan("default").experiment.model_copy(
-        update={
-            "tasks": {f"task-{number}": {"base": "copy"} for number in range(TASKS)},
-            "strategies": {
-                "teacher-forcing": {},
-                **{f"linear-{n}": {"base": "linear", "over": 1 + n / 100} for n in range(1, STRATEGIES)},
-            },
-            "seeds": tuple(range(SEEDS)),
-            "claims": (),
-        }
-    )
+    tasks = {f"task-{number}": {"base": "copy"} for number in range(TASKS)}
+    linear = {f"linear-{n}": {"base": "linear", "over": 1 + n / 100} for n in range(1, STRATEGIES)}
+    grid = {"tasks": tasks, "strategies": {"teacher-forcing": {}, **linear}, "seeds": tuple(range(SEEDS)), "claims": ()}
+    experiment = load_plan("default").experiment.model_copy(update=grid)
     pattern = {name: (like.path / name).read_bytes() for name in RunFolder.FILES}
     result = like.result()
     plan = Plan(experiment=experiment)
@@ -101,7 +94,7 @@ def thousand(results: Path, like: RunFolder) -> None:
 def table(scratch: Path) -> Iterator[str]:
     """`ssrun show` of 1,000 runs, a process each time."""
     overrides = {"training": {"steps": 2}}
-    run = load_plan("default", tasks="copy", strategies="teacher-forcing", overrides=overrides).runs()[0]
+    (run, *_) = load_plan("default", tasks="copy", strategies="teacher-forcing", overrides=overrides).runs()
     results = scratch / "thousand"
     thousand(results, finished(scratch / "like", run))
     for what in (["show", str(results)], ["show", str(results), "--json"], ["list"]):

@@ -8,7 +8,7 @@ over the pairs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from statistics import median
 
 import torch
@@ -27,12 +27,11 @@ LENGTH = 20
 WARM_UP, PAIRS = 8, 60
 
 
-class Prepared(Batches):
+def prepared(config: RunConfig) -> Batches:
     """Batches made before the clock starts."""
-
-    def __init__(self, config: RunConfig) -> None:
-        super().__init__(config.task, Vocabularies.of(config.task), config.training.batch_size, config.seed)
-        self.at(0)
+    batches = Batches(config.task, Vocabularies.of(config.task), config.training.batch_size, config.seed)
+    batches.at(0)
+    return batches
 
 
 def configuration(units: int, attention: str, epsilon: float) -> RunConfig:
@@ -46,14 +45,10 @@ def configuration(units: int, attention: str, epsilon: float) -> RunConfig:
     return resolve("reverse", "uniform", 0, [layer])
 
 
-def ours(config: RunConfig, batches: Batches) -> Iterator[object]:
-    """The steps as `ssrun train` takes them."""
-    return train(*fresh(config), batches, config)
-
-
-def textbook_steps(config: RunConfig, batches: Batches) -> Iterator[object]:
-    """The same steps by the textbook loop."""
+def textbook_steps(config: RunConfig) -> Iterator[object]:
+    """The steps of `train` by the textbook loop."""
     model, optimiser = fresh(config)
+    batches = prepared(config)
     strategy = config.strategy
     for step in range(config.training.steps):
         batch = batches.at(step)
@@ -73,8 +68,13 @@ def fresh(config: RunConfig) -> tuple[Seq2Seq, torch.optim.Adam]:
     return model, adam(model, config)
 
 
-def seconds(turns: dict[str, Iterator[object]]) -> dict[str, list[float]]:
-    """The seconds of each step of each kind, the kinds taking turns."""
+def measure(units: int, attention: str) -> dict[str, list[float]]:
+    """The seconds of each step of the four kinds, which take turns: ours and the textbook's, epsilon 1 and 0.5."""
+    turns: dict[str, Iterator[object]] = {}
+    for epsilon in (1.0, 0.5):
+        config = configuration(units, attention, epsilon)
+        turns[f"textbook {epsilon:g}"] = textbook_steps(config)
+        turns[f"ours {epsilon:g}"] = train(*fresh(config), prepared(config), config)
     taken: dict[str, list[float]] = {name: [] for name in turns}
     for number in range(WARM_UP + PAIRS):
         for name, steps in turns.items():
@@ -83,21 +83,6 @@ def seconds(turns: dict[str, Iterator[object]]) -> dict[str, list[float]]:
             if number >= WARM_UP:
                 taken[name].append(time.process_time() - start)
     return taken
-
-
-def measure(units: int, attention: str) -> dict[str, list[float]]:
-    """The seconds of each step of the four kinds: ours and the textbook's, epsilon 1 and 0.5."""
-    kinds: dict[str, tuple[Callable[..., Iterator[object]], float]] = {
-        "textbook 1": (textbook_steps, 1.0),
-        "ours 1": (ours, 1.0),
-        "textbook 0.5": (textbook_steps, 0.5),
-        "ours 0.5": (ours, 0.5),
-    }
-    turns = {}
-    for name, (steps, epsilon) in kinds.items():
-        config = configuration(units, attention, epsilon)
-        turns[name] = steps(config, Prepared(config))
-    return seconds(turns)
 
 
 def main() -> None:
@@ -113,13 +98,10 @@ def main() -> None:
                 ("ours 0.5", "ours 1", None, 1.35),
             ):
                 ratio = median(a / b for a, b in zip(taken[over], taken[under], strict=True))
-                met = ratio >= low if low else ratio <= high
+                met = "met" if (ratio >= low if low else ratio <= high) else "MISSED"
                 aim = f">= {low}" if low else f"<= {high}"
-                times = f"{1e3 * median(taken[over]):.2f}, {1e3 * median(taken[under]):.2f}"
-                print(
-                    f"{units:>5}  {attention:9}  {over + ' / ' + under:26}  {ratio:6.2f}  {aim:>7}  {times}"
-                    f"  {'met' if met else 'MISSED'}"
-                )
+                times = f"{1e3 * median(taken[over]):.2f}, {1e3 * median(taken[under]):.2f}  {met}"
+                print(f"{units:>5}  {attention:9}  {over + ' / ' + under:26}  {ratio:6.2f}  {aim:>7}  {times}")
 
 
 if __name__ == "__main__":

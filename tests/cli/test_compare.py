@@ -31,8 +31,7 @@ def test_compare_ends_with_one_document_of_rows(compared: tuple[Path, Done]) -> 
 def test_compare_again_trains_nothing_and_gives_the_same_bytes(compared: tuple[Path, Done]) -> None:
     results, done = compared
     before = {path: path.stat().st_mtime_ns for path in results.rglob("result.json")}
-    again = ssrun("compare", *GRID, *SMALL, "--jobs", "1", "--out", results, "--json")
-    assert again == Done(0, done.out, "")
+    assert ssrun("compare", *GRID, *SMALL, "--jobs", "1", "--out", results, "--json") == Done(0, done.out, "")
     assert {path: path.stat().st_mtime_ns for path in results.rglob("result.json")} == before
     assert len(before) == 8
 
@@ -44,16 +43,14 @@ def test_the_command_in_the_table_gives_the_table(compared: tuple[Path, Done]) -
         "ssrun compare --tasks reverse,captions --strategies teacher-forcing,inverse-sigmoid --seeds 0..1 --smoke "
         "--set model.embedding=8 --set model.hidden=8 --set task.test_pairs=20"
     )
-    again = ssrun(*command.split()[1:], "--out", results, "--json")
-    assert again == Done(0, done.out, "")
+    assert ssrun(*command.split()[1:], "--out", results, "--json") == Done(0, done.out, "")
 
 
 def test_dry_run_prints_the_folders_and_writes_nothing(compared: tuple[Path, Done], tmp_path: Path) -> None:
     dry = ("compare", *GRID, *SMALL, "--dry-run")
     done = ssrun(*dry, "--out", compared[0])
     assert (done.code, done.err) == (0, "")
-    made = {path.parent for path in compared[0].rglob("result.json")}
-    assert {Path(line) for line in done.out.splitlines()} == made
+    assert {Path(line) for line in done.out.splitlines()} == {path.parent for path in compared[0].rglob("result.json")}
     assert document(*dry, "--out", compared[0]) == done.out.splitlines()
     parts = [ssrun(*dry, "--shard", f"{part}/3").out.splitlines() for part in (1, 2, 3)]
     assert sorted(map(len, parts)) == [2, 3, 3]

@@ -15,8 +15,8 @@ def test_show_prints_what_compare_printed_and_the_files_beside_the_runs(compared
     results, done = compared
     assert ssrun("show", results, "--json") == Done(0, done.out, "")
     for name, suffix in [("markdown", "md"), ("csv", "csv"), ("json", "json"), ("latex", "tex")]:
-        shown = ssrun("show", results, "--format", name)
-        assert shown == Done(0, (results / f"table.{suffix}").read_text(encoding="utf-8"), "")
+        table = (results / f"table.{suffix}").read_text(encoding="utf-8")
+        assert ssrun("show", results, "--format", name) == Done(0, table, "")
     table = ssrun("show", results).out
     assert all(name in table for name in ("teacher-forcing", "inverse-sigmoid", "reverse", "captions", "BLEU", "±"))
 

@@ -88,8 +88,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (corpus / f"{split}.tsv").write_text("".join(lines), encoding="utf-8")
     tiny = ("--steps=30", "--set=model.hidden=16", "--set=model.embedding=16", "--set=training.batch_size=8")
     pairs = ("--task=reverse", "--set=task.validation_pairs=10", "--set=task.test_pairs=30")
-    ssrun("train", "--strategy=uniform", *pairs, *tiny, f"--out={folder / 'reverse'}").must(0)
-    ssrun("train", "--strategy=linear", *pairs, *tiny, f"--out={folder / 'reverse'}").must(0)
+    for strategy in ("uniform", "linear"):
+        ssrun("train", f"--strategy={strategy}", *pairs, *tiny, f"--out={folder / 'reverse'}").must(0)
     text = ("--task=corpus", f"--corpus={corpus}", "--set=task.minimum_frequency=1")
     ssrun("train", "--strategy=uniform", *text, *tiny, f"--out={folder / 'corpus'}").must(0)
     return folder
@@ -152,8 +152,7 @@ def test_a_folder_with_one_run_stands_for_it(results: Path) -> None:
 
 def test_a_folder_with_several_runs_lists_them(results: Path) -> None:
     for path in (results / "reverse", results / "reverse" / "reverse"):
-        line = ssrun("explain", path).must(2).err
-        assert re.search("holds 2 runs: give one of them: .*linear.*uniform", line)
+        assert re.search("holds 2 runs: give one of them: .*linear.*uniform", ssrun("explain", path).must(2).err)
 
 
 def test_a_corpus_that_changed_is_refused(results: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import random
 import resource
@@ -19,11 +20,12 @@ from ssrun.config.spec import RunDocument
 from ssrun.errors import StoreError
 from ssrun.runs import verification
 from ssrun.runs.folder import RunFolder
+from ssrun.runs.trained import load_trained
 from ssrun.system.documents import canonical
 from tests.support.commands import say, ssrun
 from tests.support.damage import flip, reseal, reseal_run
 from tests.support.faults import fault, stop_after
-from tests.support.runs import EVERYTHING_ON, GRID, experiment, train
+from tests.support.runs import EVERYTHING_ON, GRID, experiment, straight, train, train_to_the_same_end
 from tests.support.snapshots import fingerprint, run_folder, run_folders, snapshot
 
 FILES = RunFolder.ALL_FILES
@@ -42,11 +44,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def unfinished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that was stopped at step 17, its checkpoints of 15 and 17; and beside it the same, finished."""
+    """A run that was stopped at step 17, its checkpoints of 15 and 17."""
     folder = tmp_path_factory.mktemp("unfinished")
     train(folder, *OPTIONS, faults=[fault(stop_after, step=17)]).must(143)
-    (folder / "whole").mkdir()
-    train(folder / "whole", *OPTIONS).must(0)
     return folder
 
 
@@ -110,9 +110,8 @@ def test_tables_refuse_a_damaged_run_by_name(copied: Path, finished: Path, name:
 @pytest.mark.parametrize("name", ["experiment.json", "bootstrap.json"])
 def test_what_a_table_rests_on_beside_its_runs_is_named_where_it_is_damaged(copied: Path, name: str) -> None:
     """R9: and the runs are checked all the same."""
-    size = (copied / name).stat().st_size
     whole = (copied / name).read_bytes()
-    for position in positions(size, 8):
+    for position in positions(len(whole), 8):
         flip(copied / name, position)
         assert name in ssrun("show", "runs", folder=copied.parent).must(5).err
         done = ssrun("verify", "runs", folder=copied.parent).must(5)
@@ -146,33 +145,17 @@ def test_scores_are_recomputed_from_the_stored_text(copied: Path) -> None:
     names_the_file(copied.parent, run / "metrics.jsonl")
 
 
-def written(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-
-
-def rewritten(path: Path, old: bytes, new: bytes) -> None:
-    path.write_bytes(path.read_bytes().replace(old, new))
-
-
-Damage = Callable[[Path, Path], None]  # of the newest checkpoint's payload and sidecar
-
-
-def mixed(payload: Path, sidecar: Path) -> None:
+def mix(payload: Path, sidecar: Path) -> None:
     """Files of two steps."""
-    older = sorted(payload.parent.glob("checkpoint-*.safetensors"))[-2]
-    shutil.copy(older, payload)
+    shutil.copy(payload.with_stem("checkpoint-0000000015"), payload)
 
 
-def cut(path: Path, size: int | float) -> None:
-    content = path.read_bytes()
-    path.write_bytes(content[: size if isinstance(size, int) else round(len(content) * size)])
-
-
+Damage = Callable[[Path, Path], object]  # of the newest checkpoint's payload and sidecar
 DAMAGES: dict[str, Damage] = {
-    "payload cut in half": lambda payload, sidecar: cut(payload, 0.5),
-    "payload cut by a byte": lambda payload, sidecar: cut(payload, payload.stat().st_size - 1),
-    "payload emptied": lambda payload, sidecar: cut(payload, 0),
-    "payload longer": lambda payload, sidecar: written(payload, payload.read_bytes() + b"\0"),
+    "payload cut in half": lambda payload, sidecar: os.truncate(payload, payload.stat().st_size // 2),
+    "payload cut by a byte": lambda payload, sidecar: os.truncate(payload, payload.stat().st_size - 1),
+    "payload emptied": lambda payload, sidecar: payload.write_bytes(b""),
+    "payload longer": lambda payload, sidecar: payload.write_bytes(payload.read_bytes() + b"\0"),
     "payload missing": lambda payload, sidecar: payload.unlink(),
     "a bit of the header's length": lambda payload, sidecar: flip(payload, 2),
     "a bit of the header": lambda payload, sidecar: flip(payload, 20),
@@ -180,16 +163,16 @@ DAMAGES: dict[str, Damage] = {
     "a low bit of a weight": lambda payload, sidecar: flip(payload, -8),
     "a high bit of a weight": lambda payload, sidecar: flip(payload, -1, bit=6),
     "a bit amid the payload": lambda payload, sidecar: flip(payload, payload.stat().st_size // 2),
-    "payload of zeros": lambda payload, sidecar: written(payload, bytes(payload.stat().st_size)),
-    "sidecar cut": lambda payload, sidecar: cut(sidecar, 0.5),
-    "sidecar emptied": lambda payload, sidecar: cut(sidecar, 0),
-    "a bit of the sidecar's step": lambda payload, sidecar: rewritten(sidecar, b'"step":17', b'"step":16'),
+    "payload of zeros": lambda payload, sidecar: payload.write_bytes(bytes(payload.stat().st_size)),
+    "sidecar cut": lambda payload, sidecar: os.truncate(sidecar, sidecar.stat().st_size // 2),
+    "sidecar emptied": lambda payload, sidecar: sidecar.write_bytes(b""),
+    "a bit of the sidecar's step": lambda payload, sidecar: flip(sidecar, sidecar.read_bytes().index(b'"step":17') + 8),
     "a bit of the sidecar": lambda payload, sidecar: flip(sidecar, 10),
     "a bit of the sidecar's digest": lambda payload, sidecar: flip(sidecar, sidecar.read_bytes().index(b"digest") + 12),
-    "the payload of another step": mixed,
-    "a list for a sidecar": lambda payload, sidecar: written(sidecar, b"[1, 2]"),
-    "a number for a sidecar": lambda payload, sidecar: written(sidecar, b"9" * 5000),
-    "nesting for a sidecar": lambda payload, sidecar: written(sidecar, b"[" * 100_000),
+    "the payload of another step": mix,
+    "a list for a sidecar": lambda payload, sidecar: sidecar.write_bytes(b"[1, 2]"),
+    "a number for a sidecar": lambda payload, sidecar: sidecar.write_bytes(b"9" * 5000),
+    "nesting for a sidecar": lambda payload, sidecar: sidecar.write_bytes(b"[" * 100_000),
 }
 FAST = ("payload cut in half", "a low bit of a weight", "a bit of the sidecar's step", "the payload of another step")
 
@@ -206,12 +189,11 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_it_taken(
     sidecars = sorted(run.glob("checkpoint-*.json"))
     assert [path.name for path in sidecars] == ["checkpoint-0000000015.json", "checkpoint-0000000017.json"]
     DAMAGES[damage](sidecars[-1].with_suffix(".safetensors"), sidecars[-1])
-    done = train(tmp_path, *OPTIONS).must(0)
+    done = train_to_the_same_end(tmp_path, *OPTIONS)
     warnings = [line for line in done.err.splitlines() if "warning" in line]
     assert len(warnings) == 1
     assert "checkpoint-0000000017" in warnings[0]
     assert "step 15:" not in done.err  # it went on from 15 and not from the start
-    assert fingerprint(run) == fingerprint(run_folder(unfinished / "whole" / "runs"))
 
 
 def test_a_folder_in_the_place_of_a_checkpoint_is_left_alone(unfinished: Path, tmp_path: Path) -> None:
@@ -222,11 +204,10 @@ def test_a_folder_in_the_place_of_a_checkpoint_is_left_alone(unfinished: Path, t
     payload.unlink()
     payload.mkdir()
     (payload / "mine").touch()
-    done = train(tmp_path, *OPTIONS).must(0)
-    assert "checkpoint-0000000017.safetensors: not a regular file" in done.err
+    assert "checkpoint-0000000017.safetensors: not a regular file" in train(tmp_path, *OPTIONS).must(0).err
     (payload / "mine").unlink()
     payload.rmdir()
-    assert fingerprint(run) == fingerprint(run_folder(unfinished / "whole" / "runs"))
+    assert fingerprint(run) == straight(*OPTIONS)
 
 
 def test_a_run_whose_checkpoints_are_all_damaged_begins_again(unfinished: Path, tmp_path: Path) -> None:
@@ -238,8 +219,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_begins_again(unfinished: Path, 
     done = train(tmp_path, *OPTIONS, faults=[fault(stop_after, step=7)]).must(143)
     assert done.err.count("warning") == 2
     assert sorted(path.stem[-2:] for path in run.glob("checkpoint-*.json")) == ["05", "07"]
-    train(tmp_path, *OPTIONS).must(0)
-    assert fingerprint(run) == fingerprint(run_folder(unfinished / "whole" / "runs"))
+    train_to_the_same_end(tmp_path, *OPTIONS)
 
 
 @pytest.mark.parametrize("position", [3, 200, -5])
@@ -248,11 +228,8 @@ def test_metrics_damaged_before_the_checkpoint_are_found_on_resuming(
 ) -> None:
     """R9, R22."""
     shutil.copytree(unfinished / "runs", tmp_path / "runs")
-    run = run_folder(tmp_path / "runs")
-    flip(run / "metrics.jsonl", position)
-    done = train(tmp_path, *OPTIONS).must(0)
-    assert "metrics.jsonl: damaged" in done.err
-    assert fingerprint(run) == fingerprint(run_folder(unfinished / "whole" / "runs"))
+    flip(run_folder(tmp_path / "runs") / "metrics.jsonl", position)
+    assert "metrics.jsonl: damaged" in train_to_the_same_end(tmp_path, *OPTIONS).err
 
 
 class Trap:
@@ -272,16 +249,13 @@ def test_a_pickle_in_the_place_of_any_file_is_refused(finished: Path, unfinished
         for each in run_folders(folder / "runs") if name != "experiment.json" else [folder / "runs"]:
             (each / name).write_bytes(trap)
         ssrun("verify", "runs", folder=folder).must(5)
-        shown = ssrun("show", "runs", folder=folder)
-        shown.must(
-            5 if name in ("run.json", "environment.json", "metrics.jsonl", "result.json", "experiment.json") else 0
-        )
-        decoded = ssrun("decode", run, folder=folder)
-        decoded.must(5 if name in ("run.json", "model.safetensors", "vocabulary.json", "result.json") else 0)
-    only = tmp_path / "table"
-    only.mkdir()
-    (only / "table.json").write_bytes(trap)
-    ssrun("show", only, folder=tmp_path).must(5)
+        shown = ("run.json", "environment.json", "metrics.jsonl", "result.json", "experiment.json")
+        ssrun("show", "runs", folder=folder).must(5 if name in shown else 0)
+        loaded = ("run.json", "model.safetensors", "vocabulary.json", "result.json")
+        ssrun("decode", run, folder=folder).must(5 if name in loaded else 0)
+    (tmp_path / "table").mkdir()
+    (tmp_path / "table" / "table.json").write_bytes(trap)
+    ssrun("show", "table", folder=tmp_path).must(5)
     shutil.copytree(unfinished / "runs", tmp_path / "runs")
     for path in run_folder(tmp_path / "runs").glob("checkpoint-*"):
         path.write_bytes(trap)
@@ -326,8 +300,6 @@ def memory() -> Callable[[], int]:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_weights_are_refused_soon_and_cheaply(copied: Path, name: str, memory: Callable[[], int]) -> None:
     """R26: even where the digests are right; in under 2 s of processor time and 200 MB."""
-    from ssrun.runs.trained import load_trained
-
     run = run_folders(copied)[0]
     whole = (run / "model.safetensors").read_bytes()
     if name == "a gigabyte":
@@ -345,8 +317,6 @@ def test_hostile_weights_are_refused_soon_and_cheaply(copied: Path, name: str, m
 
 def test_the_weights_of_a_giant_are_refused_before_it_is_built(copied: Path, memory: Callable[[], int]) -> None:
     """R26: a configuration of 8 layers of 8,192 units, all digests right."""
-    from ssrun.runs.trained import load_trained
-
     run = run_folders(copied)[0]
     spec = RunFolder(run).spec()
     giant = spec.config.model.model_copy(update={"hidden": 8192, "layers": 8})
@@ -376,8 +346,7 @@ def test_a_forged_result_with_the_right_digest_is_refused_in_one_line(copied: Pa
     """R25."""
     path = run_folders(copied)[0] / "result.json"
     reseal(path, FORGED[name])
-    done = ssrun("verify", "runs", folder=copied.parent).must(5)
-    assert path.parent.name in done.out
+    assert path.parent.name in ssrun("verify", "runs", folder=copied.parent).must(5).out
     done = ssrun("show", "runs", folder=copied.parent)
     if name != "files elsewhere":
         done.must(5)

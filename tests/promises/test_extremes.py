@@ -74,16 +74,10 @@ def one_run(folder: Path, task: str, strategy: str, run_seed: int, steps: int, p
             (text / f"{split}.tsv").write_text("a b c\tc b a\nb\tb\nd a\ta d\nc c\tc c\n", encoding="utf-8")
     results = folder / "runs"
     shutil.rmtree(results, ignore_errors=True)  # of one that failed
-    sets = {
-        "training.steps": steps,
-        "task.validation_pairs": pairs,
-        "task.test_pairs": pairs,
-        **{
-            path: FIELDS[path][number % len(FIELDS[path])]
-            for path, number in fields.items()
-            if not path.startswith("task.") or path.removeprefix("task.") in TASKS[task].model_fields
-        },
-    }
+    sets = {"training.steps": steps, "task.validation_pairs": pairs, "task.test_pairs": pairs}
+    for path, number in fields.items():
+        if not path.startswith("task.") or path.removeprefix("task.") in TASKS[task].model_fields:
+            sets[path] = FIELDS[path][number % len(FIELDS[path])]
     more = ["--corpus", text] if task == "corpus" else []
     more += [f"--set={path}={value}" for path, value in sets.items()]
     options = ("--task", task, "--strategy", strategy, "--seed", run_seed, "--out", results)
@@ -92,12 +86,9 @@ def one_run(folder: Path, task: str, strategy: str, run_seed: int, steps: int, p
         assert len(ended.err.splitlines()) == 1, ended.err
         assert not results.exists()
         return "refused"
-    for command in (
-        ["verify"],
-        ["show"],
-        *([["explain"], ["explain", "--step=0"], ["inject"]] if ended.code == 0 else []),
-    ):
-        in_process.ssrun(command[0], results, *command[1:]).must(*((0, 2) if command[0] == "inject" else (0,)))
+    inside = [["explain"], ["explain", "--step=0"], ["inject"]] if ended.code == 0 else []
+    for command, *options_of in (["verify"], ["show"], *inside):
+        in_process.ssrun(command, results, *options_of).must(0, *([2] if command == "inject" else []))
     shutil.rmtree(results)
     return "complete" if ended.code == 0 else "diverged"
 

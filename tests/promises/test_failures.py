@@ -9,10 +9,9 @@ import pytest
 
 from tests.support.commands import ssrun
 from tests.support.faults import at_step, fault, fill_disk, note_training, refuse_writes, stop_after, trained
-from tests.support.runs import GRID, STEPS, experiment, train
-from tests.support.snapshots import fingerprint, run_folder, run_folders, strays
+from tests.support.runs import GRID, STEPS, experiment, train, train_to_the_same_end
+from tests.support.snapshots import run_folder, run_folders, strays
 
-FIVE_SEEDS = GRID.replace('"0..1"', '"0..4"')
 COMPARE = ("compare", "grid.toml", "--jobs=2", "--out=runs", "--checkpoint-every=5")
 
 
@@ -25,17 +24,13 @@ def rows(folder: Path) -> dict[str, dict[str, object]]:
 
 def test_a_loss_that_is_no_number_stops_its_run_alone_and_is_counted(tmp_path: Path) -> None:
     """R14: n = 4 of 5."""
-    experiment(tmp_path, FIVE_SEEDS)
-    poison = fault(at_step, action="loses its weights", seed=3, step=12)
-    done = ssrun(*COMPARE, folder=tmp_path, faults=[poison]).must(3)
-    assert "diverged" in done.out
-    (run,) = (tmp_path / "runs").glob("copy/linear/seed-3-*")
-    result = json.loads((run / "result.json").read_bytes(), parse_constant=pytest.fail)
-    assert (result["status"], result["steps"], result["reason"]) == (
-        "diverged",
-        13,
-        "diverged at step 13: the loss is nan",
-    )
+    experiment(tmp_path, GRID.replace('"0..1"', '"0..4"'))
+    done = ssrun(*COMPARE, folder=tmp_path, faults=[fault(at_step, action="loses its weights", seed=3, step=12)])
+    assert "diverged" in done.must(3).out
+    (path,) = tmp_path.glob("runs/copy/linear/seed-3-*/result.json")
+    result = json.loads(path.read_bytes(), parse_constant=pytest.fail)
+    assert (result["status"], result["steps"]) == ("diverged", 13)
+    assert result["reason"] == "diverged at step 13: the loss is nan"
     linear = rows(tmp_path)["linear"]
     assert (linear["n"], linear["of"], linear["diverged"], linear["failed"]) == (4, 5, 1, 0)
     assert rows(tmp_path)["teacher-forcing"]["n"] == 5
@@ -73,8 +68,7 @@ def test_a_run_that_dies_is_tried_again_from_its_checkpoint_and_no_other_is(tmp_
 def test_a_run_that_dies_every_time_is_given_up_and_said(tmp_path: Path) -> None:
     """R15, R16."""
     experiment(tmp_path, GRID)
-    dies = fault(at_step, action="is killed", seed=1, step=12)
-    done = ssrun(*COMPARE, folder=tmp_path, faults=[dies]).must(3)
+    done = ssrun(*COMPARE, folder=tmp_path, faults=[fault(at_step, action="is killed", seed=1, step=12)]).must(3)
     assert done.err.count("retry") == 2
     assert "killed by SIGKILL" in done.out.replace("\n", " ")
     assert (rows(tmp_path)["linear"]["n"], rows(tmp_path)["linear"]["failed"]) == (1, 1)
@@ -94,21 +88,16 @@ def test_a_run_that_raises_and_one_that_hangs_are_marked_and_the_rest_completes(
     linear = rows(tmp_path)["linear"]
     assert (linear["n"], linear["of"], linear["failed"]) == (1, 3, 2)
     assert rows(tmp_path)["teacher-forcing"]["n"] == 3
-    notes = {
-        run.name[:6]: json.loads((run / "failure.json").read_bytes())
-        for run in run_folders(tmp_path / "runs")
-        if (run / "failure.json").exists()
-    }
-    assert sorted(notes) == ["seed-1", "seed-2"]
-    assert all(note["attempts"] == 1 for note in notes.values())
+    notes = sorted(tmp_path.glob("runs/*/*/*/failure.json"))
+    assert [path.parent.name[:6] for path in notes] == ["seed-1", "seed-2"]
+    assert all(json.loads(path.read_bytes())["attempts"] == 1 for path in notes)
     ssrun(*COMPARE, folder=tmp_path).must(0)
     assert not strays(tmp_path / "runs")
 
 
-LARGE = GRID.replace('"teacher-forcing", "linear"', '"small", "large"').replace(
-    'strategies = ["small", "large"]',
-    """baseline = "small"
-strategies = {small = {base = "linear"}, large = {base = "linear", model = {hidden = 96}}}""",
+LARGE = GRID.replace(
+    '["teacher-forcing", "linear"]',
+    '{small = {base = "linear"}, large = {base = "linear", model = {hidden = 96}}}\nbaseline = "small"',
 )
 
 
@@ -124,10 +113,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole_and_fails_that_cell_alone(
     assert "checkpoint-0000000015.safetensors: cannot be written (File too large)" in done.err
     assert {path.name: path.read_bytes() for path in run.glob("checkpoint-*")} == before
     assert not list(run.glob(".*.tmp"))
-    train(tmp_path, *options).must(0)
-    (tmp_path / "straight").mkdir()
-    train(tmp_path / "straight", *options).must(0)
-    assert fingerprint(run) == fingerprint(run_folder(tmp_path / "straight" / "runs"))
+    train_to_the_same_end(tmp_path, *options)
 
 
 def test_a_full_disk_fails_the_cells_that_do_not_fit_and_no_others(tmp_path: Path) -> None:
@@ -149,8 +135,7 @@ def test_a_disk_that_fills_at_any_write_is_said_in_one_line_and_loses_nothing(tm
     done = train(tmp_path, *options, faults=[fault(fill_disk, writes=number)]).must(0, 5)
     if done.code:
         assert "cannot be written (No space left on device)" in done.err.splitlines()[-1]
-        for run in run_folders(tmp_path / "runs"):
-            assert not list(run.glob(".*.tmp"))
+        assert not list(tmp_path.glob("runs/*/*/seed-*/.*.tmp"))
     train(tmp_path, *options).must(0)
     assert json.loads((run_folder(tmp_path / "runs") / "result.json").read_bytes())["steps"] == STEPS
     assert not strays(tmp_path / "runs")

@@ -16,8 +16,10 @@ from ssrun.runs.execution import prepare
 from ssrun.strategies import STRATEGIES
 from tests.support.commands import ended, process, say, ssrun_killed
 from tests.support.faults import Fault, die_at_write, fault, lose_key, lose_moments, stop_after
-from tests.support.runs import EVALUATE, EVERYTHING_ON, SIZES, STEPS, straight, train
-from tests.support.snapshots import fingerprint, run_folder, strays
+from tests.support.runs import EVALUATE, EVERYTHING_ON, SIZES, STEPS, straight, train, train_to_the_same_end
+from tests.support.snapshots import fingerprint, run_folder
+
+LINEAR = ("--strategy=linear", *EVERYTHING_ON)
 
 
 def stopped(folder: Path, step: int, *options: str) -> None:
@@ -32,9 +34,7 @@ def test_a_run_stopped_and_resumed_again_and_again_equals_an_uninterrupted_one(t
     options = (f"--strategy={strategy}", *EVERYTHING_ON)
     for step in (1, EVALUATE, 17, STEPS - 1, STEPS):
         stopped(tmp_path, step, *options)
-    train(tmp_path, *options).must(0)
-    assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path / "straight", *options)
-    assert not strays(tmp_path / "runs")
+    train_to_the_same_end(tmp_path, *options)
 
 
 @pytest.mark.slow
@@ -44,31 +44,28 @@ def test_a_run_stopped_at_any_step_equals_an_uninterrupted_one(tmp_path: Path, s
     options = (f"--strategy={strategy}", *EVERYTHING_ON)
     for step in (1, 2, 4, 5, 6, 10, 17, STEPS - 1, STEPS):
         stopped(tmp_path, step, *options)
-        train(tmp_path, *options).must(0)
-        assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path / "straight", *options)
+        train_to_the_same_end(tmp_path, *options)
         shutil.rmtree(tmp_path / "runs")
     say(f"R1 {strategy}: 9 stops, 9 resumed runs equal to the uninterrupted one")
 
 
-def corpus(folder: Path, pairs: int = 30) -> Path:
+def corpus(folder: Path) -> Path:
     """A small parallel corpus."""
     draw = random.Random(0)
     folder.mkdir()
-    for split, size in (("train", pairs), ("valid", 5), ("test", 5)):
+    for split, size in (("train", 30), ("valid", 5), ("test", 5)):
         lines = [" ".join(draw.choices("abcdef", k=draw.randint(2, 5))) for _ in range(size)]
-        text = "".join(f"{line}\t{line.upper()}\n" for line in lines)
-        (folder / f"{split}.tsv").write_text(text, encoding="utf-8")
+        (folder / f"{split}.tsv").write_text("".join(f"{line}\t{line.upper()}\n" for line in lines), encoding="utf-8")
     return folder
 
 
 def test_a_run_stopped_at_an_epochs_edge_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     """R1: 30 pairs in batches of 8, so that epochs end within the fourth, eighth ... step."""
     folder = corpus(tmp_path / "corpus")
-    options = ("--task=corpus", f"--corpus={folder}", "--strategy=linear", *EVERYTHING_ON)
+    options = ("--task=corpus", f"--corpus={folder}", *LINEAR)
     for step in (3, 4, 8):
         stopped(tmp_path, step, *options)
-    train(tmp_path, *options).must(0)
-    assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path / "straight", *options)
+    train_to_the_same_end(tmp_path, *options)
 
 
 @pytest.mark.parametrize(
@@ -78,22 +75,16 @@ def test_a_run_stopped_at_an_epochs_edge_equals_an_uninterrupted_one(tmp_path: P
 )
 def test_a_resume_that_loses_state_would_be_noticed(tmp_path: Path, lost: Fault) -> None:
     """R1, its control: without any one part of the state the hash differs."""
-    options = ("--strategy=linear", *EVERYTHING_ON)
-    stopped(tmp_path, 10, *options)
-    train(tmp_path, *options, faults=[lost]).must(0)
-    assert fingerprint(run_folder(tmp_path / "runs")) != straight(tmp_path / "straight", *options)
+    stopped(tmp_path, 10, *LINEAR)
+    train(tmp_path, *LINEAR, faults=[lost]).must(0)
+    assert fingerprint(run_folder(tmp_path / "runs")) != straight(*LINEAR)
 
 
 def test_two_fresh_processes_agree_whatever_threads_and_hash_seeds_they_are_given(tmp_path: Path) -> None:
     """R2, R4: this one is asked for two threads and another hash seed."""
-    options = ("--strategy=linear", *EVERYTHING_ON)
-    fresh = process(
-        ["train", "--task=copy", *SIZES, *options, "--out=runs"],
-        tmp_path,
-        environment={"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "PYTHONHASHSEED": "7"},
-    )
-    ended(fresh).must(0)
-    assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path / "straight", *options)
+    other = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "PYTHONHASHSEED": "7"}
+    ended(process(["train", "--task=copy", *SIZES, *LINEAR, "--out=runs"], tmp_path, environment=other)).must(0)
+    assert fingerprint(run_folder(tmp_path / "runs")) == straight(*LINEAR)
 
 
 def test_all_strategies_begin_with_the_same_weights_and_see_the_same_batches() -> None:
@@ -103,9 +94,8 @@ def test_all_strategies_begin_with_the_same_weights_and_see_the_same_batches() -
         small = {"task": {"validation_pairs": 10, "test_pairs": 10}, "model": {"hidden": 8}}
         parts = prepare(resolve("reverse", strategy, 3, [small]))
         batches = [parts.batches.at(step) for step in (0, 1, 99, 100)]
-        seen.append(
-            [*parts.model.state_dict().values(), *(t for batch in batches for t in (batch.source, batch.target))]
-        )
+        sides = [side for batch in batches for side in (batch.source, batch.target)]
+        seen.append([*parts.model.state_dict().values(), *sides])
     for other in seen[1:]:
         assert all(torch.equal(a, b) for a, b in zip(seen[0], other, strict=True))
 
@@ -116,52 +106,33 @@ def test_how_often_a_run_is_evaluated_or_kept_changes_no_weight(tmp_path: Path) 
     for number, (evaluate, keep) in enumerate([(1, 1), (7, 0), (1000, 5)]):
         folder = tmp_path / str(number)
         folder.mkdir()
-        options = (f"--set=training.evaluate_every={evaluate}", f"--checkpoint-every={keep}", "--strategy=linear")
-        train(folder, *EVERYTHING_ON, *options).must(0)
+        train(folder, *LINEAR, f"--set=training.evaluate_every={evaluate}", f"--checkpoint-every={keep}").must(0)
         weights.append((run_folder(folder / "runs") / "model.safetensors").read_bytes())
     assert weights[0] == weights[1] == weights[2]
 
 
-KILLED = ("--strategy=linear", *EVERYTHING_ON, "--checkpoint-every=1")
+KILLED = (*LINEAR, "--checkpoint-every=1")
 
 
-def killed_at_random(folder: Path, seed: int, kills: int) -> tuple[int, int]:
-    """Kills a run at random moments of the time it takes, resumes it, and begins it anew where it came to its end.
-
-    Returns:
-        How many SIGKILLs were sent until `kills` of them met the run alive, and how often it came to its end.
-    """
-    expected = straight(folder / "straight", *KILLED)
+@pytest.mark.parametrize(("seed", "kills"), [(8, 4), pytest.param(88, 20, marks=pytest.mark.slow)])
+def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(tmp_path: Path, seed: int, kills: int) -> None:
+    """R8: killed so often at moments of the time it takes, resumed, begun anew where it came to its end."""
     start = time.monotonic()
-    train(folder, *KILLED).must(0)
+    train(tmp_path, *KILLED).must(0)
     span, draw = time.monotonic() - start, random.Random(seed)
-    shutil.rmtree(folder / "runs")
+    shutil.rmtree(tmp_path / "runs")
     sent, alive, ends = 0, 0, 0
     while alive < kills:
         moment = draw.uniform(0.02, span)
-        done, _ = ssrun_killed("train", "--task=copy", *SIZES, "--out=runs", *KILLED, folder=folder, after=moment)
+        done, _ = ssrun_killed("train", "--task=copy", *SIZES, "--out=runs", *KILLED, folder=tmp_path, after=moment)
         assert "Traceback" not in done.err
         assert done.code in (0, 128 + signal.SIGKILL)
         sent, alive = sent + 1, alive + (done.code != 0)
         if done.code == 0 or alive == kills:
-            train(folder, *KILLED).must(0)
-            assert not strays(folder / "runs")
-            assert fingerprint(run_folder(folder / "runs")) == expected
-            shutil.rmtree(folder / "runs")
+            train_to_the_same_end(tmp_path, *KILLED)
+            shutil.rmtree(tmp_path / "runs")
             ends += 1
-    return sent, ends
-
-
-def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    """R8, the fast half: four moments."""
-    killed_at_random(tmp_path, seed=8, kills=4)
-
-
-@pytest.mark.slow
-def test_a_run_killed_at_twenty_random_moments_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    """R8."""
-    sent, ends = killed_at_random(tmp_path, seed=88, kills=20)
-    say(f"R8: {sent} SIGKILLs at random moments, 20 met the run alive; {ends} times to the same end; nothing left")
+    say(f"R8: {sent} SIGKILLs at random moments, {kills} met the run alive; {ends} times to the same end; nothing left")
 
 
 @pytest.mark.parametrize(
@@ -169,21 +140,15 @@ def test_a_run_killed_at_twenty_random_moments_ends_with_the_same_bytes(tmp_path
 )
 def test_a_run_killed_at_any_write_ends_with_the_same_bytes(tmp_path: Path, number: int) -> None:
     """R8, promise 3: dies at its n-th fsync or rename, n from 1 to beyond the last."""
-    options = ("--strategy=linear", *EVERYTHING_ON)
-    train(tmp_path, *options, faults=[fault(die_at_write, number=number)]).must(0, 137)
-    train(tmp_path, *options).must(0)
-    assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path.parent / "straight", *options)
-    assert not strays(tmp_path / "runs")
+    train(tmp_path, *LINEAR, faults=[fault(die_at_write, number=number)]).must(0, 137)
+    train_to_the_same_end(tmp_path, *LINEAR)
 
 
 def test_metrics_that_end_in_half_a_line_or_in_nuls_are_cut_where_the_run_goes_on(tmp_path: Path) -> None:
     """R22."""
-    options = ("--strategy=linear", *EVERYTHING_ON)
     for torn in (b'{"step": 15, "eps', b"\0" * 4096, b'{"step": 15}\n{"st', b"\0" * 100 + b"\n"):
-        stopped(tmp_path, 12, *options)
-        run = run_folder(tmp_path / "runs")
-        with (run / "metrics.jsonl").open("ab") as file:
+        stopped(tmp_path, 12, *LINEAR)
+        with (run_folder(tmp_path / "runs") / "metrics.jsonl").open("ab") as file:
             file.write(torn)
-        train(tmp_path, *options).must(0)
-        assert fingerprint(run) == straight(tmp_path / "straight", *options)
+        train_to_the_same_end(tmp_path, *LINEAR)
         shutil.rmtree(tmp_path / "runs")

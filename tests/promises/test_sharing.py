@@ -16,6 +16,7 @@ from tests.support.faults import fault, note_training, run_backwards, trained
 from tests.support.runs import GRID, experiment, train
 from tests.support.snapshots import run_folder, run_folders, snapshot, strays
 
+COMPARE = ["compare", "grid.toml", "--jobs=2", "--out=runs"]
 NOTED = [fault(note_training)]
 SLOWLY = [fault(note_training, seconds=0.02)]
 
@@ -38,8 +39,7 @@ def test_jobs_and_order_and_shards_change_no_byte_of_the_table(serial: Path, tmp
     """R3."""
     experiment(tmp_path, GRID)
     ssrun("compare", "grid.toml", "--jobs=3", "--out=jobs", folder=tmp_path).must(0)
-    backwards = [fault(run_backwards)]
-    ssrun("compare", "grid.toml", "--jobs=1", "--out=order", folder=tmp_path, faults=backwards).must(0)
+    ssrun("compare", "grid.toml", "--jobs=1", "--out=order", folder=tmp_path, faults=[fault(run_backwards)]).must(0)
     for part in (2, 1):
         shard = ("--shard", f"{part}/2", f"--out=shard-{part}")
         ssrun("compare", "grid.toml", "--jobs=1", *shard, folder=tmp_path).must(0)
@@ -59,12 +59,11 @@ def test_jobs_and_order_and_shards_change_no_byte_of_the_table(serial: Path, tmp
 def test_two_comparisons_at_once_train_each_cell_once(serial: Path, tmp_path: Path) -> None:
     """R17."""
     experiment(tmp_path, GRID)
-    arguments = ["compare", "grid.toml", "--jobs=2", "--out=runs"]
     second = ForkServer()
     second.start(["--version"], tmp_path)
     second.wait().must(0)
-    fork_server().start(arguments, tmp_path, faults=SLOWLY)
-    second.start(arguments, tmp_path, faults=SLOWLY)
+    fork_server().start(COMPARE, tmp_path, faults=SLOWLY)
+    second.start(COMPARE, tmp_path, faults=SLOWLY)
     tables = [fork_server().wait().must(0).out, second.wait().must(0).out]
     second.close()
     assert sorted(first for _, first in trained(tmp_path)) == [0, 0, 0, 0]
@@ -90,15 +89,14 @@ def test_the_lock_of_a_dead_owner_is_taken_over(tmp_path: Path, owner: str) -> N
 def test_the_lock_of_a_living_owner_is_respected(tmp_path: Path) -> None:
     """R18: `clean` says so, `compare` waits."""
     experiment(tmp_path, GRID)
-    arguments = ["compare", "grid.toml", "--jobs=2", "--out=runs"]
-    ssrun(*arguments, folder=tmp_path).must(0)
+    ssrun(*COMPARE, folder=tmp_path).must(0)
     run = run_folders(tmp_path / "runs")[0]
     shutil.rmtree(run)
     run.mkdir()
     with (run / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert "stop it first" in ssrun("clean", "runs", "--yes", folder=tmp_path).must(5).err
-        fork_server().start(arguments, tmp_path)
+        fork_server().start(COMPARE, tmp_path)
         time.sleep(1.5)
         assert sorted(path.name for path in run.iterdir()) == ["lock"]
         fcntl.flock(lock, fcntl.LOCK_UN)
@@ -109,20 +107,19 @@ def test_the_lock_of_a_living_owner_is_respected(tmp_path: Path) -> None:
 def test_a_changed_field_is_a_new_run_and_a_changed_comment_is_none(serial: Path, tmp_path: Path) -> None:
     """R20."""
     shutil.copytree(serial / "runs", tmp_path / "runs")
-    arguments = ["compare", "grid.toml", "--jobs=2", "--out=runs"]
     before = {name: entry for name, entry in snapshot(tmp_path / "runs").items() if "seed-" in name}
     experiment(tmp_path, "# a comment\n" + GRID.replace("Which?", "Which one?"))
-    ssrun(*arguments, folder=tmp_path, faults=NOTED).must(0)
+    ssrun(*COMPARE, folder=tmp_path, faults=NOTED).must(0)
     assert trained(tmp_path) == []
     experiment(tmp_path, GRID.replace("batch_size = 8", "batch_size = 9"))
-    ssrun(*arguments, folder=tmp_path, faults=NOTED).must(0)
+    ssrun(*COMPARE, folder=tmp_path, faults=NOTED).must(0)
     assert len(trained(tmp_path)) == 4
     assert len(run_folders(tmp_path / "runs")) == 8
     assert before.items() <= snapshot(tmp_path / "runs").items()
     ssrun("merge", serial / "runs", "runs", "--out=merged", folder=tmp_path).must(2)  # of two experiments
     assert not (tmp_path / "merged").exists()
     experiment(tmp_path, GRID)
-    ssrun(*arguments, folder=tmp_path, faults=NOTED).must(0)
+    ssrun(*COMPARE, folder=tmp_path, faults=NOTED).must(0)
     assert len(trained(tmp_path)) == 4
     assert table(tmp_path) == table(serial)
 
@@ -130,15 +127,12 @@ def test_a_changed_field_is_a_new_run_and_a_changed_comment_is_none(serial: Path
 def test_environments_that_differ_are_said_under_the_table(serial: Path, tmp_path: Path) -> None:
     """R4."""
     shutil.copytree(serial / "runs", tmp_path / "runs")
-    run = run_folders(tmp_path / "runs")[0]
-    path = run / "environment.json"
+    path = run_folders(tmp_path / "runs")[0] / "environment.json"
     path.write_bytes(path.read_bytes().replace(b'"threads":1', b'"threads":2'))
-    reseal_run(run)
-    one, two = (
-        ssrun("show", folder / "runs", "--format=markdown", folder=folder).must(0).out for folder in (serial, tmp_path)
-    )
-    assert "different environments" not in one
-    assert "2 different environments" in two
+    reseal_run(path.parent)
+    for folder, told in ((serial, False), (tmp_path, True)):
+        shown = ssrun("show", "runs", "--format=markdown", folder=folder).must(0).out
+        assert ("2 different environments" in shown, "different environments" in shown) == (told, told)
 
 
 def test_what_a_killed_process_left_in_a_finished_comparison_is_swept(serial: Path, tmp_path: Path) -> None:
@@ -146,8 +140,7 @@ def test_what_a_killed_process_left_in_a_finished_comparison_is_swept(serial: Pa
     shutil.copytree(serial / "runs", tmp_path / "runs")
     experiment(tmp_path, GRID)
     run = run_folders(tmp_path / "runs")[1]
-    left = ["lock", "failure.json", "checkpoint-0000000005.json", ".model.safetensors.99.tmp"]
-    for name in left:
+    for name in ("lock", "failure.json", "checkpoint-0000000005.json", ".model.safetensors.99.tmp"):
         (run / name).write_text("x", encoding="utf-8")
     (tmp_path / "runs" / ".table.md.99.tmp").write_text("x", encoding="utf-8")
     ssrun("verify", "runs", folder=tmp_path).must(0)

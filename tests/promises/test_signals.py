@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.commands import Done, ended, fork_server, process, say, ssrun, ssrun_killed
 from tests.support.faults import Fault, fault, note_training, pause, trained
-from tests.support.runs import GRID, SIZES, experiment, straight, train
+from tests.support.runs import GRID, SIZES, experiment, train, train_to_the_same_end
 from tests.support.snapshots import fingerprint, run_folder, run_folders, snapshot, strays
 
 PATIENCE = 10.0
@@ -60,9 +60,7 @@ def test_a_signal_in_any_phase_ends_a_run_with_a_checkpoint_of_its_last_whole_st
     kept = [path.stem for path in sorted((run_folder(tmp_path / "runs")).glob("checkpoint-*.json"))]
     last = {"data": [], "step": [12], "evaluation": [10], "decoding": [15], "checkpoint": [10], "test set": [24]}
     assert kept[-1:] == [f"checkpoint-{step:010}" for step in last[phase]]
-    train(tmp_path, *OPTIONS).must(0)
-    assert fingerprint(run_folder(tmp_path / "runs")) == straight(tmp_path.parent / "straight-signals", *OPTIONS)
-    assert not strays(tmp_path / "runs")
+    train_to_the_same_end(tmp_path, *OPTIONS)
 
 
 def test_a_second_ctrl_c_ends_a_run_that_hangs(tmp_path: Path) -> None:
@@ -104,11 +102,10 @@ def test_a_signal_while_libraries_are_imported_ends_the_command(tmp_path: Path, 
 
 def alive(folder: Path) -> list[int]:
     """The workers that still live."""
-    known = [int(path.name) for path in (folder / "workers").glob("*")]
-    return [number for number in known if running(number)]
+    return [int(path.name) for path in (folder / "workers").glob("*") if running(path.name)]
 
 
-def running(number: int) -> bool:
+def running(number: str) -> bool:
     """Whether a process lives and is no zombie."""
     try:
         return Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"

@@ -49,14 +49,10 @@ class ForkServer:
     """See the module."""
 
     def __init__(self) -> None:
-        self.server = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.commands"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "100"},
-            text=True,
-        )
+        command = [sys.executable, "-m", "tests.support.commands"]
+        pipe = subprocess.PIPE
+        variables = {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "100"}
+        self.server = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, env=variables, text=True)
         self.child = 0
         atexit.register(self.close)
 
@@ -81,13 +77,8 @@ class ForkServer:
             with suppress(ProcessLookupError):
                 os.kill(self.child, signal.SIGKILL)
             self.wait()
-        job = {
-            "arguments": [str(argument) for argument in arguments],
-            "folder": str(folder),
-            "faults": list(faults),
-            "file_limit": file_limit,
-            "environment": dict(environment or {}),
-        }
+        job: dict[str, object] = {"arguments": [str(argument) for argument in arguments], "folder": str(folder)}
+        job |= {"faults": list(faults), "file_limit": file_limit, "environment": dict(environment or {})}
         self.server.stdin.write(json.dumps(job) + "\n")
         self.server.stdin.flush()
         self.child = int(self.server.stdout.readline())

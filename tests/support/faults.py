@@ -33,13 +33,15 @@ def install(faults: Iterable[Fault]) -> None:
 # ------------------------------------------------------------------------------------------------------------ training
 
 
-def _with_each_step(act: Callable[[Any, Any, Any], None]) -> None:
-    """Lets training call `act(model, config, step)` before it hands a step over."""
+def _with_each_step(act: Callable[[Any, Any, Any], None], begin: Callable[[Any, int], None] | None = None) -> None:
+    """Lets training call `begin(config, first)` at first, and `act(model, config, step)` before each step is out."""
     from ssrun.runs import execution
 
     real = execution.train
 
     def train(model: Any, optimiser: Any, batches: Any, config: Any, first: int = 0) -> Iterator[Any]:
+        if begin:
+            begin(config, first)
         for step in real(model, optimiser, batches, config, first):
             act(model, config, step)
             yield step
@@ -54,7 +56,7 @@ def stop_after(step: int) -> None:
     _with_each_step(lambda model, config, done: signals.request(15) if done.step + 1 == step else None)
 
 
-def _raise(model: Any) -> None:
+def _raise(of: Any) -> None:
     raise RuntimeError("no luck\n\x1b[2J today")
 
 
@@ -85,20 +87,14 @@ def at_step(action: str, seed: int, step: int, once: bool = False) -> None:
 
 def note_training(seconds: float = 0) -> None:
     """Each beginning of training is written down with the process that does it; a step takes so many seconds more."""
-    from ssrun.runs import execution
 
-    real = execution.train
-
-    def train(model: Any, optimiser: Any, batches: Any, config: Any, first: int = 0) -> Iterator[Any]:
+    def begin(config: Any, first: int) -> None:
         Path("workers").mkdir(exist_ok=True)
         Path(f"workers/{os.getpid()}").touch()
         with Path("trained").open("a", encoding="utf-8") as file:
             file.write(f"{config.id[:10]} {first}\n")
-        for step in real(model, optimiser, batches, config, first):
-            time.sleep(seconds)
-            yield step
 
-    execution.train = train
+    _with_each_step(lambda model, config, done: time.sleep(seconds), begin)
 
 
 def trained(folder: Path) -> list[tuple[str, int]]:
@@ -112,10 +108,7 @@ def fail_to_prepare() -> None:
     """No run can be prepared."""
     from ssrun.runs import execution
 
-    def prepare(config: Any) -> None:
-        raise RuntimeError("boom")
-
-    execution.prepare = prepare
+    execution.prepare = _raise
 
 
 def lose_moments() -> None:
@@ -123,8 +116,7 @@ def lose_moments() -> None:
     from ssrun.runs import checkpoints
 
     def restore(model: Any, optimiser: Any, tensors: dict[str, Any]) -> None:
-        weights = {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")}
-        model.load_state_dict(weights)
+        model.load_state_dict({name[6:]: part for name, part in tensors.items() if name.startswith("model.")})
 
     checkpoints.restore = restore
 
@@ -154,8 +146,7 @@ def pause(module: str, function: str, turn: int, seconds: float) -> None:
 
 def run_backwards() -> None:
     """The runs of a comparison are done in reversed order."""
-    for name in [name for name in sys.modules if name.startswith("ssrun.")]:
-        module = sys.modules[name]
+    for module in [module for name, module in sys.modules.items() if name.startswith("ssrun.")]:
         if real := getattr(module, "incomplete", None):
             module.incomplete = lambda *arguments, real=real: real(*arguments)[::-1]
 

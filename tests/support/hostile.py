@@ -33,18 +33,12 @@ def corpus(folder: Path) -> Path:
 
 def comparison(folder: Path, steps: int = 24) -> Path:
     """The results of a few training steps of each of three strategies with two seeds, on two tasks."""
+    text = {"path": str(corpus(folder / "text")), "source_language": "de", "target_language": "en"}
     document = {
         "name": "hostile",
         "question": WORDS,
         "tasks": {
-            "corpus": {
-                "task": {
-                    "path": str(corpus(folder / "text")),
-                    "source_language": "de",
-                    "target_language": "en",
-                    "minimum_frequency": 1,
-                }
-            },
+            "corpus": {"task": {**text, "minimum_frequency": 1}},
             "reverse": {"task": {"symbols": 6, "validation_pairs": 10, "test_pairs": 40}},
         },
         "strategies": list(STRATEGIES),

@@ -36,16 +36,9 @@ Planted = Mapping[str, Mapping[str, Sequence[float | str]]]  # by strategy and m
 
 def experiment(strategies: Sequence[str] = ("a", "b"), seeds: int = 3, **fields: Any) -> Experiment:
     """An experiment on the task `t` whose baseline is the first strategy."""
-    given = {
-        "name": "planted",
-        "question": "Which is better?",
-        "tasks": {"t": {"base": "reverse"}},
-        "strategies": {name: {"base": "linear"} for name in strategies},
-        "seeds": list(range(seeds)),
-        "baseline": strategies[0],
-        "metrics": ["bleu", "free_running_loss"],
-    }
-    return Experiment.model_validate(given | fields)
+    given = {"name": "planted", "question": "Which is better?", "metrics": ["bleu", "free_running_loss"]}
+    grid = {"tasks": {"t": {"base": "reverse"}}, "strategies": {name: {"base": "linear"} for name in strategies}}
+    return Experiment.model_validate({**given, **grid, "seeds": list(range(seeds)), "baseline": strategies[0]} | fields)
 
 
 def outcomes(values: Planted, task: str = "t") -> pd.DataFrame:
@@ -77,13 +70,8 @@ def row(strategy: str = "a", n: int = 1, of: int = 1, **estimates: Estimate) -> 
 
 def claim(order: str, metric: str = "bleu", **fields: Any) -> dict[str, Any]:
     """A claim on the task `t`, as an experiment's file has it."""
-    return {
-        "text": f"{order}, it is said.",
-        "source": "somebody",
-        "metric": metric,
-        "task": "t",
-        "order": order,
-    } | fields
+    given = {"source": "somebody", "metric": metric, "task": "t", "order": order}
+    return {"text": f"{order}, it is said.", **given, **fields}
 
 
 def comparison(seeds: int = 6) -> Comparison:
@@ -135,32 +123,16 @@ def evaluation(
     step: int = 5, teacher_forced: float = 1.0, free_running: float = 2.0, seconds: float = 0.5
 ) -> Evaluation:
     """An evaluation with these losses."""
-    return Evaluation(
-        step=step,
-        epsilon=0.5,
-        realised_epsilon=0.5,
-        replaced=0.25,
-        training_loss=1.5,
-        seconds=seconds,
-        bleu=12.34,
-        free_running_loss=free_running,
-        teacher_forced_loss=teacher_forced,
-    )
+    shares = {"epsilon": 0.5, "realised_epsilon": 0.5, "replaced": 0.25, "training_loss": 1.5}
+    scores = {"bleu": 12.34, "free_running_loss": free_running, "teacher_forced_loss": teacher_forced}
+    return Evaluation.model_validate({"step": step, "seconds": seconds, **shares, **scores})
 
 
 def result(run: RunName, **fields: Any) -> CompleteResult:
     """The result of a complete run; other metrics may be among the fields."""
-    given = {
-        **_end(run),
-        "bleu": 56.78,
-        "free_running_loss": 0.12345,
-        "teacher_forced_loss": 0.1,
-        "bleu_signature": SIGNATURE,
-        "references": 1,
-        "test_pairs": 50,
-        "curves": Curves(next_step=[], decoding=[], positions=[]),
-        "facts": {},
-    }
+    scores = {"bleu": 56.78, "free_running_loss": 0.12345, "teacher_forced_loss": 0.1, "bleu_signature": SIGNATURE}
+    curves = Curves(next_step=[], decoding=[], positions=[])
+    given = {**_end(run), **scores, "references": 1, "test_pairs": 50, "curves": curves, "facts": {}}
     return CompleteResult.model_validate(given | fields)
 
 
@@ -170,16 +142,6 @@ def diverged(run: RunName, reason: str = "loss is nan") -> DivergedResult:
 
 
 def _end(run: RunName) -> dict[str, Any]:
-    return {
-        "store": 1,
-        "run": run.id,
-        "task": run.task,
-        "strategy": run.strategy,
-        "seed": run.seed,
-        "steps": 100,
-        "schedule": {},
-        "mean_epsilon": 0.5,
-        "realised_epsilon": 0.5,
-        "replaced": 0.25,
-        "seconds": 7.4,
-    }
+    labels = {"run": run.id, "task": run.task, "strategy": run.strategy, "seed": run.seed}
+    shares = {"mean_epsilon": 0.5, "realised_epsilon": 0.5, "replaced": 0.25}
+    return {"store": 1, **labels, "steps": 100, "schedule": {}, **shares, "seconds": 7.4}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ssrun.config.run import resolve
@@ -11,7 +12,7 @@ from ssrun.config.spec import RunSpec
 from ssrun.runs.execution import execute
 from ssrun.runs.folder import RunFolder
 from tests.support.commands import Done, ssrun
-from tests.support.snapshots import fingerprint, run_folder
+from tests.support.snapshots import fingerprint, run_folder, strays
 
 STEPS = 24
 EVALUATE = 5
@@ -20,9 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "training": {"batch_size": 8, "steps": STEPS, "evaluate_every": EVALUATE},
     "task": {"validation_pairs": 10, "test_pairs": 10},
 }
-SIZES = tuple(
-    f"--set={section}.{field}={value}" for section, fields in SMALL.items() for field, value in fields.items()
-)
+SIZES = tuple(f"--set={section}.{name}={value}" for section, fields in SMALL.items() for name, value in fields.items())
 EVERYTHING_ON = ("--set=model.dropout=0.3", "--set=training.clip=0.05", "--set=model.layers=2")
 GRID = """
 question = "Which?"
@@ -54,11 +53,19 @@ def train(folder: Path, *more: object, seed: int = 0, **options: Any) -> Done:
 
 
 @cache
-def straight(folder: Path, *options: str) -> str:
-    """The fingerprint of an undisturbed run of `train` with these options, made in this folder."""
-    folder.mkdir()
-    train(folder, *options).must(0)
-    return fingerprint(run_folder(folder / "runs"))
+def straight(*options: str) -> str:
+    """The fingerprint of an undisturbed run of `train` with these options."""
+    with TemporaryDirectory() as folder:
+        train(Path(folder), *options).must(0)
+        return fingerprint(run_folder(Path(folder) / "runs"))
+
+
+def train_to_the_same_end(folder: Path, *options: str) -> Done:
+    """`train`, whatever became of the run before: it ends with the undisturbed one's bytes, and leaves no more."""
+    done = train(folder, *options).must(0)
+    assert not strays(folder / "runs")
+    assert fingerprint(run_folder(folder / "runs")) == straight(*options)
+    return done
 
 
 def experiment(folder: Path, text: str, name: str = "grid") -> Path:

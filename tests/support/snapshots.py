@@ -33,8 +33,7 @@ def without_times(value: Any) -> Any:
 def fingerprint(run: Path) -> str:
     """Sha256 over everything a complete run holds, but for the times (and the digests of files that hold times)."""
     content = hashlib.sha256()
-    names = sorted(path.name for path in run.iterdir())
-    for name in names:
+    for name in sorted(path.name for path in run.iterdir()):
         data = (run / name).read_bytes()
         if name in ("metrics.jsonl", "result.json"):
             data = b"\n".join(
