@@ -22,7 +22,6 @@ def test_every_experiment_that_comes_along_resolves_and_says_its_minutes(name: s
     assert experiment.minutes is not None
     assert experiment.minutes <= 10
     assert experiment.baseline in experiment.strategies
-    assert name == "default" or len(experiment.seeds) >= 6
     assert set(experiment.published.rows if experiment.published else ()) <= set(experiment.strategies)
     smoke = load_plan(name, smoke=True).runs()
     assert {run.name[:2] for run in smoke} == {run.name[:2] for run in runs}

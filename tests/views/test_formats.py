@@ -35,6 +35,16 @@ def test_markdown_and_latex_have_every_mean_difference_p_claim_note_and_publishe
     assert all(ESCAPED[format](text) in shown for text in [*texts, *notes(document, "bold:")])
 
 
+@pytest.mark.parametrize(
+    ("format", "kept", "bold"),
+    [("markdown", r"| \*starred |", "**starred"), ("latex", "& *starred &", r"\textbf{starred")],
+)
+def test_a_published_value_keeps_its_star_and_is_not_bold(format: str, kept: str, bold: str) -> None:
+    text = text_of(hostile(), format)
+    assert kept in text
+    assert bold not in text
+
+
 @pytest.mark.parametrize("document", [comparison(), hostile()], ids=["plain", "hostile"])
 def test_json_is_the_document_itself_on_one_line(document: Comparison) -> None:
     text = text_of(document, "json")
