@@ -110,7 +110,7 @@ class TestPaired:
         found = paired(treatment.tolist(), baseline.tolist(), 0.9)
         student = stats.ttest_rel(treatment, baseline).confidence_interval(0.9)
         pairs = (treatment - baseline,)
-        flips = stats.permutation_test(pairs, np.mean, permutation_type="samples", n_resamples=np.inf)
+        flips = stats.permutation_test(pairs, np.sum, permutation_type="samples", n_resamples=np.inf)
         assert found.difference == pytest.approx((treatment - baseline).mean(), rel=1e-12)
         assert (found.low, found.high) == pytest.approx((student.low, student.high), rel=1e-11)
         assert found.p == pytest.approx(flips.pvalue, rel=1e-12)

@@ -102,8 +102,7 @@ def test_the_comparison_sees_another_coin() -> None:
 
 def test_epsilon_one_is_teacher_forcing_bit_for_bit() -> None:
     ones = [
-        {"schedule": "constant", "value": 1, "coin": coin, "feed": feed} for coin, feed in product(COINS, FEEDS)
-    ] + [
+        *({"schedule": "constant", "value": 1, "coin": coin, "feed": feed} for coin, feed in product(COINS, FEEDS)),
         {"schedule": "linear", "start": 1, "end": 1},
         {"schedule": "exponential", "end": 1},
         {"schedule": "inverse-sigmoid", "end": 1},

@@ -15,18 +15,9 @@ from ssrun.views.terminal.run import excess_bar, print_result, recovery_view, sh
 from tests.support.outcomes import diverged, result, run_name
 
 TOKENS = ("[/]", "[red]x", "\x1b[31mred", "<script>alert(1)</script>", "漢字漢字漢字漢字漢字", "a\u202eb", "|", "``")
+COINS = ("true", "model", "random", "-")
 POSITIONS = [
-    Position(
-        position=index,
-        gold=token,
-        coin=("true", "model", "random", "-")[index % 4],
-        fed=token,
-        replaced=index % 4 == 1,
-        predicted=token,
-        wrong=index % 3 == 0,
-        repeated=index % 2 == 1,
-        p_gold=0.5,
-    )
+    Position(index, token, COINS[index % 4], token, index % 4 == 1, token, index % 3 == 0, index % 2 == 1, 0.5)
     for index, token in enumerate(TOKENS)
 ]
 OFFSETS = [Offset(offset, 5, 10.0, 10.0 + offset, float(offset), 50.0) for offset in range(50)]
