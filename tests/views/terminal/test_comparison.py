@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 
 import pytest
@@ -16,12 +15,10 @@ from tests.support.outcomes import HOSTILE, compared, comparison, hostile
 
 def printed(document: Comparison, width: int = 120, color: bool = False) -> str:
     """The document as a terminal of this width shows it."""
-    file = io.StringIO()
-    console = Console(
-        file=file, width=width, force_terminal=color, highlight=False, color_system="256" if color else None
-    )
-    console.print(terminal(document))
-    return file.getvalue()
+    console = Console(width=width, force_terminal=color, highlight=False, color_system="256" if color else None)
+    with console.capture() as capture:
+        console.print(terminal(document))
+    return capture.get()
 
 
 def test_the_terminal_shows_every_mean_difference_p_claim_note_and_published_number() -> None:
