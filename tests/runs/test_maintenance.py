@@ -9,7 +9,7 @@ import pytest
 
 from ssrun.config.experiment import Experiment
 from ssrun.config.plan import Plan
-from ssrun.errors import StoreError, UsageError
+from ssrun.errors import StoreError
 from ssrun.runs.maintenance import merge, ours, portable, remove
 from ssrun.runs.manifest import write_manifest
 from ssrun.runs.results import MARK
@@ -56,10 +56,7 @@ def test_a_damaged_run_is_not_merged(shards: list[Path], tmp_path: Path) -> None
         merge(shards, tmp_path / "whole")
 
 
-def test_another_experiment_is_refused_but_not_another_place_of_its_corpus(shards: list[Path], tmp_path: Path) -> None:
-    write_manifest(shards[1], plan(question="Else?"), [RUNS[1].name], "c")
-    with pytest.raises(UsageError, match="of another experiment"):
-        merge(shards, tmp_path / "whole")
+def test_another_place_of_a_corpus_makes_no_other_experiment() -> None:
     here, there = (plan(task={"path": path}) for path in ("here", "there"))
     assert portable(here) == portable(there) != portable(plan(task={"pairs": 3}))
 
