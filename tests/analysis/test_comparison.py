@@ -103,8 +103,7 @@ def test_a_strategy_without_a_complete_run_keeps_its_row_without_numbers() -> No
 def test_nothing_complete_at_all_is_a_document_all_the_same() -> None:
     values = {"a": {"bleu": ["failed", "missing"]}, "b": {"bleu": ["failed", "failed"]}}
     comparison = compared(values, claims=[claim("a < b")])
-    assert [row.n for row in comparison.rows] == [0, 0]
-    assert comparison.claims[0].verdict == "inconclusive"
+    assert ([row.n for row in comparison.rows], comparison.claims[0].verdict) == ([0, 0], "inconclusive")
     assert text_of(comparison)
 
 
@@ -191,17 +190,6 @@ def test_the_p_beside_a_verdict_is_the_exact_one_against_the_margin() -> None:
 RUN = RunSpec.of("t", "a", resolve("reverse", "linear", 0))
 
 
-def finished(results: Path, losses: list[float]) -> None:
-    """One complete run, as it lies on the disk, whose evaluations had these losses."""
-    folder = RunFolder.of(results, RUN.name)
-    folder.make()
-    folder.start(RUN, 1)
-    for index, loss in enumerate(losses, start=1):
-        folder.append(evaluation(10 * index, free_running=loss, seconds=index - 0.5))
-    end = planted.result(RUN.name, steps=10 * len(losses), seconds=9.0)
-    folder.finish(end.model_copy(update={"run": RUN.config.id}))
-
-
 @pytest.mark.parametrize(
     ("losses", "steps", "seconds"),
     [([0.9, 0.5, 0.1], 20, 1.5), ([0.4, 0.9, 0.9], 10, 0.5), ([0.9, 0.8, 0.7], 30, 9.0)],
@@ -210,7 +198,13 @@ def finished(results: Path, losses: list[float]) -> None:
 def test_the_first_evaluation_at_the_loss_counts_and_else_the_whole_run(
     tmp_path: Path, losses: list[float], steps: int, seconds: float
 ) -> None:
-    finished(tmp_path, losses)
+    folder = RunFolder.of(tmp_path, RUN.name)
+    folder.make()
+    folder.start(RUN, 1)
+    for index, loss in enumerate(losses, start=1):
+        folder.append(evaluation(10 * index, free_running=loss, seconds=index - 0.5))
+    end = planted.result(RUN.name, steps=10 * len(losses), seconds=9.0)
+    folder.finish(end.model_copy(update={"run": RUN.config.id}))
     found = outcome(tmp_path, RUN.name, REACH)
     assert (found["steps_to_reach"], found["seconds_to_reach"]) == (steps, seconds)
 

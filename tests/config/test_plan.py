@@ -79,25 +79,20 @@ def test_smoke_shrinks_what_the_experiment_says_and_the_command_line_is_stronger
 
 
 def test_a_setting_reaches_the_runs_that_have_its_field_and_no_others() -> None:
-    plan = load_plan(
-        "default", tasks="reverse", strategies="teacher-forcing,linear", overrides={"strategy": {"over": 0.5}}
-    )
+    overrides = {"strategy": {"over": 0.5}}
+    plan = load_plan("default", tasks="reverse", strategies="teacher-forcing,linear", overrides=overrides)
     configs = {run.name.strategy: run.config.strategy.schedule.model_dump() for run in plan.runs()}
     assert configs["linear"]["over"] == 0.5
     assert configs["teacher-forcing"] == {"name": "constant", "value": 1.0}
 
 
 @pytest.mark.parametrize("mean", [0.3, 0.5, 0.7])
-def test_matched_exposure_gives_every_decay_the_same_mean_epsilon(tmp_path: Path, mean: float) -> None:
-    path = tmp_path / "matched.toml"
-    path.write_text(
-        'question = "?"\ntasks = ["reverse"]\nmatch = "mean-epsilon"\n'
-        f"mean_epsilon = {mean}\n"
-        "[strategies]\nteacher-forcing = {}\nlinear = {}\nexponential = {}\ninverse-sigmoid = {}\nswitch = {}\n"
-        "[training]\nsteps = 500\n",
-        encoding="utf-8",
-    )
-    schedules = {run.name.strategy: run.config.strategy.schedule for run in load_plan(str(path)).runs()}
+def test_matched_exposure_gives_every_decay_the_same_mean_epsilon(mean: float) -> None:
+    strategies = ["teacher-forcing", "linear", "exponential", "inverse-sigmoid", "switch"]
+    matched = {"match": "mean-epsilon", "mean_epsilon": mean, "training": {"steps": 500}}
+    given = {"question": "?", "tasks": ["reverse"], "strategies": strategies, **matched}
+    plan = Plan(experiment=Experiment.model_validate(given))
+    schedules = {run.name.strategy: run.config.strategy.schedule for run in plan.runs()}
     means = {strategy: schedule.mean(500) for strategy, schedule in schedules.items()}
     decays = {strategy for strategy, schedule in schedules.items() if isinstance(schedule, Decay)}
     assert decays == {"linear", "exponential", "inverse-sigmoid"}

@@ -47,11 +47,6 @@ def epsilons(config: RunConfig) -> list[float]:
     return [config.strategy.schedule(step, config.training.steps) for step in range(config.training.steps)]
 
 
-@pytest.fixture
-def corpus(tmp_path: Path) -> Path:
-    return parallel(tmp_path / "corpus")
-
-
 def parallel(folder: Path) -> Path:
     """A tiny corpus."""
     folder.mkdir()
@@ -96,8 +91,8 @@ def test_the_tasks_own_defaults_are_stronger_than_the_defaults_and_weaker_than_a
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("task", TASKS)
-def test_every_run_comes_back_from_its_json_with_the_same_id(task: str, strategy: str, corpus: Path) -> None:
-    config = resolve(task, strategy, 3, of_task(task, corpus))
+def test_every_run_comes_back_from_its_json_with_the_same_id(task: str, strategy: str, tmp_path: Path) -> None:
+    config = resolve(task, strategy, 3, of_task(task, parallel(tmp_path / "corpus")))
     text = canonical(config.model_dump(mode="json"))
     back = RunConfig.model_validate(json.loads(text))
     assert back == config

@@ -102,8 +102,7 @@ def test_the_comparison_sees_another_coin() -> None:
 
 def test_epsilon_one_is_teacher_forcing_bit_for_bit() -> None:
     ones = [
-        {"schedule": "constant", "value": 1, "coin": coin, "feed": feed} for coin, feed in product(COINS, FEEDS)
-    ] + [
+        *({"schedule": "constant", "value": 1, "coin": coin, "feed": feed} for coin, feed in product(COINS, FEEDS)),
         {"schedule": "linear", "start": 1, "end": 1},
         {"schedule": "exponential", "end": 1},
         {"schedule": "inverse-sigmoid", "end": 1},
@@ -172,9 +171,9 @@ def test_replaced_counts_real_differences_only(feed: str) -> None:
 
 
 def test_epsilon_zero_replaces_even_where_a_coin_shows_exactly_zero() -> None:
-    batch, zeros = tiny.batch(), torch.zeros(tiny.batch().target.shape)
-    inputs = scheduled_inputs(tiny.model(), None, batch.target, 0, "uniform-token", Draws(zeros, zeros))
-    assert not inputs.true.any()
+    target = tiny.batch().target
+    zeros = torch.zeros(target.shape)
+    assert not scheduled_inputs(tiny.model(), None, target, 0, "uniform-token", Draws(zeros, zeros)).true.any()
 
 
 # Coins
@@ -296,9 +295,8 @@ def test_the_walk_ends_at_the_last_replaced_position_and_asks_for_replaced_rows_
     coin[:, 0] = 1  # BOS
     coin[[1, 4], 2] = coin[3, 5] = 1
     watched = Watched(model, monkeypatch)
-    batch = tiny.batch()
-    draws = Draws(coin, torch.rand(7, 9))
-    scheduled_inputs(model, model.encode(batch.source, batch.lengths), target, 0.5, feed, draws)
+    memory = model.encode(tiny.batch().source, tiny.batch().lengths)
+    scheduled_inputs(model, memory, target, 0.5, feed, Draws(coin, torch.rand(7, 9)))
     assert (watched.steps, watched.rows, watched.gradient) == (5, 3, False)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import cycle
+from itertools import cycle, product
 from typing import get_args
 
 import pytest
@@ -17,9 +17,7 @@ from ssrun.seq2seq.training import loss_of
 from ssrun.seq2seq.vocabulary import BOS, PAD
 from tests.support import tiny
 
-every_kind = pytest.mark.parametrize(
-    ("attention", "layers"), [(attention, layers) for attention in get_args(Attention) for layers in (1, 2)]
-)
+every_kind = pytest.mark.parametrize(("attention", "layers"), list(product(get_args(Attention), (1, 2))))
 CLOSE = {"atol": 1e-11, "rtol": 1e-9}
 
 

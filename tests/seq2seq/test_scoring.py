@@ -10,7 +10,7 @@ import pytest
 import sacrebleu
 import torch
 
-from ssrun.config.run import RunConfig, ScoringConfig, resolve
+from ssrun.config.run import ScoringConfig, resolve
 from ssrun.runs.execution import Prepared, prepare
 from ssrun.seq2seq.batches import collate
 from ssrun.seq2seq.model import Seq2Seq
@@ -57,8 +57,8 @@ def by_hand(model: Seq2Seq, example: Example, free: bool) -> tuple[list[float], 
 
 
 @cache
-def half_trained() -> tuple[RunConfig, Prepared, list[Example]]:
-    """A model that copies some sources rightly and some not."""
+def half_trained() -> tuple[Prepared, list[Example], Scores]:
+    """A model that copies some sources rightly and some not, its validation set, and its scores."""
     layer = {
         "task": {"symbols": 6, "length": "4..6", "validation_pairs": 300},
         "model": {"embedding": 16, "hidden": 24, "attention": "aligned"},
@@ -68,13 +68,8 @@ def half_trained() -> tuple[RunConfig, Prepared, list[Example]]:
     parts = prepare(config)
     for _ in train(parts.model, adam(parts.model, config), parts.batches, config):
         pass
-    return config, parts, list(config.task.held_out("validation"))
-
-
-@cache
-def half_trained_scores() -> Scores:
-    config, parts, examples = half_trained()
-    return score(parts.model, config.task, examples, parts.vocabularies, GREEDY)
+    examples = list(config.task.held_out("validation"))
+    return parts, examples, score(parts.model, config.task, examples, parts.vocabularies, GREEDY)
 
 
 # Losses and errors
@@ -130,31 +125,26 @@ def test_long_targets_are_scored_whole_and_drawn_as_far_as_the_curve_goes() -> N
 
 
 def test_greedy_exact_match_is_the_share_of_sequences_without_next_step_error() -> None:
-    config, parts, examples = half_trained()
+    parts, examples, scores = half_trained()
     right = 0
     for example in examples:
         source, labels = parts.vocabularies.encode(example)
-        batch = collate([(source, labels)])
         with torch.no_grad():
-            logits = parts.model.decode(parts.model.encode(batch.source), torch.tensor([[BOS, *labels[:-1]]]))
+            memory = parts.model.encode(collate([(source, labels)]).source)
+            logits = parts.model.decode(memory, torch.tensor([[BOS, *labels[:-1]]]))
         right += logits[0].argmax(-1).tolist() == labels
-    values = half_trained_scores().values
-    assert config.scoring.beam == 1
+    assert GREEDY.beam == 1
     assert 0 < right < len(examples)
-    assert values["exact_match"] == pytest.approx(100 * right / len(examples))
+    assert scores.values["exact_match"] == pytest.approx(100 * right / len(examples))
 
 
 def test_outputs_are_in_the_order_of_the_examples_and_bleu_is_theirs() -> None:
-    _, _, examples = half_trained()
-    scores = half_trained_scores()
+    _, examples, scores = half_trained()
     exact = sum(output == example.target for output, example in zip(scores.outputs, examples, strict=True))
     assert scores.values["exact_match"] == pytest.approx(100 * exact / len(examples))
-    outside = sacrebleu.corpus_bleu(
-        [" ".join(output) for output in scores.outputs],
-        [[" ".join(example.target) for example in examples]],
-        tokenize="none",
-        force=True,
-    )
+    outputs = [" ".join(output) for output in scores.outputs]
+    references = [" ".join(example.target) for example in examples]
+    outside = sacrebleu.corpus_bleu(outputs, [references], tokenize="none", force=True)
     assert 0 < scores.values["bleu"] == pytest.approx(outside.score)
     assert "tok:none" in scores.signature
     assert f"version:{sacrebleu.__version__}" in scores.signature

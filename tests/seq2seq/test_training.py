@@ -103,8 +103,8 @@ def test_the_loss_is_the_mean_over_real_positions_eos_included() -> None:
 
 
 def test_the_loss_of_a_step_is_that_of_the_inputs_it_tells_of() -> None:
-    config = configuration(steps=1, learning_rate=1e-30)
-    config = config.model_copy(update={"model": config.model.model_copy(update={"dropout": 0.0})})
+    still = {"model": {"dropout": 0.0}, "training": {"steps": 1, "learning_rate": 1e-30}}
+    config = resolve("copy", "always-sampling", 0, [SMALL, still])
     model, (step,) = trained(config)
     batch = prepare(config).batches.at(0)
     logits = model.decode(model.encode(batch.source, batch.lengths), step.inputs.tokens)

@@ -1,9 +1,8 @@
-"""Files are written whole or not at all, locks end with their holders, and only regular files are read."""
+"""Files are written whole or not at all, a lock has one holder, and only regular files are read."""
 
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -34,23 +33,6 @@ def test_a_temporary_file_in_use_is_not_swept(tmp_path: Path) -> None:
         assert temporary.exists()
     sweep_temporaries(tmp_path)
     assert not temporary.exists()
-
-
-def test_a_lock_is_refused_while_it_is_held_and_free_again_when_its_holder_is_killed(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-    reader, writer = os.pipe()
-    child = os.fork()
-    if not child:
-        held = lock(path)
-        os.write(writer, b"held" if held else b"free")
-        signal.pause()
-    assert os.read(reader, 4) == b"held"
-    assert lock(path) is None
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    taken = lock(path)
-    assert taken
-    taken.close()
 
 
 def test_a_lock_whose_file_was_removed_by_its_last_holder_is_taken_anew(

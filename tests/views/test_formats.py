@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections.abc import Callable
@@ -15,6 +17,7 @@ from ssrun.system.files import digest
 from ssrun.views.formats import FORMATS, SUFFIXES, TEXTS, text_of, write_tables
 from ssrun.views.tables import latex, markdown
 from ssrun.views.tables.cells import claim_lines, difference, mean, notes, p_holm
+from ssrun.views.tables.plain import COUNTS, VALUES, csv_text
 from tests.support.outcomes import comparison, hostile
 
 ESCAPED: dict[str, Callable[[str], str]] = {"markdown": markdown.escaped, "latex": latex.escaped}
@@ -33,6 +36,30 @@ def test_markdown_and_latex_have_every_mean_difference_p_claim_note_and_publishe
         texts += [claim.verdict, *claim_lines(claim)]
     shown = text_of(document, format)
     assert all(ESCAPED[format](text) in shown for text in [*texts, *notes(document, "bold:")])
+
+
+def test_csv_has_every_number_in_full() -> None:
+    document = comparison()
+    lines = list(csv.DictReader(io.StringIO(csv_text(document))))
+    assert len(lines) == len(document.rows)
+    for line, row in zip(lines, document.rows, strict=True):
+        assert (line["task"], line["strategy"]) == (row.task, row.strategy)
+        assert {name: int(line[name]) for name in COUNTS} == row.model_dump(include={*COUNTS})
+        for metric in document.metrics:
+            for name in VALUES:
+                cell = line[f"{metric}_{name}"]
+                assert (float(cell) if cell else None) == getattr(row.estimates[metric], name)
+    assert [line["paper: F1"] for line in lines] == ["1.25", "-", "none"]
+
+
+@pytest.mark.parametrize(
+    ("format", "kept", "bold"),
+    [("markdown", r"| \*starred |", "**starred"), ("latex", "& *starred &", r"\textbf{starred")],
+)
+def test_a_published_value_keeps_its_star_and_is_not_bold(format: str, kept: str, bold: str) -> None:
+    text = text_of(hostile(), format)
+    assert kept in text
+    assert bold not in text
 
 
 @pytest.mark.parametrize("document", [comparison(), hostile()], ids=["plain", "hostile"])

@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 
 from ssrun.analysis.comparison import comparison_in
-from ssrun.analysis.document import Estimate, Row
+from ssrun.analysis.document import Estimate
 from ssrun.analysis.evidence import complete_runs
 from ssrun.system.text import visible
-from ssrun.views.report.page import difference_cells, mean_cells, settings, summary, write_report
+from ssrun.views.report.page import NumberCell, difference_cells, mean_cells, settings, summary, write_report
 from tests.support.hostile import STRATEGIES, TOKENS, WORDS, comparison, tables_alone
+from tests.support.outcomes import row
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
@@ -178,29 +179,15 @@ def test_tables_alone_give_a_page(results: Path, tmp_path: Path) -> None:
     assert len(notes) == 1
 
 
-def row(strategy: str, estimate: Estimate | None) -> Row:
-    """A row of a table whose only metric is BLEU."""
-    counts = {"n": 3, "of": 3, "diverged": 0, "failed": 0, "missing": 0}
-    return Row.model_validate({"task": "t", "strategy": strategy, **counts} | ({"bleu": estimate} if estimate else {}))
-
-
 def test_an_interval_lies_on_the_scale_that_its_column_shares() -> None:
-    estimates = [
-        Estimate(mean=10.0, low=0.0, high=20.0),
-        Estimate(mean=90.0, low=80.0, high=100.0),
+    ends: list[tuple[float, float | None, float | None]] = [(10, 0, 20), (90, 80, 100), (50, None, None)]
+    rows = [row(f"s{mean}", bleu=Estimate(mean=mean, low=low, high=high)) for mean, low, high in ends]
+    assert mean_cells([*rows, row("none")], "bleu") == [
+        NumberCell("10.0 ±10.0", 10, middle=13.2, left=4.0, right=22.4, best=False),
+        NumberCell("90.0 ±10.0", 90, middle=86.8, left=77.6, right=96.0, best=True),
+        NumberCell("50.0", 50, middle=50.0, left=None, right=None, best=False),
         None,
-        Estimate(mean=50.0, low=None, high=None),
     ]
-    first, second, none, single = mean_cells([row(f"s{k}", found) for k, found in enumerate(estimates)], "bleu")
-    assert none is None
-    assert first is not None
-    assert second is not None
-    assert single is not None
-    assert (first.left, first.middle, first.right) == (4.0, 13.2, 22.4)
-    assert (second.left, second.middle, second.right) == (77.6, 86.8, 96.0)
-    assert (single.left, single.middle, single.right) == (None, 50.0, None)
-    assert [cell.best for cell in (first, second, single)] == [False, True, False]
-    assert second.text == "90.0 ±10.0"
 
 
 def test_a_difference_stands_beside_the_line_of_no_difference_with_its_corrected_p() -> None:
@@ -208,11 +195,8 @@ def test_a_difference_stands_beside_the_line_of_no_difference_with_its_corrected
     better = Estimate(
         mean=30.0, low=29.0, high=31.0, difference=20.0, difference_low=10.0, difference_high=40.0, p=0.02, p_holm=0.04
     )
-    none, cell = difference_cells([row("a", baseline), row("b", better)], "bleu")
-    assert none is None
-    assert cell is not None
-    assert (cell.zero, cell.left, cell.middle, cell.right) == (4.0, 27.0, 50.0, 96.0)
-    assert (cell.text, cell.p, cell.best) == ("+20.0 [+10.0, +40.0]", "0.040", False)
+    cell = NumberCell("+20.0 [+10.0, +40.0]", 20.0, middle=50.0, left=27.0, right=96.0, p="0.040", zero=4.0)
+    assert difference_cells([row("a", bleu=baseline), row("b", bleu=better)], "bleu") == [None, cell]
 
 
 def test_settings_tell_once_what_runs_share(results: Path) -> None:
@@ -313,19 +297,15 @@ def test_the_explorer_steps_by_click_and_by_key(opened: Any) -> None:
     assert not back.is_enabled()
     on.click()
     assert f"Position 2 of {length}" in status.text
-    on.send_keys(Keys.ARROW_RIGHT)
-    assert f"Position 3 of {length}" in status.text
-    on.send_keys(Keys.ARROW_LEFT)
-    assert f"Position 2 of {length}" in status.text
-    on.send_keys(Keys.END)
-    assert f"Position {length} of {length}" in status.text
+    for key, position in ((Keys.ARROW_RIGHT, 3), (Keys.ARROW_LEFT, 2), (Keys.END, length)):
+        on.send_keys(key)
+        assert f"Position {position} of {length}" in status.text
     assert not on.is_enabled()
     opened.switch_to.active_element.send_keys(Keys.HOME)
     assert f"Position 1 of {length}" in status.text
     rows = stepper.find_elements("css selector", "tbody tr")
     assert [row.find_element("css selector", "th").text for row in rows] == list(STRATEGIES)
-    marked = stepper.find_elements("css selector", "[aria-current=step]")
-    assert len(marked) == 1
+    assert len(stepper.find_elements("css selector", "[aria-current=step]")) == 1
 
 
 def test_stepping_shows_what_the_full_tables_hold(opened: Any) -> None:

@@ -11,17 +11,10 @@ from ssrun.views.tables.markdown import markdown
 from tests.support.outcomes import comparison, hostile
 
 
-def test_the_best_means_are_bold_and_the_note_says_so() -> None:
+def test_the_best_means_are_bold() -> None:
     text = markdown(comparison())
     assert re.search(r"\| t \| b \| 6 \| \d+\.\d ±\d\.\d \|", text)
     assert re.search(r"\| t \| c \| 4 of 6 \| \*\*\d+\.\d ±\d\.\d\*\* \|", text)
-    assert "; bold: best mean of the task; " in text
-
-
-def test_a_published_value_keeps_its_star_and_is_not_bold() -> None:
-    text = markdown(hostile())
-    assert r"| \*starred |" in text
-    assert "**starred" not in text
 
 
 @pytest.mark.parametrize("document", [comparison(), hostile()], ids=["plain", "hostile"])

@@ -25,9 +25,7 @@ ASKED: Experiment = experiment("abcdef", 2)
 
 
 def console_of(width: int, height: int) -> Console:
-    return Console(
-        file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None, highlight=False
-    )
+    return Console(file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None)
 
 
 def board_of(width: int = 100, height: int = 30, todo: int = 4) -> Board:

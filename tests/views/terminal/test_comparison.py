@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 
 import pytest
@@ -11,17 +10,15 @@ from rich.console import Console
 from ssrun.analysis.document import Comparison
 from ssrun.views.tables.cells import claim_lines, difference, mean, notes, p_holm
 from ssrun.views.terminal.comparison import svg, terminal
-from tests.support.outcomes import compared, comparison, hostile
+from tests.support.outcomes import HOSTILE, compared, comparison, hostile
 
 
 def printed(document: Comparison, width: int = 120, color: bool = False) -> str:
     """The document as a terminal of this width shows it."""
-    file = io.StringIO()
-    console = Console(
-        file=file, width=width, force_terminal=color, highlight=False, color_system="256" if color else None
-    )
-    console.print(terminal(document))
-    return file.getvalue()
+    console = Console(width=width, force_terminal=color, highlight=False, color_system="256" if color else None)
+    with console.capture() as capture:
+        console.print(terminal(document))
+    return capture.get()
 
 
 def test_the_terminal_shows_every_mean_difference_p_claim_note_and_published_number() -> None:
@@ -74,15 +71,7 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 
 def test_what_a_person_wrote_stands_there_as_written_and_steers_nothing() -> None:
     text = printed(hostile(), 400)
-    for words in (
-        "[/] [bold]b[/bold]",
-        "<script>alert(1)</script>",
-        r"a_b$%&\ {x} ~^# #1",
-        "| a | b |",
-        "[0] - first",
-        "漢",
-        r"\x1b]0;x\x07",
-    ):
+    for words in (*filter(str.isprintable, HOSTILE), r"\x1b]0;x\x07"):
         assert words in text
     assert {sign for sign in text if not sign.isprintable()} == {"\n"}
     coloured = printed(hostile(), 400, color=True)
@@ -90,9 +79,8 @@ def test_what_a_person_wrote_stands_there_as_written_and_steers_nothing() -> Non
 
 
 def test_the_picture_has_the_table_and_asks_no_other_host_for_a_font() -> None:
-    picture = svg(
-        compared({"a": {"bleu": [1.0, 2.0]}, "b": {"bleu": [3.0, 4.0]}}, question="Does @font-face {x} stay?")
-    )
+    values = {"a": {"bleu": [1.0, 2.0]}, "b": {"bleu": [3.0, 4.0]}}
+    picture = svg(compared(values, question="Does @font-face {x} stay?"))
     assert "@font-face&#160;{x}&#160;stay?" in picture
     assert "*3.5&#160;±6.4" in picture
     assert "url(http" not in picture

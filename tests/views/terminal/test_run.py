@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
-from rich.console import Console, RenderableType
+from rich.console import Console
 
 from ssrun.analysis.error_recovery import Offset, Recovery
 from ssrun.analysis.explanation import Position, Sides, StepView
@@ -15,50 +15,32 @@ from ssrun.views.terminal.run import excess_bar, print_result, recovery_view, sh
 from tests.support.outcomes import diverged, result, run_name
 
 TOKENS = ("[/]", "[red]x", "\x1b[31mred", "<script>alert(1)</script>", "漢字漢字漢字漢字漢字", "a\u202eb", "|", "``")
+COINS = ("true", "model", "random", "-")
 POSITIONS = [
-    Position(
-        position=index,
-        gold=token,
-        coin=("true", "model", "random", "-")[index % 4],
-        fed=token,
-        replaced=index % 4 == 1,
-        predicted=token,
-        wrong=index % 3 == 0,
-        repeated=index % 2 == 1,
-        p_gold=0.5,
-    )
+    Position(index, token, COINS[index % 4], token, index % 4 == 1, token, index % 3 == 0, index % 2 == 1, 0.5)
     for index, token in enumerate(TOKENS)
 ]
 OFFSETS = [Offset(offset, 5, 10.0, 10.0 + offset, float(offset), 50.0) for offset in range(50)]
 TITLE, SOURCE = "corpus / uniform / seed 0", TOKENS * 9
 
 
-def step(plain: bool) -> RenderableType:
-    return step_view(TITLE, 3, StepView(20, 30, 0.5, 1.25, 8, SOURCE, POSITIONS), plain)
-
-
-def sides(plain: bool) -> RenderableType:
-    return sides_view(TITLE, 3, 30, SOURCE, Sides(POSITIONS, POSITIONS), plain)
-
-
-def recovery(plain: bool) -> RenderableType:
-    return recovery_view(TITLE, Recovery(None, 1234, 1, 600, 100, 2.5, 3, OFFSETS), plain)
-
-
-VIEWS = {"step": step, "sides": sides, "recovery": recovery}
-
-
-def printed(view: RenderableType) -> str:
+def printed(name: str, plain: bool = False) -> str:
+    """A view of this name, as a wide terminal shows it."""
+    views = {
+        "step": step_view(TITLE, 3, StepView(20, 30, 0.5, 1.25, 8, SOURCE, POSITIONS), plain),
+        "sides": sides_view(TITLE, 3, 30, SOURCE, Sides(POSITIONS, POSITIONS), plain),
+        "recovery": recovery_view(TITLE, Recovery(None, 1234, 1, 600, 100, 2.5, 3, OFFSETS), plain),
+    }
     console = Console(width=120, color_system=None, highlight=False)
     with console.capture() as capture:
-        console.print(view)
+        console.print(views[name])
     return capture.get()
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["utf-8", "ascii"])
-@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("name", ["step", "sides", "recovery"])
 def test_no_line_is_longer_than_80_columns_and_ascii_is_ascii(name: str, plain: bool) -> None:
-    text = printed(VIEWS[name](plain))
+    text = printed(name, plain)
     assert max(map(cell_len, text.splitlines())) <= 80
     assert text.isascii() or not plain
     assert {sign for sign in text if not sign.isprintable()} == {"\n"}
@@ -66,13 +48,13 @@ def test_no_line_is_longer_than_80_columns_and_ascii_is_ascii(name: str, plain: 
 
 @pytest.mark.parametrize("name", ["step", "sides"])
 def test_hostile_tokens_show_as_themselves(name: str) -> None:
-    text = printed(VIEWS[name](False))
+    text = printed(name)
     for token in ("[/]", "[red]x", r"\x1b[31mred", "<script>alert…", r"a\u202eb", "漢字漢字漢字 …", "``"):
         assert token in text
 
 
 def test_signs_say_what_colours_say() -> None:
-    lines = printed(step(False)).splitlines()
+    lines = printed("step").splitlines()
     heading = next(index for index, line in enumerate(lines) if line.split()[:2] == ["t", "coin"])
     for position, row in zip(POSITIONS, lines[heading + 1 :], strict=False):
         signs = ("*" * position.replaced, "x" * position.wrong + "r" * position.repeated)
@@ -83,9 +65,9 @@ def test_signs_say_what_colours_say() -> None:
 
 def test_what_is_counted_is_counted_in_words() -> None:
     told = "4 of 7 coins did not say true, and 2 of them changed the token. 3 errors in 8 positions."
-    assert told in " ".join(printed(step(False)).split())
-    assert "Fed gold: 3 errors, the first at 0.  Fed its own: 3 errors, the first at 0." in printed(sides(False))
-    text = " ".join(printed(recovery(False)).split())
+    assert told in " ".join(printed("step").split())
+    assert "Fed gold: 3 errors, the first at 0.  Fed its own: 3 errors, the first at 0." in printed("sides")
+    text = " ".join(printed("recovery").split())
     assert "600 of 1234 recover (100 of them never differ); 634 do not before the target ends." in text
     assert "1 pair left out: too short" in text
     assert "10 offsets more: see --json" in text
