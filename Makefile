@@ -17,7 +17,7 @@ test: .venv/installed  ## style, types, tests
 test-slow: .venv/installed  ## the tests that take minutes: kills, damage, thousands of hostile inputs
 	$(BIN)/pytest -n 2 -m slow -s
 
-bench: .venv/installed  ## a training step here against the textbook loop; checkpoints on against off; a table of 1,000 runs
+bench: .venv/installed  ## a training step here against the textbook loop; what checkpoints cost; a table of 1,000 runs
 	$(BIN)/python tests/bench/steps.py
 	$(BIN)/python tests/bench/checkpoints.py
 

@@ -66,7 +66,7 @@ def test_help_comes_at_once_for_it_imports_no_library_but_the_one_that_writes_it
         names = "{name.partition('.')[0] for name in sys.modules} - sys.stdlib_module_names"
         return {*python("-c", f"import sys\n{program}\nprint(*{names})").stdout.splitlines()[-1].split()}
 
-    asked = libraries("from ssrun.__main__ import run\nrun(['--help'])\nrun(['compare', '--help'])")
+    asked = libraries("from ssrun.__main__ import run\nrun(['--help'])")
     assert asked - libraries("import typer.main") == {"ssrun"}
 
 

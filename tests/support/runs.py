@@ -48,8 +48,9 @@ def finished(results: Path, run: RunSpec) -> RunFolder:
 
 
 def train(folder: Path, *more: object, seed: int = 0, **options: Any) -> Done:
-    """A small run of `ssrun train`, its folder `folder/runs`."""
-    return ssrun("train", "--task=copy", f"--seed={seed}", *SIZES, "--out=runs", *more, folder=folder, **options)
+    """A small run of `ssrun train`, of copy unless told, its folder `folder/runs`."""
+    task = [] if any(str(option).startswith("--task=") for option in more) else ["--task=copy"]
+    return ssrun("train", *task, f"--seed={seed}", *SIZES, "--out=runs", *more, folder=folder, **options)
 
 
 @cache
