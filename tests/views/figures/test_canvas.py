@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ssrun.analysis.document import Comparison, read_comparison
-from ssrun.strategies.strategy import STRATEGIES
+from ssrun.strategies import STRATEGIES
 from ssrun.views.figures.canvas import COLOURS, Canvas, drawable, drawing, provenance, styles
 from ssrun.views.figures.comparison import gap
 
