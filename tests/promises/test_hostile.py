@@ -329,9 +329,12 @@ def one_configuration(folder: Path, changes: dict[str, Any], sets: list[tuple[st
     path = experiment(folder, document_of(changes))
     more = [f"--set={name}={toml(value)}" for name, value in sets]
     more += [] if seeds is None else [f"--seeds={seeds}"]
-    started = time.process_time()
-    done = ended_well(in_process.ssrun("compare", path, "--dry-run", f"--out={folder / 'runs'}", *more))
-    assert time.process_time() - started < 1, (changes, sets, seeds)
+    for _ in range(2):  # a slow moment of a busy machine is no slow configuration
+        started = time.process_time()
+        done = ended_well(in_process.ssrun("compare", path, "--dry-run", f"--out={folder / 'runs'}", *more))
+        if (seconds := time.process_time() - started) < 1:
+            break
+    assert seconds < 1, (changes, sets, seeds)
     return done.code
 
 
