@@ -22,7 +22,7 @@ from ssrun.metrics import METRICS
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.manifest import Manifest, read_manifest
 from ssrun.runs.result import CompleteResult
-from ssrun.runs.results import run_folders
+from ssrun.runs.results_folder import run_folders
 from ssrun.system.documents import canonical
 from ssrun.system.environment import Environment
 

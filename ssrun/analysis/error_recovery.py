@@ -15,7 +15,7 @@ from ssrun.seq2seq.batches import Batch
 from ssrun.seq2seq.decoder_inputs import teacher_forced_inputs, walk
 from ssrun.seq2seq.scoring import batches_of
 from ssrun.seq2seq.vocabulary import SPECIALS
-from ssrun.system import signals as interruption
+from ssrun.system import signals
 from ssrun.tasks import Example
 
 
@@ -108,7 +108,7 @@ def recovery(trained: Trained, position: int | None = None, pairs: int | None = 
         raise UsageError(f"--position {position}: the longest target has {longest} tokens: give 0 to {longest - 1}")
     followed: list[Continuations] = []
     for indices, batch in batches_of([injection.example for injection in injections], trained.vocabularies):
-        interruption.check()
+        signals.check()
         followed += follow(trained, batch, [injections[index] for index in indices])
     finished = [pair.last_difference for pair in followed if pair.has_recovered(len(pair.without) - 1)]
     mean_steps = sum(finished) / len(finished) if finished else None

@@ -13,7 +13,7 @@ from ssrun.config.spec import RunName
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.manifest import read_manifest
 from ssrun.runs.result import CompleteResult, Evaluation
-from ssrun.runs.results import run_folders
+from ssrun.runs.results_folder import run_folders
 from ssrun.tasks import Example, Tokens
 
 if TYPE_CHECKING:  # torch: a folder of tables alone is shown without it

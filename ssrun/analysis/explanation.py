@@ -25,7 +25,7 @@ from ssrun.seq2seq.search import greedy, length_limit
 from ssrun.seq2seq.training import Diverged, adam, loss_of, train
 from ssrun.seq2seq.vocabulary import EOS, Vocabulary
 from ssrun.strategies.strategy import Feed
-from ssrun.system import signals as interruption
+from ssrun.system import signals
 from ssrun.tasks import Example, Tokens
 
 
@@ -117,7 +117,7 @@ def explain_step(
         raise UsageError(f"--example {example}: the batch of step {step} has {rows} pairs: give 0 to {rows - 1}")
     try:
         for done in islice(train(model, adam(model, config), parts.batches, config), step):
-            interruption.check()
+            signals.check()
             tell(done.step + 1)
     except Diverged as diverged:
         at = diverged.step

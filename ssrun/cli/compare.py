@@ -67,7 +67,7 @@ def compare(
     from ssrun.config.loading import load_plan, take_shard
     from ssrun.engines import Options
     from ssrun.runs.manifest import write_manifest
-    from ssrun.runs.results import RESULTS, claim_results
+    from ssrun.runs.results_folder import RESULTS, claim_results
 
     grid = {"tasks": options.joined(tasks), "strategies": options.joined(strategies), "seeds": options.joined(seeds)}
     choices: dict[str, Any] = {**grid, "baseline": baseline, "metrics": options.joined(metrics), "smoke": smoke}
@@ -86,8 +86,8 @@ def compare(
 
     claim_results(results)
     write_manifest(results, plan, [run.name for run in runs], command_of(experiment, choices, overrides))
-    how = Options(jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout)
-    train_missing(results, plan, chosen, how, tensorboard)
+    engine_options = Options(jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout)
+    train_missing(results, plan, chosen, engine_options, tensorboard)
     comparison = concluded(results)
     print_comparison(comparison, "json" if as_json else "rich")
     labels = {(run.name.task, run.name.strategy, run.name.seed) for run in chosen}
@@ -97,10 +97,12 @@ def compare(
         raise ClaimError("a claim that was asked for did not hold: see 'disagree' above")
 
 
-def train_missing(results: Path, plan: Plan, runs: Sequence[RunSpec], how: Options, tensorboard: bool) -> None:
+def train_missing(
+    results: Path, plan: Plan, runs: Sequence[RunSpec], engine_options: Options, tensorboard: bool
+) -> None:
     from ssrun.analysis.comparison import complete_results
     from ssrun.engines import load_engine
-    from ssrun.runs.results import incomplete
+    from ssrun.runs.results_folder import incomplete
     from ssrun.views.terminal.progress import watch_comparison
 
     signals.listen()  # not before the imports, which look at no flag
@@ -108,8 +110,8 @@ def train_missing(results: Path, plan: Plan, runs: Sequence[RunSpec], how: Optio
     with mirrored(tensorboard, results, names) as mirror:
         if todo := incomplete(results, runs):
             complete = complete_results(results, names)
-            with watch_comparison(plan.experiment, names, len(todo), complete, how.jobs) as view:
-                follow(load_engine("local")(todo, results, how), view, *mirror)
+            with watch_comparison(plan.experiment, names, len(todo), complete, engine_options.jobs) as view:
+                follow(load_engine("local")(todo, results, engine_options), view, *mirror)
 
 
 def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> str:

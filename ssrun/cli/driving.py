@@ -23,7 +23,7 @@ def mirrored(wanted: bool, results: Path, runs: Sequence[RunName]) -> Iterator[l
         yield []
         return
     from ssrun.runs.folder import RunFolder
-    from ssrun.runs.results import must_be_no_link
+    from ssrun.system.files import must_be_no_link
     from ssrun.views.tensorboard import Mirror
 
     must_be_no_link(results / "tensorboard")

@@ -148,7 +148,7 @@ def run_folder_at(path: Path) -> RunFolder:
         UsageError: There are several.
     """
     from ssrun.runs.folder import RunFolder
-    from ssrun.runs.results import run_folders
+    from ssrun.runs.results_folder import run_folders
 
     folders = run_folders(path) if path.is_dir() else []
     for pattern in ("seed-*/run.json", "*/seed-*/run.json"):  # a strategy's folder, a task's

@@ -46,7 +46,7 @@ def train(
     from ssrun.config.spec import RunSpec
     from ssrun.runs.events import Update
     from ssrun.runs.folder import RunFolder
-    from ssrun.runs.results import RESULTS, claim_results, mark
+    from ssrun.runs.results_folder import RESULTS, claim_results, mark
 
     overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language)
     options.corpus_must_be_used(overrides, [task])
@@ -126,6 +126,8 @@ def explain_training_step(folder: RunFolder, step: int, index: int, as_json: boo
     run = folder.spec()
     run.config.task.prepared()
     console = stderr_console()
+    if not is_live(console):
+        tell(f"replaying training up to step {step}")
     with Progress(console=console, transient=True, disable=not is_live(console)) as bar:
         replay = bar.add_task("replaying training", total=step)
         view = explain_step(run.config, step, index, lambda done: bar.update(replay, completed=done))

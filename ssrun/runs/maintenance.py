@@ -13,7 +13,7 @@ from ssrun.config.plan import Plan
 from ssrun.errors import StoreError, UsageError
 from ssrun.runs.folder import RunFolder, is_transient
 from ssrun.runs.manifest import read_manifest, write_manifest
-from ssrun.runs.results import MARK, claim_results, is_ours, mark
+from ssrun.runs.results_folder import MARK, claim_results, is_ours, mark
 from ssrun.runs.verification import faults_of
 from ssrun.system import signals
 from ssrun.system.files import TEMPORARY, read_bytes, sweep_temporaries, write

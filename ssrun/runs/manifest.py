@@ -9,7 +9,7 @@ from ssrun.config.experiment import Experiment
 from ssrun.config.plan import Plan
 from ssrun.config.spec import RunName
 from ssrun.errors import StoreError
-from ssrun.runs.results import mark, run_folders
+from ssrun.runs.results_folder import mark, run_folders
 from ssrun.system.documents import VERSION, Document, read_sealed, write_sealed
 
 FILE = "experiment.json"

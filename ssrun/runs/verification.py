@@ -11,7 +11,7 @@ from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder, is_transient
 from ssrun.runs.manifest import read_manifest
 from ssrun.runs.result import CompleteResult
-from ssrun.runs.results import run_folders
+from ssrun.runs.results_folder import run_folders
 
 
 def to_verify(results: Path) -> list[RunFolder]:

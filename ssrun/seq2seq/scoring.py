@@ -20,7 +20,7 @@ from ssrun.seq2seq.decoder_inputs import free_running_inputs, teacher_forced_inp
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.search import decode
 from ssrun.seq2seq.vocabulary import PAD, Vocabularies, Vocabulary
-from ssrun.system import signals as interruption
+from ssrun.system import signals
 from ssrun.tasks import Example, Task, Tokens
 
 AT_ONCE = 256  # pairs evaluated together
@@ -80,7 +80,7 @@ def score(
     outputs: list[Tokens] = [()] * len(examples)
     limit = max(len(reference) for example in examples for reference in example.references) + ROOM
     for indices, (source, lengths, target) in batches_of(examples, vocabularies):
-        interruption.check()
+        signals.check()
         memory = model.encode(source, lengths)
         own = free_running_inputs(model, memory, target)
         teacher_forced.add(model.decode(memory, teacher_forced_inputs(target)), target, indices, vocabularies.target)

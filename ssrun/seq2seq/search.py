@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ssrun.seq2seq.model import Memory, Seq2Seq, State, select
 from ssrun.seq2seq.vocabulary import BOS, EOS
-from ssrun.system import signals as interruption
+from ssrun.system import signals
 
 HYPOTHESES = 4096  # in memory at once, of all sources of a beam search
 
@@ -48,7 +48,7 @@ def greedy(model: Seq2Seq, memory: Memory, limit: int, with_attention: bool = Fa
     tokens: list[Tensor] = []
     weights: list[Tensor] = []
     for position in range(limit):
-        interruption.check()
+        signals.check()
         logits, state, attention = model.predict(token, state, memory, position)
         token = logits.argmax(-1)
         tokens.append(token)
@@ -75,7 +75,7 @@ def beam_search(model: Seq2Seq, memory: Memory, limit: int, beam: int, length_pe
     lengths = torch.zeros(size, beam)
     outputs = torch.zeros(size, beam, 0, dtype=torch.long)
     for position in range(limit):
-        interruption.check()
+        signals.check()
         logits, state, _ = model.predict(token, state, wide, position)
         log_p = logits.log_softmax(-1).view(size, beam, model.target_size)
         log_p = log_p.masked_fill(ended.unsqueeze(-1), -torch.inf)

@@ -12,7 +12,7 @@ from ssrun.config.plan import Plan
 from ssrun.errors import StoreError
 from ssrun.runs.maintenance import merge, ours, portable, remove
 from ssrun.runs.manifest import write_manifest
-from ssrun.runs.results import MARK
+from ssrun.runs.results_folder import MARK
 from ssrun.runs.verification import missing, to_verify
 from tests.support.runs import finished, small_run
 from tests.support.snapshots import snapshot

@@ -8,8 +8,7 @@ from pathlib import Path
 from ssrun.analysis.comparison import comparison_in
 from ssrun.analysis.evidence import Runs, complete_runs
 from ssrun.errors import UsageError
-from ssrun.runs.results import must_be_no_link
-from ssrun.system.files import sweep_temporaries, write, writing
+from ssrun.system.files import must_be_no_link, sweep_temporaries, write, writing
 from ssrun.views.figures.canvas import Canvas, Picture, drawing, rendered
 from ssrun.views.figures.comparison import differences, finding, gap, rows_with
 from ssrun.views.figures.runs import attention, learning, positions, recovery, schedules

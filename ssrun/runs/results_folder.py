@@ -10,7 +10,6 @@ from ssrun.config.spec import RunSpec
 from ssrun.errors import UsageError
 from ssrun.runs.folder import RunFolder
 from ssrun.system.files import TEMPORARY, sweep_temporaries, write, writing
-from ssrun.system.files import must_be_no_link as must_be_no_link  # noqa: PLC0414 - a rule of such folders
 
 RESULTS = Path("results")
 MARK = ".ssrun"  # in a folder of results: this folder is ours

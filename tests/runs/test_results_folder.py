@@ -8,7 +8,7 @@ import pytest
 
 from ssrun.errors import StoreError, UsageError
 from ssrun.runs.folder import RunFolder
-from ssrun.runs.results import MARK, claim_results, incomplete, mark, run_folders
+from ssrun.runs.results_folder import MARK, claim_results, incomplete, mark, run_folders
 from tests.support.runs import small_run
 
 
