@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,16 @@ import pandas as pd
 
 from ssrun.analysis import bootstrap
 from ssrun.analysis.bootstrap import Bootstraps
-from ssrun.analysis.document import ClaimEvidence, Comparison, Evidence, Fault, PairEvidence, Row, read_comparison
+from ssrun.analysis.document import (
+    ClaimEvidence,
+    Comparison,
+    Evidence,
+    Fault,
+    PairEvidence,
+    Row,
+    RunValues,
+    read_comparison,
+)
 from ssrun.analysis.statistics import ClaimVerdict, Hypothesis, holm, mean_interval, paired, verdicts
 from ssrun.config.claims import Claim, Operand, Reach
 from ssrun.config.experiment import Experiment
@@ -25,6 +34,7 @@ from ssrun.runs.result import CompleteResult
 from ssrun.runs.results_folder import run_folders
 from ssrun.system.documents import canonical
 from ssrun.system.environment import Environment
+from ssrun.system.text import shown_value
 
 
 def comparison_in(results: Path) -> Comparison:
@@ -47,6 +57,7 @@ def compare_runs(results: Path, manifest: Manifest) -> Comparison:
     """
     experiment = manifest.experiment
     outcomes = pd.DataFrame([outcome(results, run, experiment.reach) for run in manifest.runs])
+    outcomes["settings"] = pd.Series(varying([settings_of(results, run) for run in manifest.runs]), dtype=object)
     bootstraps = bootstrap.by_strategy(results, manifest.runs, experiment.baseline)
     return summarise(experiment, outcomes, manifest.command, environments(results, manifest.runs), bootstraps)
 
@@ -101,6 +112,35 @@ def faults_beside(results: Path) -> Iterator[str]:
                 yield str(error)
 
 
+def settings_of(results: Path, run: RunName) -> dict[str, Any]:
+    """The fields of a run's configuration by path, such as `strategy.schedule.half_at`; none where it is not begun."""
+    folder = RunFolder.of(results, run)
+    return (
+        flat(folder.spec().config.model_dump(mode="json", exclude={"task": {"path"}, "seed": True}))
+        if folder.begun
+        else {}
+    )
+
+
+def flat(fields: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Fields within fields by their path."""
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{above}{name}.")
+        else:
+            found[above + name] = shown_value(value) if isinstance(value, list) else value
+    return found
+
+
+def varying(settings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each the fields that are not the same in all that have any."""
+    begun = [fields for fields in settings if fields]
+    names = dict.fromkeys(name for fields in begun for name in fields)
+    vary = [name for name in names if len({repr(fields.get(name)) for fields in begun}) > 1]
+    return [{name: fields[name] for name in vary if name in fields} for fields in settings]
+
+
 def environments(results: Path, runs: Sequence[RunName]) -> list[Environment]:
     found = (RunFolder.of(results, run).environment() for run in runs)
     distinct = {canonical(environment.model_dump()): environment for environment in found if environment}
@@ -133,6 +173,7 @@ def summarise(
             for task in experiment.tasks
             for row in task_rows(experiment, outcomes[outcomes["task"] == task], task, metrics, bootstraps or {})
         ],
+        runs=[run_values(run, metrics) for run in outcomes.to_dict("records")],
         claims=judge(experiment, outcomes),
         signatures={task: sorted(set(signatures[complete["task"] == task].dropna())) for task in experiment.tasks},
         facts={
@@ -143,6 +184,12 @@ def summarise(
         faults=[Fault.model_validate(fault) for fault in faults[[*Fault.model_fields]].to_dict("records")],
         environments=list(environments),
     )
+
+
+def run_values(run: Mapping[Hashable, Any], metrics: Sequence[str]) -> RunValues:
+    complete = run["status"] == "complete"
+    values = {name: run[name] for name in metrics if complete and not math.isnan(run[name])}
+    return RunValues(**{name: run[name] for name in ("task", "strategy", "seed", "status", "settings")}, metrics=values)
 
 
 def task_rows(

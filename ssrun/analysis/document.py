@@ -128,6 +128,21 @@ class Fault(Document):
     reason: str
 
 
+class RunValues(Document):
+    """One run: how it ended, and its metrics on the test set where it is complete, by name.
+
+    Attributes:
+        settings: The fields of its configuration, such as `model.hidden`, in which the comparison's runs differ.
+    """
+
+    task: str
+    strategy: str
+    seed: Count
+    status: Literal["complete", "diverged", "failed", "missing"]
+    settings: dict[str, bool | int | float | str | None]
+    metrics: dict[MetricName, Number]
+
+
 class Comparison(Document):
     """A comparison, whole.
 
@@ -136,6 +151,7 @@ class Comparison(Document):
         metrics: Columns of the table.
         smallest_p: Below which no exact p can lie with so many seeds.
         rows: Task by task.
+        runs: Those that the rows are of, in the manifest's order.
         reading: What to make of it.
         signatures: sacreBLEU's, by task.
         facts: Counts of the data, by task.
@@ -151,6 +167,7 @@ class Comparison(Document):
     seeds: list[Count]
     smallest_p: Number | None
     rows: list[Row]
+    runs: list[RunValues] = Field(default_factory=list)
     claims: list[ClaimEvidence]
     published: Published | None
     reading: str
