@@ -13,7 +13,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ssrun"
 LIGHT = ("torch", "pandas", "scipy", "numpy", "matplotlib")
 ROOMS = """
-ssrun errors metrics < system < strategies tasks < config < seq2seq < runs < engines < analysis < views < cli < __main__
+errors metrics < system < strategies tasks < config < seq2seq < runs < engines < analysis < views < api < ssrun cli
+< __main__
 """
 FLOOR = {room: floor for floor, rooms in enumerate(ROOMS.split("<")) for room in rooms.split()}
 MODULES = {

@@ -14,7 +14,8 @@ from typing import Any
 from ssrun.analysis.document import BootstrapPair
 from ssrun.config.spec import RunName
 from ssrun.errors import StoreError
-from ssrun.runs.folder import RunFolder
+from ssrun.runs.folder import OUTPUTS, RunFolder
+from ssrun.runs.results_folder import store_of
 from ssrun.system import signals
 from ssrun.system.documents import Count, Document, Number, read_sealed, write_sealed
 
@@ -35,13 +36,15 @@ class Kept(Document):
 
 def pairs_of(results: Path, runs: Sequence[RunName], baseline: str) -> dict[str, Pair]:
     """Each complete run and the complete baseline of its task and seed, by a key of both outputs' digests."""
-    complete = {run: folder for run in runs if (folder := RunFolder.of(results, run)).complete}
-    outputs = {run: folder.result().files.get("hypotheses.txt") for run, folder in complete.items()}
+    store = store_of(results)
+    folders = {run: folder for run in runs if (folder := RunFolder.of(store, run)).complete}
+    complete = {run: folder for run, folder in folders.items() if folder.scored()}
+    outputs = {run: folder.scores().files[OUTPUTS] for run, folder in complete.items()}
     baselines = {(run.task, run.seed): run for run in complete if run.strategy == baseline}
     pairs: dict[str, Pair] = {}
     for run, folder in complete.items():
         other = baselines.get((run.task, run.seed))
-        if run.strategy != baseline and other and outputs[run] and outputs[other]:
+        if run.strategy != baseline and other:
             key = f"{run.task}/{run.strategy}/{run.seed}/{outputs[run]}/{outputs[other]}"
             pairs[key] = (run, folder, complete[other])
     return pairs
@@ -87,7 +90,7 @@ def compare(treatment: RunFolder, baseline: RunFolder) -> tuple[float, float]:
     streams = reference_streams([line.split("\t") for line in treatment.lines("references.txt")])
     os.environ["SACREBLEU_SEED"] = str(SEED)  # no environment variable of the user's changes a number
     metric = BLEU(tokenize="none", force=True, references=streams)
-    systems: Any = [("baseline", baseline.lines("hypotheses.txt")), ("ours", treatment.lines("hypotheses.txt"))]
+    systems: Any = [("baseline", baseline.outputs()), ("ours", treatment.outputs())]
     test = PairedTest(systems, {"BLEU": metric}, None, test_type="bs", n_samples=RESAMPLES)
     scores: Any = test()[1]["BLEU"]
     return float(scores[1].score - scores[0].score), float(scores[1].p_value)

@@ -25,16 +25,16 @@ from ssrun.analysis.document import (
 from ssrun.analysis.statistics import ClaimVerdict, Hypothesis, holm, mean_interval, paired, verdicts
 from ssrun.config.claims import Claim, Operand, Reach
 from ssrun.config.experiment import Experiment
-from ssrun.config.spec import RunName
+from ssrun.config.overrides import by_path
+from ssrun.config.spec import SHORT, RunName
 from ssrun.errors import StoreError
 from ssrun.metrics import METRICS
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.manifest import Manifest, read_manifest
-from ssrun.runs.result import CompleteResult
-from ssrun.runs.results_folder import run_folders
+from ssrun.runs.result import CompleteResult, Scored
+from ssrun.runs.results_folder import is_marked, read_mark, store_at
 from ssrun.system.documents import canonical
 from ssrun.system.environment import Environment
-from ssrun.system.text import shown_value
 
 
 def comparison_in(results: Path) -> Comparison:
@@ -44,7 +44,7 @@ def comparison_in(results: Path) -> Comparison:
         StoreError: Something that it rests on is missing or damaged.
     """
     kept = results / "table.json"
-    if not (results / "experiment.json").is_file() and not run_folders(results) and kept.is_file():
+    if not (results / "experiment.json").is_file() and kept.is_file():
         return read_comparison(kept)
     return compare_runs(results, read_manifest(results))
 
@@ -55,20 +55,22 @@ def compare_runs(results: Path, manifest: Manifest) -> Comparison:
     Raises:
         StoreError: Something that it rests on is damaged.
     """
-    experiment = manifest.experiment
-    outcomes = pd.DataFrame([outcome(results, run, experiment.reach) for run in manifest.runs])
-    outcomes["settings"] = pd.Series(varying([settings_of(results, run) for run in manifest.runs]), dtype=object)
+    experiment, mark = manifest.experiment, read_mark(results)
+    store = store_at(results, mark.runs)
+    outcomes = pd.DataFrame([outcome(store, run, experiment.reach) for run in manifest.runs])
+    outcomes["settings"] = pd.Series(varying([settings_of(store, run) for run in manifest.runs]), dtype=object)
     bootstraps = bootstrap.by_strategy(results, manifest.runs, experiment.baseline)
-    return summarise(experiment, outcomes, manifest.command, environments(results, manifest.runs), bootstraps)
+    found = environments(store, manifest.runs)
+    return summarise(experiment, outcomes, manifest.command, found, bootstraps, mark.plan)
 
 
-def outcome(results: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
+def outcome(store: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
     """What became of one run, a row of the data frame: labels, `status`, `reason`, and metrics where it is complete.
 
     Raises:
         StoreError: Its result is damaged.
     """
-    folder = RunFolder.of(results, run)
+    folder = RunFolder.of(store, run)
     row: dict[str, Any] = {"task": run.task, "strategy": run.strategy, "seed": run.seed, "reason": ""}
     if not folder.complete:
         failure = folder.failure()
@@ -76,11 +78,13 @@ def outcome(results: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
     result = folder.result()
     for fault in folder.damage(result, ("run.json", "environment.json", "metrics.jsonl")):
         raise StoreError(fault)
-    if RunName(result.task, result.strategy, result.seed, result.run[:10]) != run:
+    if folder.path.name.rpartition("-")[2] != result.run[:SHORT]:
         raise StoreError(f"{folder.path}: holds another run: remove the folder and run again")
     if not isinstance(result, CompleteResult):
         return row | {"status": result.status, "reason": result.reason}
-    row |= {"status": result.status, **result.metrics, "signature": result.bleu_signature, "facts": result.facts}
+    scores = folder.scores()
+    row |= {"status": result.status, **Scored(result, scores).metrics}
+    row |= {"signature": scores.bleu_signature, "facts": result.facts}
     return row | (reached(folder, reach, result) if reach else {})
 
 
@@ -92,45 +96,33 @@ def reached(folder: RunFolder, reach: Reach, result: CompleteResult) -> dict[str
     return {"steps_to_reach": result.steps, "seconds_to_reach": result.seconds}
 
 
-def complete_results(results: Path, runs: Sequence[RunName]) -> dict[RunName, CompleteResult]:
-    """The results of those of the runs that came to their end.
+def complete_runs(store: Path, runs: Sequence[RunName]) -> dict[RunName, Scored]:
+    """The results and scores of those of the runs that came to their end.
 
     Raises:
         StoreError: One is damaged.
     """
-    found = {run: folder.result() for run in runs if (folder := RunFolder.of(results, run)).complete}
-    return {run: result for run, result in found.items() if isinstance(result, CompleteResult)}
+    found = {run: folder.scored() for run in runs if (folder := RunFolder.of(store, run)).complete}
+    return {run: scored for run, scored in found.items() if scored}
 
 
 def faults_beside(results: Path) -> Iterator[str]:
     """What is wrong with the files beside the runs that a comparison rests on; nothing where they are not there."""
-    for name, read in (("experiment.json", read_manifest), (bootstrap.FILE, bootstrap.kept)):
-        if (results / name).exists():
-            try:
-                read(results)
-            except StoreError as error:
-                yield str(error)
+    if not is_marked(results):
+        return
+    for read in (read_mark, read_manifest, bootstrap.kept):
+        try:
+            read(results)
+        except StoreError as error:
+            yield str(error)
 
 
-def settings_of(results: Path, run: RunName) -> dict[str, Any]:
+def settings_of(store: Path, run: RunName) -> dict[str, Any]:
     """The fields of a run's configuration by path, such as `strategy.schedule.half_at`; none where it is not begun."""
-    folder = RunFolder.of(results, run)
-    return (
-        flat(folder.spec().config.model_dump(mode="json", exclude={"task": {"path"}, "seed": True}))
-        if folder.begun
-        else {}
-    )
-
-
-def flat(fields: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Fields within fields by their path."""
-    found: dict[str, Any] = {}
-    for name, value in fields.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{above}{name}.")
-        else:
-            found[above + name] = shown_value(value) if isinstance(value, list) else value
-    return found
+    folder = RunFolder.of(store, run)
+    if not folder.begun:
+        return {}
+    return by_path(folder.config().model_dump(mode="json", exclude={"task": {"path"}, "seed": True}))
 
 
 def varying(settings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -141,8 +133,8 @@ def varying(settings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: fields[name] for name in vary if name in fields} for fields in settings]
 
 
-def environments(results: Path, runs: Sequence[RunName]) -> list[Environment]:
-    found = (RunFolder.of(results, run).environment() for run in runs)
+def environments(store: Path, runs: Sequence[RunName]) -> list[Environment]:
+    found = (RunFolder.of(store, run).environment() for run in runs)
     distinct = {canonical(environment.model_dump()): environment for environment in found if environment}
     return [distinct[key] for key in sorted(distinct)]
 
@@ -153,6 +145,7 @@ def summarise(
     command: str,
     environments: Sequence[Environment],
     bootstraps: Bootstraps | None = None,
+    plan: str = "",
 ) -> Comparison:
     """The comparison of these outcomes: rows, differences, claims, and what must stand beside them."""
     unasked = {"seconds", "seconds_to_reach"} - {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
@@ -163,6 +156,7 @@ def summarise(
     copied = {name: getattr(experiment, name) for name in ("question", "baseline", "published", "reading")}
     return Comparison(
         experiment=experiment.name,
+        plan=plan,
         **copied,
         command=command,
         metrics=list(experiment.metrics),

@@ -147,6 +147,7 @@ class Comparison(Document):
     """A comparison, whole.
 
     Attributes:
+        plan: The id of what was asked for.
         command: What makes it again.
         metrics: Columns of the table.
         smallest_p: Below which no exact p can lie with so many seeds.
@@ -160,6 +161,7 @@ class Comparison(Document):
     """
 
     experiment: str
+    plan: str = ""
     question: str
     command: str
     baseline: str

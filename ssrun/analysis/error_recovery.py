@@ -86,7 +86,7 @@ class Continuations(NamedTuple):
         return self.last_difference == 0 or offset > self.last_difference
 
 
-def recovery(trained: Trained, position: int | None = None, pairs: int | None = None) -> Recovery:
+def recovery(trained: Trained, examples: Sequence[Example], position: int | None = None) -> Recovery:
     """Puts one wrong token into the true prefix of each test target, and measures what comes after.
 
     The wrong token is a real one other than the true one, uniformly drawn from a stream of (position, index of the
@@ -94,14 +94,13 @@ def recovery(trained: Trained, position: int | None = None, pairs: int | None = 
 
     Args:
         trained: A complete run's model.
+        examples: Test pairs, from the first.
         position: Of the token that is swapped; None for the middle one of each target.
-        pairs: How many test pairs to take, from the first; None for all.
 
     Raises:
         UsageError: No target is long enough, or the vocabulary has one real token.
         Interrupted: A signal came.
     """
-    examples = list(trained.run.config.task.held_out("test"))[:pairs]
     injections = list(injections_of(trained, examples, position))
     if not injections:
         longest = max(len(example.target) for example in examples)

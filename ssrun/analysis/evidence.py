@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from ssrun.analysis.comparison import complete_results
+from ssrun.analysis import comparison
 from ssrun.config.run import RunConfig
 from ssrun.config.spec import RunName
-from ssrun.runs.folder import RunFolder
+from ssrun.runs.folder import RunFolder, tokens_of
 from ssrun.runs.manifest import read_manifest
 from ssrun.runs.result import CompleteResult, Evaluation
-from ssrun.runs.results_folder import run_folders
+from ssrun.runs.results_folder import is_marked, store_of
 from ssrun.tasks import Example, Tokens
 
 if TYPE_CHECKING:  # torch: a folder of tables alone is shown without it
@@ -35,6 +35,7 @@ class Run(NamedTuple):
     folder: RunFolder
     config: RunConfig
     result: CompleteResult
+    metrics: dict[str, float]
     evaluations: list[Evaluation]
 
 
@@ -56,12 +57,12 @@ def complete_runs(results: Path) -> Runs:
     Raises:
         StoreError: A run is damaged.
     """
-    if not (results / "experiment.json").is_file() and not run_folders(results):
+    if not is_marked(results):
         return {}
-    runs: Runs = {}
-    for name, result in complete_results(results, read_manifest(results).runs).items():
-        folder = RunFolder.of(results, name)
-        run = Run(name, folder, folder.spec().config, result, folder.evaluations())
+    runs, store = Runs(), store_of(results)
+    for name, scored in comparison.complete_runs(store, read_manifest(results).runs).items():
+        folder = RunFolder.of(store, name)
+        run = Run(name, folder, folder.config(), scored.result, scored.metrics, folder.evaluations())
         runs.setdefault((name.task, name.strategy), []).append(run)
     return runs
 
@@ -105,12 +106,15 @@ def recoveries(runs: Runs) -> dict[tuple[str, str], list[Recovery]]:
 
     Raises:
         StoreError: A model is damaged.
-        UsageError: A task's test set is not at hand, or its targets are too short.
+        UsageError: A task's targets are too short.
     """
     from ssrun.analysis.error_recovery import recovery
     from ssrun.runs.trained import load_trained
 
-    return {key: [recovery(load_trained(run.folder), None, PAIRS) for run in group] for key, group in runs.items()}
+    return {
+        key: [recovery(load_trained(run.folder), run.folder.test_pairs()[:PAIRS]) for run in group]
+        for key, group in runs.items()
+    }
 
 
 def after_error(recoveries: Sequence[Recovery], field: Literal["excess", "recovered"]) -> Curve:
@@ -153,17 +157,6 @@ def runs_of_one_seed(runs: Runs, task: str) -> list[Run]:
     return [run for run in candidates if run.name.seed == seed]
 
 
-def tokens_of(line: str) -> Tokens:
-    return tuple(filter(None, line.split(" ")))
-
-
-def examples_of(run: Run) -> Iterator[Example]:
-    """The test pairs, as the run stored them."""
-    for source, references in zip(run.folder.lines("sources.txt"), run.folder.lines("references.txt"), strict=True):
-        target, *others = map(tokens_of, references.split("\t"))
-        yield Example(tokens_of(source), target, tuple(others))
-
-
 def contrasts(runs: Sequence[Run], wanted: int) -> list[Contrast]:
     """Examples on which the runs (of one task and seed) differ most: some right and some wrong, outputs unlike.
 
@@ -171,9 +164,9 @@ def contrasts(runs: Sequence[Run], wanted: int) -> list[Contrast]:
     """
     if not runs:
         return []
-    said = zip(*(map(tokens_of, run.folder.lines("hypotheses.txt")) for run in runs), strict=True)
+    said = zip(*(map(tokens_of, run.folder.outputs()) for run in runs), strict=True)
     ranked = []
-    for index, (example, outputs) in enumerate(islice(zip(examples_of(runs[0]), said, strict=True), SCANNED)):
+    for index, (example, outputs) in enumerate(islice(zip(runs[0].folder.test_pairs(), said, strict=True), SCANNED)):
         right = sum(output in example.references for output in outputs)
         length = max(len(example.source), len(example.target))
         rank = (length > LONG, not 0 < right < len(outputs), -len(set(outputs)), length, index)

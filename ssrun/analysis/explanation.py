@@ -196,7 +196,7 @@ def walk_through(trained: Trained, example: Example, epsilon: float, coin_seed: 
     Epsilon is the probability of the true token, in [0, 1]; `coin_seed` is that of the coins and samples, from 0.
     """
     batch, memory = encoded(trained, example)
-    strategy = trained.run.config.strategy
+    strategy = trained.config.strategy
     draws = draw(batch.target, strategy.coin, coin_seed, 0)
     inputs = scheduled_inputs(trained.model, memory, batch.target, epsilon, strategy.feed, draws)
     logits = trained.model.decode(memory, inputs.tokens)[0]

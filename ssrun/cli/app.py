@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from typing import Annotated
 
 import typer
 
-from ssrun import __version__
 from ssrun.cli import catalogue, compare, maintenance, results, run
 from ssrun.cli.output import emit
 
@@ -25,7 +25,7 @@ for commands in (run, compare, results, catalogue, maintenance):
 
 def version(value: bool) -> None:
     if value:
-        emit(f"ssrun {__version__}\n")
+        emit(f"ssrun {metadata.version('ssrun')}\n")
         raise typer.Exit
 
 

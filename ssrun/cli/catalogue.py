@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,19 +20,42 @@ app = typer.Typer()
 
 @options.command(app, "ssrun list strategies", "list")
 def list_(
-    what: Annotated[str, options.name_argument("lists", "tasks, strategies, experiments or metrics.")] = "strategies",
+    what: Annotated[
+        str, options.name_argument("lists", "tasks, strategies, experiments, metrics, or the runs in a store.")
+    ] = "strategies",
+    store: Annotated[
+        Path | None, typer.Option(help="Of runs: a folder of runs.", metavar="DIR", show_default="results/runs")
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Show what there is, with formulas and sources."""
     from ssrun.views.terminal.catalogue import LISTS, rows_of, table_of
     from ssrun.views.terminal.console import stdout_console
 
+    if what == "runs":
+        list_runs(store, as_json)
+        return
+    if store:
+        raise UsageError("--store: of `ssrun list runs` alone: leave it out")
     if what not in LISTS:
-        raise UsageError(unknown("list", what, LISTS))
+        raise UsageError(unknown("list", what, options.names("lists")))
     if as_json:
         emit_json(rows_of(what))
     else:
         stdout_console().print(table_of(what))
+
+
+def list_runs(store: Path | None, as_json: bool) -> None:
+    from ssrun.runs.inventory import stored_runs
+    from ssrun.runs.results_folder import RESULTS, RUNS
+    from ssrun.views.terminal.console import stdout_console
+    from ssrun.views.terminal.runs import runs_table
+
+    runs = stored_runs(store or RESULTS / RUNS)
+    if as_json:
+        emit_json([run._asdict() for run in runs])
+    else:
+        stdout_console().print(runs_table(runs))
 
 
 @options.command(app, "ssrun schedule inverse-sigmoid --steps 1000 --set half_at=0.3")

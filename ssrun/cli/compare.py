@@ -5,21 +5,22 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ssrun.cli import options
 from ssrun.cli.driving import concluded, follow, mirrored, print_comparison
-from ssrun.cli.output import answer
+from ssrun.cli.output import answer, tell
 from ssrun.errors import ClaimError
 from ssrun.system import signals
+from ssrun.system.text import plural, visible
 
 if TYPE_CHECKING:
     from ssrun.config.plan import Plan
     from ssrun.config.spec import RunSpec
     from ssrun.engines import Options
+    from ssrun.runs.results_folder import Destination
 
 app = typer.Typer()
 
@@ -49,6 +50,7 @@ def compare(
     jobs: Annotated[
         int | None, typer.Option(metavar="N", help="Runs at once.", min=1, max=1024, show_default="one a core")
     ] = None,
+    name: options.Name = None,
     out: options.Out = None,
     checkpoint_every: options.CheckpointEvery = None,
     tensorboard: options.Tensorboard = False,
@@ -67,7 +69,7 @@ def compare(
     from ssrun.config.loading import load_plan, take_shard
     from ssrun.engines import Options
     from ssrun.runs.manifest import write_manifest
-    from ssrun.runs.results_folder import RESULTS, claim_results
+    from ssrun.runs.results_folder import destination
 
     grid = {"tasks": options.joined(tasks), "strategies": options.joined(strategies), "seeds": options.joined(seeds)}
     choices: dict[str, Any] = {**grid, "baseline": baseline, "metrics": options.joined(metrics), "smoke": smoke}
@@ -78,17 +80,16 @@ def compare(
     for task in dict.fromkeys(run.config.task for run in runs):
         task.check()
     chosen = take_shard(runs, shard)
-    results = out or RESULTS / (f"{plan.name}-smoke" if smoke else plan.name)
+    place = destination(plan.stem, plan.id, plan.own, name, out)
     if dry_run:
-        paths = [str(results / run.name.path) for run in chosen]
+        paths = [str(place.store / run.name.place) for run in chosen]
         answer(as_json, paths, "".join(f"{path}\n" for path in paths))
         return
 
-    claim_results(results)
-    write_manifest(results, plan, [run.name for run in runs], command_of(experiment, choices, overrides))
+    write_manifest(place, plan.id, plan, [run.name for run in runs], command_of(experiment, choices, overrides))
     engine_options = Options(jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout)
-    train_missing(results, plan, chosen, engine_options, tensorboard)
-    comparison = concluded(results)
+    train_missing(place, plan, chosen, engine_options, tensorboard)
+    comparison = concluded(place.path)
     print_comparison(comparison, "json" if as_json else "rich")
     labels = {(run.name.task, run.name.strategy, run.name.seed) for run in chosen}
     if not labels.isdisjoint((fault.task, fault.strategy, fault.seed) for fault in comparison.faults):
@@ -98,20 +99,27 @@ def compare(
 
 
 def train_missing(
-    results: Path, plan: Plan, runs: Sequence[RunSpec], engine_options: Options, tensorboard: bool
+    place: Destination, plan: Plan, runs: Sequence[RunSpec], engine_options: Options, tensorboard: bool
 ) -> None:
-    from ssrun.analysis.comparison import complete_results
+    from ssrun.analysis.comparison import complete_runs
     from ssrun.engines import load_engine
+    from ssrun.runs.folder import RunFolder
     from ssrun.runs.results_folder import incomplete
     from ssrun.views.terminal.progress import watch_comparison
 
     signals.listen()  # not before the imports, which look at no flag
     names = [run.name for run in runs]
-    with mirrored(tensorboard, results, names) as mirror:
-        if todo := incomplete(results, runs):
-            complete = complete_results(results, names)
+    with mirrored(tensorboard, place, names) as mirror:
+        todo = incomplete(place.store, runs)
+        trained = sum(RunFolder.of(place.store, run.name).trained for run in todo)
+        tell(
+            f"results in {visible(place.path)}: of {plural(len(runs), 'run')} {len(runs) - len(todo)} complete, "
+            f"{trained} to score, {len(todo) - trained} to train"
+        )
+        if todo:
+            complete = complete_runs(place.store, names)
             with watch_comparison(plan.experiment, names, len(todo), complete, engine_options.jobs) as view:
-                follow(load_engine("local")(todo, results, engine_options), view, *mirror)
+                follow(load_engine("local")(todo, place.store, engine_options), view, *mirror)
 
 
 def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> str:

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from ssrun.analysis.document import Comparison
     from ssrun.config.spec import RunName
     from ssrun.runs.events import Update
+    from ssrun.runs.results_folder import Destination
     from ssrun.views.terminal.progress import View
 
 
 @contextmanager
-def mirrored(wanted: bool, results: Path, runs: Sequence[RunName]) -> Iterator[list[View]]:
+def mirrored(wanted: bool, place: Destination, runs: Sequence[RunName]) -> Iterator[list[View]]:
     """A mirror for TensorBoard beside the runs, or none; at the end it gets the runs that were there."""
     if not wanted:
         yield []
@@ -26,11 +27,11 @@ def mirrored(wanted: bool, results: Path, runs: Sequence[RunName]) -> Iterator[l
     from ssrun.system.files import must_be_no_link
     from ssrun.views.tensorboard import Mirror
 
-    must_be_no_link(results / "tensorboard")
-    with closing(Mirror(results / "tensorboard")) as mirror:
+    must_be_no_link(place.path / "tensorboard")
+    with closing(Mirror(place.path / "tensorboard")) as mirror:
         yield [mirror]
         for run in runs:
-            mirror.fill(run, RunFolder.of(results, run))
+            mirror.fill(run, RunFolder.of(place.store, run))
 
 
 def follow(updates: Iterable[Update], *views: View) -> None:

@@ -12,7 +12,7 @@ from ssrun.cli.driving import concluded, print_comparison
 from ssrun.cli.output import answer, emit, tell
 from ssrun.errors import StoreError
 from ssrun.system import signals
-from ssrun.system.text import visible
+from ssrun.system.text import plural, visible
 
 app = typer.Typer()
 
@@ -26,18 +26,18 @@ def verify(
     from rich.progress import track
 
     from ssrun.analysis.comparison import faults_beside
-    from ssrun.runs.verification import faults_of, missing, to_verify
+    from ssrun.runs.verification import faults_of, to_verify
     from ssrun.views.terminal.console import is_live, stderr_console
 
     signals.listen()
     folders = to_verify(results)
-    complete = [folder for folder in folders if folder.complete]
+    complete = [folder for folder in folders if folder.trained]
     faults = list(faults_beside(results))
     console = stderr_console()
     for folder in track(complete, "verifying", console=console, transient=True, disable=not is_live(console)):
         signals.check()
-        faults += faults_of(folder, results)
-    unfinished = missing(results, folders)
+        faults += faults_of(folder)
+    unfinished = len(folders) - len(complete)
     text = "".join(f"{visible(fault)}\n" for fault in faults)
     text += f"{len(complete)} complete runs checked, {unfinished} unfinished, {len(faults)} faults\n"
     answer(as_json, {"complete": len(complete), "unfinished": unfinished, "faults": faults}, text)
@@ -65,14 +65,20 @@ def merge(
 
 @options.command(app, "ssrun clean results/default-smoke")
 def clean(
-    results: Annotated[Path, typer.Argument(help="A folder of results.")],
+    results: Annotated[
+        Path | None, typer.Argument(help="A comparison's folder, or a store of runs.", show_default="results/runs")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Remove a folder of results, after asking. It shows what goes: what ssrun wrote there, and nothing else."""
-    from ssrun.runs.maintenance import ours, remove
+    """Remove a comparison, or the runs that no comparison wants, after asking: what ssrun made, and nothing else."""
+    from ssrun.runs.maintenance import removable, remove
+    from ssrun.runs.results_folder import RESULTS, RUNS
 
-    paths = ours(results)
-    files = [path for path in paths if not path.is_dir() or path.is_symlink()]
-    emit("".join(f"{visible(path)}\n" for path in files))
-    if yes or typer.confirm(f"Remove these {len(files)} files?", err=True):
-        tell(f"{remove(paths)} files removed")
+    path = results or RESULTS / RUNS
+    what = removable(path)
+    files = len(what.paths)
+    told = f"{plural(len(what.runs), 'run')}, {plural(files, 'file')}, {what.bytes / 1e6:.1f} MB under {visible(path)}"
+    tell(told)
+    if files and (yes or typer.confirm("Remove them?", err=True)):
+        removed = remove(removable(path))  # again: much may happen while somebody thinks
+        emit(f"{plural(removed, 'file')} removed\n")

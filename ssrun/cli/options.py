@@ -11,12 +11,11 @@ from typer.core import TyperCommand, TyperOption
 
 from ssrun.errors import StoreError, UsageError
 from ssrun.metrics import METRICS
-from ssrun.system.text import shown_value
+from ssrun.system.text import plural, shown_value
 
 if TYPE_CHECKING:
-    from ssrun.runs.folder import RunFolder
+    from ssrun.runs.inventory import Found
 
-NAMED = 3  # runs that a message lists
 Function = TypeVar("Function", bound=Callable[..., Any])
 Names = list[str] | None
 
@@ -55,7 +54,7 @@ def names(kind: str) -> Iterable[str]:
 
     known: dict[str, Iterable[str]] = {"tasks": TASKS, "strategies": STRATEGIES, "experiments": loading.names()}
     known["metrics"] = METRICS
-    return {**known, "lists": known, "schedules": dict.fromkeys([*STRATEGIES, *SCHEDULES])}[kind]
+    return {**known, "lists": (*known, "runs"), "schedules": dict.fromkeys([*STRATEGIES, *SCHEDULES])}[kind]
 
 
 def completed(kind: str) -> Callable[[str], list[str]]:
@@ -77,9 +76,24 @@ def name_argument(kind: str, help: str, metavar: str | None = None) -> Any:
 
 
 Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Folder for the runs.", show_default="results/<name>")
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="A folder of its own, runs and all.",
+        show_default="results/<name>, runs in results/runs",
+    ),
 ]
-Run = Annotated[Path, typer.Argument(help="A run's folder, or a folder of results with one run.")]
+Name = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", help="Folder below results.", show_default="by what is asked for"),
+]
+Run = Annotated[Path, typer.Argument(help="A run's folder, or the folder of a comparison.")]
+OfTask = Annotated[
+    str | None, typer.Option("--task", metavar="NAME", help="Of the comparison's runs, that of this task.")
+]
+OfStrategy = Annotated[str | None, typer.Option("--strategy", metavar="NAME", help="The same, of this strategy.")]
+OfSeed = Annotated[int | None, typer.Option("--seed", metavar="N", help="The same, of this seed.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]
 Settings = Annotated[
     list[str] | None,
@@ -140,23 +154,28 @@ def corpus_must_be_used(overrides: dict[str, dict[str, Any]], tasks: Iterable[st
         raise UsageError("--corpus: no task here is a corpus: add --task corpus (train) or --tasks corpus (compare)")
 
 
-def run_folder_at(path: Path) -> RunFolder:
-    """The run that a folder is, or the only one in it.
+def run_at(path: Path, task: str | None, strategy: str | None, seed: int | None) -> Found:
+    """The run that a folder is, or the only one in it, or in its comparison, with these labels.
 
     Raises:
         StoreError: There is none.
         UsageError: There are several.
     """
-    from ssrun.runs.folder import RunFolder
-    from ssrun.runs.results_folder import run_folders
+    from ssrun.runs.inventory import runs_at
 
-    folders = run_folders(path) if path.is_dir() else []
-    for pattern in ("seed-*/run.json", "*/seed-*/run.json"):  # a strategy's folder, a task's
-        folders = folders or [RunFolder(file.parent) for file in sorted(path.glob(pattern))]
-    if not folders:
-        raise StoreError(f"{path}: no run here: give a run's folder such as results/train/reverse/linear/seed-0-...")
-    if len(folders) > 1:
-        shown = ", ".join(str(folder.path) for folder in folders[:NAMED])
-        more = " ..." if len(folders) > NAMED else ""
-        raise UsageError(f"{path}: holds {len(folders)} runs: give one of them: {shown}{more}")
-    return folders[0]
+    asked = {"--task": task, "--strategy": strategy, "--seed": seed}
+    found = runs_at(path)
+    if not found:
+        raise StoreError(f"{path}: no run here: give a run's folder, or a comparison's such as results/default")
+    wanted = [
+        run for run in found if all(value in (None, own) for value, own in zip(asked.values(), run.name, strict=False))
+    ]
+    if len(wanted) == 1:
+        return wanted[0]
+    given = " ".join(f"{option} {value}" for option, value in asked.items() if value is not None)
+    choices = {option: dict.fromkeys(run.name[n] for run in wanted or found) for n, option in enumerate(asked)}
+    told = "; ".join(f"{option} {', '.join(map(str, named))}" for option, named in choices.items() if len(named) > 1)
+    if not wanted:
+        raise UsageError(f"{path}: no run with {given}: there are {told or plural(len(found), 'run')}")
+    more = f"give one of each: {told}" if told else f"give its folder, such as {wanted[0].folder.path}"
+    raise UsageError(f"{path}: holds {len(wanted)} runs{f' with {given}' if given else ''}: {more}")

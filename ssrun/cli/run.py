@@ -17,8 +17,7 @@ from ssrun.system.text import visible
 
 if TYPE_CHECKING:
     from ssrun.analysis.explanation import Position
-    from ssrun.config.spec import RunName
-    from ssrun.runs.folder import RunFolder
+    from ssrun.runs.inventory import Found
 
 app = typer.Typer()
 
@@ -36,6 +35,7 @@ def train(
     corpus: options.CorpusFolder = None,
     source_language: options.SourceLanguage = None,
     target_language: options.TargetLanguage = None,
+    name: options.Name = None,
     out: options.Out = None,
     checkpoint_every: options.CheckpointEvery = None,
     tensorboard: options.Tensorboard = False,
@@ -46,15 +46,17 @@ def train(
     from ssrun.config.spec import RunSpec
     from ssrun.runs.events import Update
     from ssrun.runs.folder import RunFolder
-    from ssrun.runs.results_folder import RESULTS, claim_results, mark
+    from ssrun.runs.manifest import add_single_run
+    from ssrun.runs.results_folder import SINGLE_RUNS, destination
 
     overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language)
     options.corpus_must_be_used(overrides, [task])
     run = RunSpec.of(task, strategy, resolve(task, strategy, seed, [overrides]))
-    results = out or RESULTS / "train"
-    claim_results(results)
-    folder = RunFolder.of(results, run.name)
-    with mirrored(tensorboard, results, [run.name]) as mirror:
+    run.config.task.check()
+    where = destination("train", SINGLE_RUNS, own=True, name=name, out=out)
+    folder = RunFolder.of(where.store, run.name)
+    with mirrored(tensorboard, where, [run.name]) as mirror:
+        add_single_run(where, run.name)
         if folder.complete:
             folder.sweep()
         else:
@@ -62,24 +64,26 @@ def train(
             from ssrun.views.terminal.progress import watch_run
 
             signals.listen()  # not before the imports, which look at no flag
-            run.config.task.check()
-            mark(results)
             with watch_run(run.name) as view:
-                follow((Update(run.name, event) for event in execute(run, folder, checkpoint_every)), view, *mirror)
-    result = folder.result()
+                events = execute(run.config, folder, checkpoint_every)
+                follow((Update(run.name, event) for event in events), view, *mirror)
+    result, scored = folder.result(), folder.scored()
     if as_json:
-        emit_json({**result.model_dump(mode="json"), "run": str(folder.path)})
+        emit_json({**result.model_dump(mode="json"), **(scored.metrics if scored else {}), "run": str(folder.path)})
     else:
         from ssrun.views.terminal.run import print_result
 
-        print_result(result, folder.path)
+        print_result(result, scored, folder.path)
     if result.status != "complete":
         raise typer.Exit(3)
 
 
-@options.command(app, "ssrun explain results/train --step 100 --example 3")
+@options.command(app, "ssrun explain results/default --task translation --strategy linear --seed 0")
 def explain(
     run: options.Run,
+    task: options.OfTask = None,
+    strategy: options.OfStrategy = None,
+    seed: options.OfSeed = None,
     step: Annotated[
         int | None,
         typer.Option(help="Training step to replay and look at, from 0.", show_default="the trained model", min=0),
@@ -88,32 +92,30 @@ def explain(
     as_json: options.Json = False,
 ) -> None:
     """Show gold, coin, fed and predicted token, position by position; or what the trained model says."""
-    folder = options.run_folder_at(run)
+    found = options.run_at(run, task, strategy, seed)
     if step is None:
-        explain_trained_model(folder, example, as_json)
+        explain_trained_model(found, example, as_json)
     else:
-        explain_training_step(folder, step, example, as_json)
+        explain_training_step(found, step, example, as_json)
 
 
-def explain_trained_model(folder: RunFolder, index: int, as_json: bool) -> None:
+def explain_trained_model(found: Found, index: int, as_json: bool) -> None:
     from ssrun.analysis.explanation import explain_trained
     from ssrun.runs.trained import load_trained
     from ssrun.views.terminal.run import sides_view
 
     signals.listen()
-    run = folder.spec()
-    trained = load_trained(folder)
-    examples = run.config.task.prepared().held_out("test")
+    trained, examples = load_trained(found.folder), found.folder.test_pairs()
     if index >= len(examples):
         raise UsageError(f"--example {index}: the test set has {len(examples)} pairs: give 0 to {len(examples) - 1}")
     source = list(examples[index].source)
     sides = explain_trained(trained, examples[index])
     both = {"forced": rows_of(sides.teacher_forced), "free": rows_of(sides.free_running)}
-    document = {**labels_of(folder, run.name), "example": index, "source": source, **both}
-    answer_view(as_json, document, sides_view, run.name.title, index, len(examples), source, sides)
+    document = {**labels_of(found), "example": index, "source": source, **both}
+    answer_view(as_json, document, sides_view, found.name.title, index, len(examples), source, sides)
 
 
-def explain_training_step(folder: RunFolder, step: int, index: int, as_json: bool) -> None:
+def explain_training_step(found: Found, step: int, index: int, as_json: bool) -> None:
     import torch
     from rich.progress import Progress
 
@@ -123,24 +125,27 @@ def explain_training_step(folder: RunFolder, step: int, index: int, as_json: boo
     from ssrun.views.terminal.run import step_view
 
     signals.listen()
-    run = folder.spec()
-    run.config.task.prepared()
+    config = found.folder.config()
+    config.task.prepared()
     console = stderr_console()
     if not is_live(console):
         tell(f"replaying training up to step {step}")
     with Progress(console=console, transient=True, disable=not is_live(console)) as bar:
         replay = bar.add_task("replaying training", total=step)
-        view = explain_step(run.config, step, index, lambda done: bar.update(replay, completed=done))
-    if folder.environment() not in (None, environment(torch.get_num_threads())):
+        view = explain_step(config, step, index, lambda done: bar.update(replay, completed=done))
+    if found.folder.environment() not in (None, environment(torch.get_num_threads())):
         tell("trained on another machine or other versions: the replay may differ in the last digits")
     fields = {**view._asdict(), "loss": finite(view.loss), "positions": rows_of(view.positions)}
-    document = {**labels_of(folder, run.name), "example": index, **fields}
-    answer_view(as_json, document, step_view, run.name.title, index, view)
+    document = {**labels_of(found), "example": index, **fields}
+    answer_view(as_json, document, step_view, found.name.title, index, view)
 
 
 @options.command(app, "ssrun inject results/train --position 2")
 def inject(
     run: options.Run,
+    task: options.OfTask = None,
+    strategy: options.OfStrategy = None,
+    seed: options.OfSeed = None,
     position: Annotated[
         int | None,
         typer.Option(help="Of the swapped target token, from 0.", show_default="the middle of each target", min=0),
@@ -153,20 +158,20 @@ def inject(
     from ssrun.runs.trained import load_trained
     from ssrun.views.terminal.run import recovery_view
 
-    folder = options.run_folder_at(run)
+    found = options.run_at(run, task, strategy, seed)
     signals.listen()
-    trained = load_trained(folder)
-    spec = folder.spec()
-    spec.config.task.prepared()
-    measured = recovery(trained, position, pairs)
+    measured = recovery(load_trained(found.folder), found.folder.test_pairs()[:pairs], position)
     offsets = [offset._asdict() for offset in measured.offsets]
-    document = {**labels_of(folder, spec.name), **measured._asdict(), "offsets": offsets}
-    answer_view(as_json, document, recovery_view, spec.name.title, measured)
+    document = {**labels_of(found), **measured._asdict(), "offsets": offsets}
+    answer_view(as_json, document, recovery_view, found.name.title, measured)
 
 
 @options.command(app, "echo 'a b c d' | ssrun decode results/train")
 def decode(
     run: options.Run,
+    task: options.OfTask = None,
+    strategy: options.OfStrategy = None,
+    seed: options.OfSeed = None,
     beam: Annotated[
         int | None, typer.Option(metavar="K", help="Beam size; 1 is greedy.", show_default="the run's", min=1, max=256)
     ] = None,
@@ -175,7 +180,7 @@ def decode(
     """Use a trained model on lines from stdin. Tokens stand between spaces; an output a line goes to stdout."""
     from ssrun.runs.trained import load_trained, translate
 
-    trained = load_trained(options.run_folder_at(run))
+    trained = load_trained(options.run_at(run, task, strategy, seed).folder)
     outputs = []
     for line_number, line in enumerate(sys.stdin.buffer, start=1):
         try:
@@ -193,8 +198,9 @@ def decode(
         emit_json(outputs)
 
 
-def labels_of(folder: RunFolder, name: RunName) -> dict[str, Any]:
-    return {"run": str(folder.path), "task": name.task, "strategy": name.strategy, "seed": name.seed}
+def labels_of(found: Found) -> dict[str, Any]:
+    name = found.name
+    return {"run": str(found.folder.path), "task": name.task, "strategy": name.strategy, "seed": name.seed}
 
 
 def rows_of(positions: list[Position]) -> list[dict[str, Any]]:

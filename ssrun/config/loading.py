@@ -6,19 +6,18 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ssrun.config.experiment import Entries, Experiment
 from ssrun.config.overrides import Overrides, toml
 from ssrun.config.plan import Plan
 from ssrun.config.run import validated
-from ssrun.config.spec import label
+from ssrun.config.spec import RunSpec, label
 from ssrun.errors import UsageError, unknown
 from ssrun.strategies import STRATEGIES
 from ssrun.system.text import shown_value
 from ssrun.tasks import TASKS
 
-Item = TypeVar("Item")
 SMOKE_SEEDS = 2
 
 
@@ -93,7 +92,9 @@ def load_plan(
         chosen["baseline"] = baseline
     where = f"{experiment.name}: "
     narrowed = validated(Experiment, {**dict(experiment), **chosen}, where)
-    return validated(Plan, {"experiment": narrowed, "overrides": overrides or {}, "smoke": smoke}, where)
+    whole = experiment.model_copy(update={"seeds": narrowed.seeds}) if smoke and seeds is None else experiment
+    own = narrowed == whole and not overrides
+    return validated(Plan, {"experiment": narrowed, "overrides": overrides or {}, "smoke": smoke, "own": own}, where)
 
 
 def select(entries: Entries, text: str | None, kind: str, known: Mapping[str, Any]) -> Entries:
@@ -124,12 +125,17 @@ def names_in(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
-def take_shard(runs: Sequence[Item], shard: str | None) -> list[Item]:
-    """The runs of a shard such as `1/4`: every fourth, from the first on; all of them for None."""
+def take_shard(runs: Sequence[RunSpec], shard: str | None) -> list[RunSpec]:
+    """The runs of a shard such as `1/4`, all of them for None.
+
+    A shard has whole blocks of a task and a seed: what is compared in pairs is trained on one machine.
+    """
     if shard is None:
         return list(runs)
     match = re.fullmatch(r"(\d{1,5})/(\d{1,5})", shard)
     part, parts = map(int, match.groups()) if match else (0, 0)
     if not 1 <= part <= parts:
         raise UsageError(f"--shard {shown_value(shard)}: write it like 1/4, the first of four parts")
-    return list(runs[part - 1 :: parts])
+    blocks = list(dict.fromkeys((run.name.task, run.name.seed) for run in runs))
+    chosen = set(blocks[part - 1 :: parts])
+    return [run for run in runs if (run.name.task, run.name.seed) in chosen]

@@ -22,6 +22,28 @@ def toml(text: str) -> dict[str, Any]:
     return tomllib.loads(text)
 
 
+def by_path(fields: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Fields within fields by their path, such as `strategy.schedule.half_at`; lists as text."""
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            found |= by_path(value, f"{above}{name}.")
+        else:
+            found[above + name] = shown_value(value) if isinstance(value, list) else value
+    return found
+
+
+def by_section(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """`{"model.hidden": 128}` as fields by section; UsageError for a path that has no section."""
+    overrides: dict[str, dict[str, Any]] = {}
+    for path, value in settings.items():
+        section, dot, field = path.partition(".")
+        if not dot or section not in SECTIONS:
+            raise UsageError(f"{path}: {unknown('section', section, SECTIONS)}")
+        overrides.setdefault(section, {})[field] = value
+    return overrides
+
+
 def parse_settings(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
     """`["model.hidden=128", ...]` as fields by section, values TOML or else text; UsageError for another form."""
     overrides: dict[str, dict[str, Any]] = {}

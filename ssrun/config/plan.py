@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any, Self
 
@@ -15,6 +15,8 @@ from ssrun.config.spec import RunSpec
 from ssrun.errors import UsageError, unknown
 from ssrun.strategies import SCHEDULES, STRATEGIES, Strategy, parameters, variant
 from ssrun.strategies.schedules import Decay
+from ssrun.system.documents import canonical
+from ssrun.system.files import digest
 from ssrun.tasks import TASKS
 
 SMOKE: Overrides = {  # tiny runs
@@ -31,11 +33,13 @@ class Plan(Section):
         experiment: The part of it that was asked for.
         overrides: Fields by section, from `--set` and its short forms.
         smoke: Whether the runs are tiny versions, for CI.
+        own: Whether it is all that the experiment's file says and nothing else, or the tiny version of just that.
     """
 
     experiment: Experiment
     overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
     smoke: bool = False
+    own: bool = True
 
     @model_validator(mode="after")
     def _claims_can_be_judged(self) -> Self:
@@ -47,8 +51,25 @@ class Plan(Section):
     def name(self) -> str:
         return self.experiment.name
 
+    @property
+    def stem(self) -> str:
+        """What the folder of its results is called, or begins with."""
+        return f"{self.name}-smoke" if self.smoke else self.name
+
+    @property
+    def id(self) -> str:
+        """Sha256 of what decides its tables' numbers: the runs, how they are scored and compared; no text, no path."""
+        experiment = self.experiment
+        runs = [(*run.name[:2], run.config.id) for run in self._runs_of(experiment.seeds[:1])]
+        asked = experiment.model_dump(mode="json", include={"seeds", "baseline", "metrics", "reach"})
+        claims = [claim.model_dump(mode="json", exclude={"text", "source"}) for claim in experiment.claims]
+        return digest(canonical({"runs": runs, "claims": claims, **asked}))
+
     def runs(self) -> list[RunSpec]:
         """The runs, seed by seed, so that a table fills evenly; UsageError where one is wrong or there are too many."""
+        return self._runs_of(self.experiment.seeds)
+
+    def _runs_of(self, seeds: Sequence[int]) -> list[RunSpec]:
         experiment = self.experiment
         try:
             if len(experiment.tasks) * len(experiment.strategies) * len(experiment.seeds) > MOST_RUNS:
@@ -63,7 +84,7 @@ class Plan(Section):
             raise UsageError(f"{experiment.name}: {error}") from None
         return [
             RunSpec.of(*pair, config.model_copy(update={"seed": seed}))
-            for seed in experiment.seeds
+            for seed in seeds
             for pair, config in configs.items()
         ]
 

@@ -5,7 +5,6 @@ What cannot change a number (where runs go, how many at once, checkpoints) is no
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar, get_args
 
@@ -15,6 +14,7 @@ from ssrun.config.overrides import SECTIONS, Overrides
 from ssrun.errors import UsageError, unknown
 from ssrun.strategies import Strategy, variant
 from ssrun.system.documents import canonical
+from ssrun.system.files import digest
 from ssrun.system.text import shown_value
 from ssrun.tasks import TASKS, Task
 
@@ -53,6 +53,11 @@ class ScoringConfig(Section):
     beam: int = Field(1, ge=1, le=256, description="hypotheses kept; 1 is greedy")
     length_penalty: float = Field(1.0, ge=0, le=10, description="a beam's score is log p / length^this")
 
+    @property
+    def id(self) -> str:
+        """Sha256 of the canonical JSON."""
+        return digest(canonical(self.model_dump(mode="json")))
+
 
 class RunConfig(Section):
     """One run, whole. Two runs with equal configurations end with equal numbers on one machine."""
@@ -77,7 +82,12 @@ class RunConfig(Section):
     @property
     def id(self) -> str:
         """Sha256 of the canonical JSON, without the folder of a corpus (the digest of its text is there)."""
-        return hashlib.sha256(canonical(self.model_dump(mode="json", exclude={"task": {"path"}}))).hexdigest()
+        return digest(canonical(self.model_dump(mode="json", exclude={"task": {"path"}})))
+
+    @property
+    def weights_id(self) -> str:
+        """The same without `scoring`: what decides the weights."""
+        return digest(canonical(self.model_dump(mode="json", exclude={"task": {"path"}, "scoring": True})))
 
 
 Kind = TypeVar("Kind", bound=BaseModel)

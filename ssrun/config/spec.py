@@ -1,35 +1,38 @@
-"""One run that is asked for: what it is called, what decides its numbers, and `run.json`, which says both."""
+"""One run that is asked for: what it is called, what decides its numbers, and where that puts it in a store.
+
+A run's folder is named by what decides its weights alone. The labels that a comparison gives it, and how its outputs
+are scored, are no part of that: two comparisons that want the same weights find the same folder.
+"""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from ssrun.config.run import RunConfig
 from ssrun.errors import UsageError
-from ssrun.system.documents import VERSION, Document, read_as
+from ssrun.strategies import STRATEGIES
+from ssrun.system.documents import VERSION, Document
 
 LABEL = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+PLACE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 Label = Annotated[str, Field(pattern=f"^{LABEL}$")]  # leads nowhere but into its own folder
+Place = Annotated[str, Field(pattern=f"^{PLACE}$")]  # within a store
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 ShortId = Annotated[str, Field(pattern="^[0-9a-f]{10}$")]
+SHORT = 10  # hexadecimal digits of a sha256 in a folder's name
 
 
 class RunName(NamedTuple):
-    """What a run is called: the names that a comparison gives to its task and strategy, its seed, its id."""
+    """What a run is called in a comparison, where its weights lie in a store, and which scores of them are meant."""
 
     task: Label
     strategy: Label
     seed: Seed
-    id: ShortId  # the first ten hexadecimal digits of its configuration's sha256
-
-    @property
-    def path(self) -> str:
-        """The run's folder within the results: `reverse/inverse-sigmoid/seed-0-1a2b3c4d5e`."""
-        return f"{self.task}/{self.strategy}/seed-{self.seed}-{self.id}"
+    place: Place
+    scoring: ShortId
 
     @property
     def title(self) -> str:
@@ -46,43 +49,36 @@ class RunSpec(NamedTuple):
     @classmethod
     def of(cls, task: str, strategy: str, config: RunConfig) -> RunSpec:
         """The run of a configuration, under these labels."""
-        return cls(RunName(task, strategy, config.seed, config.id[:10]), config)
+        return cls(RunName(task, strategy, config.seed, place(config), config.scoring.id[:SHORT]), config)
+
+    @classmethod
+    def unlabelled(cls, config: RunConfig) -> RunSpec:
+        """The run of a configuration, under the names of its task and of its strategy (or else its schedule)."""
+        named = (name for name, entry in STRATEGIES.items() if entry.strategy == config.strategy)
+        return cls.of(config.task.name, next(named, config.strategy.schedule.name), config)
+
+
+def place(config: RunConfig) -> str:
+    """Where a run lies in a store: `reverse/inverse-sigmoid-0-1a2b3c4d5e`, at its end the seed and a digest."""
+    return f"{config.task.name}/{config.strategy.schedule.name}-{config.seed}-{config.weights_id[:SHORT]}"
 
 
 class RunDocument(Document):
-    """`run.json`: a run, as it is kept in its folder and handed to a worker.
+    """`run.json`: a run, as it is kept in its folder: without `scoring`, which each of its scores names.
 
     Attributes:
-        run: The configuration's id, whole.
-        seed: The configuration's, for readers.
+        run: The sha256 of what decides the weights, whole.
     """
 
     store: int = VERSION
     run: str
-    task: Label
-    strategy: Label
-    seed: Seed
     config: RunConfig
 
     @model_validator(mode="after")
     def _is_its_own(self) -> Self:
-        if (self.run, self.seed) != (self.config.id, self.config.seed):
+        if self.run != self.config.weights_id:
             raise ValueError("the configuration does not match its id")
         return self
-
-    @classmethod
-    def of(cls, spec: RunSpec) -> RunDocument:
-        name, config = spec
-        return cls(run=config.id, task=name.task, strategy=name.strategy, seed=name.seed, config=config)
-
-    @property
-    def spec(self) -> RunSpec:
-        return RunSpec.of(self.task, self.strategy, self.config)
-
-
-def read_run(fields: dict[str, Any], where: Path) -> RunSpec:
-    """The run of a `run.json`'s fields, or a StoreError as `read_as`."""
-    return read_as(where, fields, RunDocument, "remove the run's folder").spec
 
 
 def label(name: object) -> str:

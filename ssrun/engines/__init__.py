@@ -27,9 +27,9 @@ class Options(NamedTuple):
 
 
 class Engine(Protocol):
-    """Brings runs to their ends; no run's end takes another along."""
+    """Brings runs to their ends, in a store; no run's end takes another along."""
 
-    def __call__(self, runs: Sequence[RunSpec], results: Path, options: Options) -> Iterator[Update]:
+    def __call__(self, runs: Sequence[RunSpec], store: Path, options: Options) -> Iterator[Update]:
         """Tells what happens, and of every run at last `Finished` or `Failed`, noted in its folder as well.
 
         Interrupted where a signal came; every run has stopped, its checkpoint written.

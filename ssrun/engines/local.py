@@ -16,7 +16,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import IO, cast
 
-from ssrun.config.spec import RunDocument, RunName, RunSpec
+from ssrun.config.spec import RunName, RunSpec
 from ssrun.engines import Options
 from ssrun.errors import StoreError
 from ssrun.runs.events import EVENT, Event, Failed, Finished, Postponed, Retried, Started, Update
@@ -47,10 +47,9 @@ class _Worker:
         self.since = 0.0
         self._unread = b""
 
-    def give(self, run: RunSpec, results: Path, checkpoint_every: int | None) -> None:
+    def give(self, run: RunSpec, store: Path, checkpoint_every: int | None) -> None:
         self.run, self.since = run, time.monotonic()
-        document = RunDocument.of(run).model_dump(mode="json")
-        job = {"run": document, "results": str(results), "checkpoint_every": checkpoint_every}
+        job = {"config": run.config.model_dump(mode="json"), "store": str(store), "checkpoint_every": checkpoint_every}
         with suppress(BrokenPipeError):  # then it is dead, and `read` will say so
             self.stdin.write(json.dumps(job).encode() + b"\n")
             self.stdin.flush()
@@ -81,9 +80,9 @@ class _Worker:
                 stream.close()
 
 
-def run(runs: Sequence[RunSpec], results: Path, options: Options) -> Iterator[Update]:
+def run(runs: Sequence[RunSpec], store: Path, options: Options) -> Iterator[Update]:
     """Brings the runs to their ends, `options.jobs` at once, each in a process of its own: an `Engine`."""
-    pool = _Pool(runs, results, options)
+    pool = _Pool(runs, store, options)
     try:
         pool.workers = [_Worker() for _ in range(min(options.jobs, len(runs)))]
         while pool.waiting or any(worker.run for worker in pool.workers):
@@ -99,8 +98,8 @@ def run(runs: Sequence[RunSpec], results: Path, options: Options) -> Iterator[Up
 class _Pool:
     """The workers, and the runs that wait for one."""
 
-    def __init__(self, runs: Sequence[RunSpec], results: Path, options: Options) -> None:
-        self.results, self.options = results, options
+    def __init__(self, runs: Sequence[RunSpec], store: Path, options: Options) -> None:
+        self.store, self.options = store, options
         self.waiting = deque((0.0, run) for run in runs)  # each from a moment on
         self.workers: list[_Worker] = []
         self.deaths: Counter[RunName] = Counter()
@@ -109,7 +108,7 @@ class _Pool:
         for worker in self.workers:
             if worker.run is None and self.waiting and self.waiting[0][0] <= time.monotonic():
                 _, run = self.waiting.popleft()
-                worker.give(run, self.results, self.options.checkpoint_every)
+                worker.give(run, self.store, self.options.checkpoint_every)
                 yield Update(run.name, Started())
 
     def listen(self, worker: _Worker) -> Iterator[Update]:
@@ -139,7 +138,7 @@ class _Pool:
         self.deaths[run.name] += 1
         if last or self.deaths[run.name] >= TRIES:
             try:
-                RunFolder.of(self.results, run.name).fail(reason)
+                RunFolder.of(self.store, run.name).fail(reason)
             except StoreError as error:
                 reason = f"{reason} (and {error})"
             yield Update(run.name, Failed(reason=reason))

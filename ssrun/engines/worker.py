@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from ssrun.config.spec import read_run
+from ssrun.config.run import RunConfig
+from ssrun.config.spec import RunSpec
 from ssrun.errors import Interrupted, SsrunError
 from ssrun.runs.events import Event, Failed, Postponed
 from ssrun.runs.folder import Busy, RunFolder
@@ -64,9 +65,9 @@ def work(job: dict[str, Any], out: TextIO) -> None:
 
     folder = None
     try:
-        run = read_run(job["run"], Path("job"))
-        folder = RunFolder.of(Path(job["results"]), run.name)
-        for event in execute(run, folder, job["checkpoint_every"]):
+        run = RunSpec.unlabelled(RunConfig.model_validate(job["config"]))
+        folder = RunFolder.of(Path(job["store"]), run.name)
+        for event in execute(run.config, folder, job["checkpoint_every"]):
             tell(out, event)
     except Busy:
         tell(out, Postponed())

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field, TypeAdapter
 
 from ssrun.config.spec import RunName
-from ssrun.runs.result import Evaluation, Result
+from ssrun.runs.result import CompleteResult, Evaluation, OutputScores, Result, Scored
 from ssrun.system.documents import Count, Document, Number
 
 
@@ -55,10 +55,18 @@ class Retried(Document):
 
 
 class Finished(Document):
-    """It has its result."""
+    """It has its result, and where it is complete, its scores."""
 
     kind: Literal["finished"] = "finished"
     result: Annotated[Result, Field(discriminator="status")]
+    scores: OutputScores | None = None
+
+    @property
+    def scored(self) -> Scored | None:
+        """The complete run; None where it diverged."""
+        if isinstance(self.result, CompleteResult) and self.scores:
+            return Scored(self.result, self.scores)
+        return None
 
 
 class Failed(Document):

@@ -1,4 +1,4 @@
-"""One run from end to end: task -> vocabulary -> batches -> training -> scoring -> result."""
+"""One run from end to end: task -> vocabulary -> batches -> training -> result -> scores."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 import torch
 from safetensors.torch import save
 
-from ssrun.config.run import RunConfig
-from ssrun.config.spec import RunSpec
+from ssrun.config.run import RunConfig, ScoringConfig
 from ssrun.errors import Interrupted
 from ssrun.runs import checkpoints
 from ssrun.runs.checkpoints import Totals
 from ssrun.runs.events import Evaluated, Event, Finished, Stepped, Warned
 from ssrun.runs.folder import RunFolder
-from ssrun.runs.result import CompleteResult, DivergedResult, Evaluation, Result
+from ssrun.runs.result import CompleteResult, DivergedResult, Evaluation, OutputScores
+from ssrun.runs.trained import load_trained
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batches
 from ssrun.seq2seq.model import Seq2Seq
@@ -30,6 +30,7 @@ from ssrun.system.files import write
 from ssrun.tasks import Example
 
 CHECKPOINTS = 4  # a run, unless told
+GREEDY = ScoringConfig()
 PACE = 0.25  # seconds between two events of a step
 
 
@@ -53,29 +54,35 @@ def prepare(config: RunConfig) -> Prepared:
     return Prepared(model, vocabularies, Batches(task, vocabularies, config.training.batch_size, config.seed))
 
 
-def execute(run: RunSpec, folder: RunFolder, checkpoint_every: int | None = None) -> Iterator[Event]:
+def execute(config: RunConfig, folder: RunFolder, checkpoint_every: int | None = None) -> Iterator[Event]:
     """Brings a run to its end, from its last checkpoint where there is one, and tells how it goes.
 
-    The folder is locked as long as this goes on; a complete run is left as it is. `checkpoint_every` is steps between
+    The folder is locked as long as this goes on. What is trained is not trained again: where the scores that are meant
+    are missing, outputs are decoded and scored; a complete run is left as it is. `checkpoint_every` is steps between
     checkpoints; None for a few a run, 0 for none. Busy where another process has the run; Interrupted where a signal
     came, with a checkpoint of the last whole step written.
     """
     with folder.locked():
-        if folder.complete:
-            folder.sweep()
-            yield Finished(result=folder.result())
+        if not folder.trained:
+            yield from trained(config, folder, checkpoint_every)
+        folder.sweep()
+        result = folder.result()
+        if not isinstance(result, CompleteResult):
+            yield Finished(result=result)
+        elif folder.complete:
+            yield Finished(result=result, scores=folder.scores())
         else:
-            yield from complete(run, folder, checkpoint_every)
+            yield Finished(result=result, scores=score_again(config, folder))
 
 
-def complete(run: RunSpec, folder: RunFolder, checkpoint_every: int | None) -> Iterator[Event]:
-    """What `execute` does with a run that has no result."""
-    config, steps = run.config, run.config.training.steps
+def trained(config: RunConfig, folder: RunFolder, checkpoint_every: int | None) -> Iterator[Event]:
+    """Trains a run that has no result, to its result and the scores that are meant."""
+    steps = config.training.steps
     every = checkpoint_every if checkpoint_every is not None else max(1, steps // (CHECKPOINTS + 1))
-    folder.start(run, torch.get_num_threads())
+    folder.start(config, torch.get_num_threads())
     parts = prepare(config)
     optimiser = adam(parts.model, config)
-    totals, tensors, faults = checkpoints.last_checkpoint(folder, config.id, parts.model, steps)
+    totals, tensors, faults = checkpoints.last_checkpoint(folder, config.weights_id, parts.model, steps)
     if tensors:
         checkpoints.restore(parts.model, optimiser, tensors)
     folder.cut_evaluations(totals.metrics_bytes)
@@ -95,22 +102,21 @@ def complete(run: RunSpec, folder: RunFolder, checkpoint_every: int | None) -> I
                 yield Evaluated(evaluation=evaluation)
             if every and totals.step % every == 0 and totals.step < steps:
                 totals = totals.model_copy(update={"seconds": time.monotonic() - start})
-                checkpoints.save_checkpoint(folder, config.id, parts.model, optimiser, totals)
+                checkpoints.save_checkpoint(folder, config.weights_id, parts.model, optimiser, totals)
             if time.monotonic() - told > PACE or totals.step == steps:
                 told = time.monotonic()
                 yield Stepped(step=totals.step, steps=steps, epsilon=step.epsilon, loss=step.loss)
             if totals.step < steps:
                 signals.check()
-        result = finish(run, folder, parts, totals, start)
+        finish(config, folder, parts, totals, start)
     except Interrupted:
         if totals.step > 0:
             totals = totals.model_copy(update={"seconds": time.monotonic() - start})
-            checkpoints.save_checkpoint(folder, config.id, parts.model, optimiser, totals)
+            checkpoints.save_checkpoint(folder, config.weights_id, parts.model, optimiser, totals)
         raise
     except Diverged as diverged:
-        fields = {**outcome(run, totals, start), "steps": diverged.step, "reason": str(diverged)}
-        result = folder.finish(DivergedResult.model_validate(fields))
-    yield Finished(result=result)
+        fields = {**outcome(config, totals, start), "steps": diverged.step, "reason": str(diverged)}
+        folder.finish(DivergedResult.model_validate(fields))
 
 
 def is_due(totals: Totals, config: RunConfig) -> bool:
@@ -124,10 +130,11 @@ def evaluate(
 ) -> tuple[Evaluation, Totals]:
     """Scores the validation set and adds a line to the evaluations; a torn one is cut off on resuming.
 
-    Work on the run began at `start` on the monotonic clock, had it gone on without a break. Returns the totals with a
-    new window as well; Diverged where a loss is no number.
+    Outputs are decoded greedily: how the run is scored in the end is no part of its training. Work on the run began
+    at `start` on the monotonic clock, had it gone on without a break. Returns the totals with a new window as well;
+    Diverged where a loss is no number.
     """
-    scores = score(parts.model, config.task, validation, parts.vocabularies, config.scoring)
+    scores = score(parts.model, config.task, validation, parts.vocabularies, GREEDY)
     must_be_finite(scores, totals)
     evaluation = Evaluation(
         step=totals.step,
@@ -136,6 +143,7 @@ def evaluate(
         seconds=round(time.monotonic() - start, 3),
         **totals.window_counts.shares(),
         **scores.values,
+        **scores.quality,
     )
     return evaluation, totals.with_new_window(folder.append(evaluation))
 
@@ -146,14 +154,11 @@ def must_be_finite(scores: Scores, totals: Totals) -> None:
             raise Diverged(totals.step, value)
 
 
-def outcome(run: RunSpec, totals: Totals, start: float) -> dict[str, Any]:
+def outcome(config: RunConfig, totals: Totals, start: float) -> dict[str, Any]:
     """The fields of an `Outcome`."""
-    steps, schedule = run.config.training.steps, run.config.strategy.schedule
+    steps, schedule = config.training.steps, config.strategy.schedule
     return {
-        "run": run.config.id,
-        "task": run.name.task,
-        "strategy": run.name.strategy,
-        "seed": run.name.seed,
+        "run": config.weights_id,
         "steps": steps,
         "schedule": schedule.resolved(steps),
         "mean_epsilon": schedule.mean(steps),
@@ -162,14 +167,12 @@ def outcome(run: RunSpec, totals: Totals, start: float) -> dict[str, Any]:
     }
 
 
-def finish(run: RunSpec, folder: RunFolder, parts: Prepared, totals: Totals, start: float) -> Result:
+def finish(config: RunConfig, folder: RunFolder, parts: Prepared, totals: Totals, start: float) -> None:
     """Scores the trained model on the test set and writes everything, the result last."""
-    config = run.config
     test = list(config.task.held_out("test"))
     scores = score(parts.model, config.task, test, parts.vocabularies, config.scoring)
     must_be_finite(scores, totals)
     folder.write_lines("sources.txt", [" ".join(example.source) for example in test])
-    folder.write_lines("hypotheses.txt", [" ".join(output) for output in scores.outputs])
     folder.write_lines("next_step.txt", [" ".join(tokens) for tokens in scores.teacher_forced])
     folder.write_lines("decoding.txt", [" ".join(tokens) for tokens in scores.free_running])
     accepted = [[" ".join(reference) for reference in example.references] for example in test]
@@ -179,15 +182,28 @@ def finish(run: RunSpec, folder: RunFolder, parts: Prepared, totals: Totals, sta
     tokens = {side: words.tokens[len(SPECIALS) :] for side, words in parts.vocabularies._asdict().items()}
     write(folder.path / "vocabulary.json", canonical(tokens))
     write(folder.path / "model.safetensors", save(dict(parts.model.state_dict())))
+    write_scores(config, folder, scores)
     result = CompleteResult.model_validate(
         {
-            **outcome(run, totals, start),
+            **outcome(config, totals, start),
             **scores.values,
-            "bleu_signature": scores.signature,
             "references": most,
             "test_pairs": len(test),
             "curves": scores.curves,
             "facts": config.task.facts(),
         }
     )
-    return folder.finish(result)
+    folder.finish(result)
+
+
+def score_again(config: RunConfig, folder: RunFolder) -> OutputScores:
+    """Decodes and scores the outputs of a run that is trained, as its configuration now asks."""
+    model = load_trained(folder)
+    test = list(config.task.prepared().held_out("test"))
+    return write_scores(config, folder, score(model.model, config.task, test, model.vocabularies, config.scoring))
+
+
+def write_scores(config: RunConfig, folder: RunFolder, scores: Scores) -> OutputScores:
+    fields = {"run": config.weights_id, "scoring": config.scoring, "bleu_signature": scores.signature, "files": {}}
+    document = OutputScores.model_validate({**fields, **scores.quality})
+    return folder.write_scores(document, [" ".join(output) for output in scores.outputs])

@@ -1,12 +1,15 @@
-"""A run's folder: written atomically, read back, locked. The result comes last and makes the run complete.
+"""A run's folder: written atomically, read back, locked. The result comes last and makes the run trained.
 
-    run.json            labels and resolved configuration; the sha256 of the configuration is the run's id
+    run.json            resolved configuration; the sha256 of what decides the weights is the run's id
     environment.json    versions, processor, threads: an allow-list
     metrics.jsonl       one line an evaluation
-    hypotheses.txt references.txt sources.txt     one line each, for any other scorer
-    next_step.txt decoding.txt                    the argmax at each reference position, under either feed
+    references.txt sources.txt      the test pairs, one line each, for any other scorer
+    next_step.txt decoding.txt      the argmax at each reference position, under either feed
     model.safetensors vocabulary.json
-    result.json         metrics, and the digest of every file above
+    result.json         losses and errors, and the digest of every file above
+    scores/<id>/        the outputs under one scoring configuration, and how good they are:
+        hypotheses.txt  one line each
+        scores.json     metrics, and the digests of the outputs and of the weights
 
 Strict JSON and safetensors only: nothing that is read can run code.
 """
@@ -14,7 +17,7 @@ Strict JSON and safetensors only: nothing that is read can run code.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -23,16 +26,19 @@ from typing import IO, ClassVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from ssrun.config.spec import RunDocument, RunName, RunSpec, read_run
+from ssrun.config.run import RunConfig, ScoringConfig
+from ssrun.config.spec import SHORT, RunDocument, RunName
 from ssrun.errors import StoreError
-from ssrun.runs.result import RESULT, Evaluation, Failure, Result
+from ssrun.runs.result import RESULT, CompleteResult, Evaluation, Failure, OutputScores, Result, Scored
 from ssrun.system import files
 from ssrun.system.documents import canonical, read_as, read_sealed, write_sealed
 from ssrun.system.environment import Environment, environment
+from ssrun.tasks import Example, Tokens
 
 LOCK = "lock"
 TRANSIENT = (LOCK, "failure.json", "checkpoint-*", files.TEMPORARY)  # of a run's files, those it loses when complete
-TEXTS = ("hypotheses.txt", "references.txt", "sources.txt", "next_step.txt", "decoding.txt")
+TEXTS = ("references.txt", "sources.txt", "next_step.txt", "decoding.txt")
+OUTPUTS = "hypotheses.txt"
 TEXT_LIMIT = 2**32  # bytes of a file of lines
 REMEDY = "remove the run's folder and run again"
 VOCABULARIES = TypeAdapter(dict[str, list[str]])
@@ -46,25 +52,29 @@ class Busy(StoreError):
 class RunFolder:
     """The folder of one run, which need not exist, and the files of a complete one.
 
-    `RunFolder.of` is the way to a run within a folder of results; a folder that a person names is taken as it is.
+    `RunFolder.of` is the way to a run within a store; a folder that a person names is taken as it is. `scoring` is the
+    short id of the scores that are meant: a run is complete when it is trained and has these. Of a folder without it
+    the greedy ones are meant, or else the first.
     """
 
     FILES: ClassVar = ("run.json", "environment.json", "metrics.jsonl", *TEXTS, "model.safetensors", "vocabulary.json")
     ALL_FILES: ClassVar = (*FILES, "result.json")
+    SCORE_FILES: ClassVar = (OUTPUTS, "scores.json")
 
     path: Path
+    scoring: str = ""
 
     @classmethod
-    def of(cls, results: Path, name: RunName) -> RunFolder:
-        """The folder of a run within a folder of results; StoreError where a link on the way leads elsewhere."""
-        return cls.at(results / name.path)
+    def of(cls, store: Path, name: RunName) -> RunFolder:
+        """The folder of a run within a store; StoreError where a link on the way leads elsewhere."""
+        return cls.at(store / name.place, name.scoring)
 
     @classmethod
-    def at(cls, path: Path) -> RunFolder:
-        """The folder of this path, `.../<task>/<strategy>/<run>`; StoreError where one of the three is a link."""
-        for step in (path.parents[1], path.parent, path):
+    def at(cls, path: Path, scoring: str = "") -> RunFolder:
+        """The folder of this path, `<store>/<task>/<run>`; StoreError where one of the last two is a link."""
+        for step in (path.parent, path):
             files.must_be_no_link(step)
-        return cls(path)
+        return cls(path, scoring)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -88,28 +98,56 @@ class RunFolder:
             return True
 
     @property
-    def complete(self) -> bool:
+    def trained(self) -> bool:
         return (self.path / "result.json").is_file()
 
     @property
+    def complete(self) -> bool:
+        """Whether it is trained, and scored if there is something to score; StoreError where the result is damaged."""
+        return self.trained and (
+            (self.score_path / "scores.json").is_file() or not isinstance(self.result(), CompleteResult)
+        )
+
+    @property
     def begun(self) -> bool:
-        """Whether there is a run, complete or not."""
-        return self.complete or (self.path / "run.json").is_file()
+        """Whether there is a run, complete or not, or one that somebody just begins."""
+        return any((self.path / name).is_file() for name in ("result.json", "run.json", LOCK))
+
+    @property
+    def score_paths(self) -> list[Path]:
+        """The folders of its scores, whole or not."""
+        return sorted(path for path in self.path.glob("scores/*") if path.is_dir() and not path.is_symlink())
+
+    @property
+    def score_path(self) -> Path:
+        """The folder of the scores that are meant."""
+        greedy = self.path / "scores" / ScoringConfig().id[:SHORT]
+        if self.scoring:
+            return greedy.with_name(self.scoring)
+        return greedy if greedy.is_dir() else next(iter(self.score_paths), greedy)
 
     def make(self) -> None:
         with files.writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
 
-    def start(self, run: RunSpec, threads: int) -> None:
+    def start(self, config: RunConfig, threads: int) -> None:
         """Writes what is known before training; in a locked folder, of which it sweeps what dead writers left."""
         files.sweep_temporaries(self.path)
-        files.write(self.path / "run.json", canonical(RunDocument.of(run).model_dump(mode="json")))
+        run = RunDocument(run=config.weights_id, config=config)
+        files.write(self.path / "run.json", canonical(run.model_dump(mode="json", exclude={"config": {"scoring"}})))
         files.write(self.path / "environment.json", canonical(environment(threads).model_dump(mode="json")))
 
-    def spec(self) -> RunSpec:
-        """The labels and the configuration."""
+    def weights_config(self) -> RunConfig:
+        """The configuration that decides the weights, with the default scoring."""
         path = self.path / "run.json"
-        return read_run(files.read_json(path), path)
+        return read_as(path, files.read_json(path), RunDocument, "remove the run's folder").config
+
+    def config(self) -> RunConfig:
+        """The configuration; its scoring is that of the scores that are meant, where there are any."""
+        config = self.weights_config()
+        if not (self.score_path / "scores.json").is_file():
+            return config
+        return config.model_copy(update={"scoring": self.scores().scoring})
 
     def environment(self) -> Environment | None:
         """Where the run was made; None where that is not known."""
@@ -123,15 +161,22 @@ class RunFolder:
 
     def lines(self, name: str) -> list[str]:
         """The lines of a text file of a complete run, split on line feeds alone; StoreError where it is damaged."""
-        for fault in self.damage(self.result(), (name,)):
-            raise StoreError(fault)
-        try:
-            return files.read_bytes(self.path / name, TEXT_LIMIT).decode().removesuffix("\n").split("\n")
-        except UnicodeDecodeError:
-            raise StoreError(f"{self.path / name}: not UTF-8: {REMEDY}") from None
+        return checked_lines(self.path / name, self.result().files)
+
+    def test_pairs(self) -> list[Example]:
+        """The test pairs, as the run stored them; StoreError where they are damaged."""
+        pairs = []
+        for source, references in zip(self.lines("sources.txt"), self.lines("references.txt"), strict=True):
+            target, *others = map(tokens_of, references.split("\t"))
+            pairs.append(Example(tokens_of(source), target, tuple(others)))
+        return pairs
+
+    def outputs(self) -> list[str]:
+        """The decoded outputs, a line each; StoreError where they are damaged."""
+        return checked_lines(self.score_path / OUTPUTS, self.scores().files)
 
     def write_lines(self, name: str, lines: Sequence[str]) -> None:
-        files.write(self.path / name, "".join(f"{line}\n" for line in lines).encode())
+        files.write(self.path / name, text_of(lines))
 
     def evaluations(self) -> list[Evaluation]:
         """The evaluations, to the last whole line; StoreError where a whole line is none."""
@@ -174,12 +219,45 @@ class RunFolder:
         return read_sealed(self.path / "result.json", RESULT, REMEDY, exact=True)
 
     def finish(self, result: Result) -> Result:
-        """Writes the result, with the digests of all files and its own, and removes what only training needs."""
-        digests = {name: files.digest_of(self.path / name) for name in self.FILES if (self.path / name).is_file()}
-        result = result.model_copy(update={"files": digests})
+        """Writes the result, with the digests of all files and its own, and removes what only training needs.
+
+        StoreError where a file has gone that the run had written.
+        """
+        names = self.FILES if isinstance(result, CompleteResult) else self.FILES[:3]
+        result = result.model_copy(update={"files": {name: files.digest_of(self.path / name) for name in names}})
         write_sealed(self.path / "result.json", result)
         self.sweep()
         return result
+
+    def scores(self) -> OutputScores:
+        """The scores that are meant; StoreError where they are missing, damaged, or not of these weights."""
+        path = self.score_path / "scores.json"
+        scores = read_sealed(path, OutputScores, "remove its folder and run again, which scores again", exact=True)
+        trained = self.result()
+        weights = [one.files.get("model.safetensors") for one in (scores, trained)]
+        if (scores.run, weights[0]) != (trained.run, weights[1]) or scores.scoring.id[:SHORT] != path.parent.name:
+            raise StoreError(f"{path}: damaged: of another run or scoring; remove its folder and run again")
+        return scores
+
+    def write_scores(self, scores: OutputScores, outputs: Sequence[str]) -> OutputScores:
+        """Writes the outputs and then their scores, with the digests of the outputs and of the weights."""
+        path = self.score_path
+        files.must_be_no_link(path.parent)
+        files.must_be_no_link(path)
+        with files.writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+        files.sweep_temporaries(path)
+        files.write(path / OUTPUTS, text_of(outputs))
+        weights = files.digest_of(self.path / "model.safetensors")
+        digests = {OUTPUTS: files.digest_of(path / OUTPUTS), "model.safetensors": weights}
+        scores = scores.model_copy(update={"files": digests})
+        write_sealed(path / "scores.json", scores)
+        return scores
+
+    def scored(self) -> Scored | None:
+        """The result with the scores that are meant, of a complete run; None where it diverged."""
+        result = self.result()
+        return Scored(result, self.scores()) if isinstance(result, CompleteResult) else None
 
     def sweep(self) -> None:
         """Removes what only training needs, once the run is complete; again where that was cut short."""
@@ -213,6 +291,25 @@ class RunFolder:
     def note(self, failure: Failure) -> None:
         self.make()
         files.write(self.path / "failure.json", canonical(failure.model_dump(mode="json")))
+
+
+def tokens_of(line: str) -> Tokens:
+    return tuple(filter(None, line.split(" ")))
+
+
+def text_of(lines: Sequence[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def checked_lines(path: Path, digests: Mapping[str, str]) -> list[str]:
+    """A file's lines, split on line feeds alone; StoreError where its digest is not the one among these by its name."""
+    content = files.read_bytes(path, TEXT_LIMIT)
+    if files.digest(content) != digests.get(path.name):
+        raise StoreError(f"{path}: damaged: its digest does not match; {REMEDY}")
+    try:
+        return content.decode().removesuffix("\n").split("\n")
+    except UnicodeDecodeError:
+        raise StoreError(f"{path}: not UTF-8: {REMEDY}") from None
 
 
 def is_transient(name: str) -> bool:

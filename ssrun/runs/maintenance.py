@@ -1,4 +1,4 @@
-"""Moving whole runs about: merging folders of results, and removing what is ours and nothing else."""
+"""Moving whole runs about: merging comparisons, and removing what is ours and nothing else."""
 
 from __future__ import annotations
 
@@ -7,54 +7,91 @@ import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ssrun.config.plan import Plan
+from ssrun.config.spec import RunName
 from ssrun.errors import StoreError, UsageError
 from ssrun.runs.folder import RunFolder, is_transient
+from ssrun.runs.inventory import users_of
 from ssrun.runs.manifest import read_manifest, write_manifest
-from ssrun.runs.results_folder import MARK, claim_results, is_ours, mark
+from ssrun.runs.results_folder import (
+    DERIVED,
+    MARK,
+    RUNS,
+    Destination,
+    claim,
+    held,
+    is_marked,
+    read_mark,
+    run_folders,
+    store_of,
+)
 from ssrun.runs.verification import faults_of
 from ssrun.system import signals
 from ssrun.system.files import TEMPORARY, read_bytes, sweep_temporaries, write
 
-TABLES = ("table.md", "table.csv", "table.json", "table.tex", "bootstrap.json", "report.html")
-
-DERIVED = {  # folders of files that are made from the runs
+FOLDERS = {  # of files that are made from the runs
     "figures": re.compile(r"[a-z0-9-]+\.(svg|pdf|png)"),
     "tensorboard": re.compile(r"events\.out\.tfevents\..+"),
 }
 
 
 def merge(sources: Sequence[Path], out: Path) -> int:
-    """Brings the complete runs of several folders of one experiment together; returns how many were copied.
+    """Brings the runs of several comparisons of one plan together, in a folder with its own store; counts the copied.
 
-    UsageError where the folders are of different experiments or `out` is not ours, StoreError where one is damaged,
-    Busy where another process trains one of the runs in `out`.
+    It may be cut short anywhere and done again.
+
+    Raises:
+        UsageError: They are of different plans, or `out` is not theirs.
+        StoreError: One is damaged, or two hold different results of one run.
+        Busy: Another process trains one of the runs in `out`.
     """
-    claim_results(out)
+    plans = [read_mark(source).plan for source in sources]
     manifests = [read_manifest(source) for source in sources]
-    first = manifests[0]
-    for source, manifest in zip(sources, manifests, strict=True):
-        if portable(manifest.plan) != portable(first.plan):
-            raise UsageError(f"{source}: of another experiment than {sources[0]}: merge shards of one command")
+    first, place = manifests[0], Destination(out, RUNS)
+    for source, plan, manifest in zip(sources, plans, manifests, strict=True):
+        if plan != plans[0] or portable(manifest.plan) != portable(first.plan):
+            raise UsageError(f"{source}: of another comparison than {sources[0]}: merge shards of one command")
+    if held(out) not in (None, plans[0]):
+        raise UsageError(f"{out}: holds another comparison: give another --out DIR")
     runs = list(dict.fromkeys(run for manifest in manifests for run in manifest.runs))
+    stores = [store_of(source) for source in sources]
+    must_agree(stores, runs)
+    claim(place, plans[0])
     copied = 0
-    for source in sources:
+    for store in stores:
         for run in runs:
             signals.check()
-            folder, target = RunFolder.of(source, run), RunFolder.of(out, run)
-            if folder.complete:
-                if faults := faults_of(target if target.complete else folder):
-                    raise StoreError(faults[0])
-                if not target.complete:
-                    mark(out)
-                    copy_run(folder, target)
-                    copied += 1
-            elif (failure := folder.failure()) and not target.complete and target.failure() is None:
-                target.note(failure)
-    write_manifest(out, first.plan, runs, first.command)
+            copied += merge_run(RunFolder.of(store, run), RunFolder.of(place.store, run))
+    write_manifest(place, plans[0], first.plan, runs, first.command)
     return copied
+
+
+def must_agree(stores: Sequence[Path], runs: Sequence[RunName]) -> None:
+    """Raises StoreError where two stores hold complete runs of one place that are not the same."""
+    for run in runs:
+        known: dict[str, Path] = {}
+        for store in stores:
+            folder = RunFolder.of(store, run)
+            if folder.trained:
+                known.setdefault(folder.result().files.get("model.safetensors", ""), folder.path)
+        if len(known) > 1:
+            one, other, *_ = known.values()
+            raise StoreError(f"{run.title}: {one} and {other} differ: made on unlike machines; remove one of them")
+
+
+def merge_run(folder: RunFolder, target: RunFolder) -> int:
+    """Copies a run that is complete there and not here, or the note of its failure; returns how many were copied."""
+    if folder.complete:
+        if faults := faults_of(target if target.complete else folder):
+            raise StoreError(faults[0])
+        if not target.complete:
+            copy_run(folder, target)
+            return 1
+    elif (failure := folder.failure()) and not target.complete and target.failure() is None:
+        target.note(failure)
+    return 0
 
 
 def portable(plan: Plan) -> Any:
@@ -69,68 +106,107 @@ def portable(plan: Plan) -> Any:
 
 
 def copy_run(folder: RunFolder, target: RunFolder) -> None:
-    """Copies a complete run, its result last, and sweeps what an unfinished one left there."""
+    """Copies a complete run and its scores, its result last, and sweeps what an unfinished one left there."""
     with target.locked():
         sweep_temporaries(target.path)
-        for name in RunFolder.ALL_FILES:
-            if (folder.path / name).is_file():
-                write(target.path / name, read_bytes(folder.path / name, 2**33))
+        for path in folder.score_paths:
+            there = target.path / "scores" / path.name
+            there.mkdir(parents=True, exist_ok=True)
+            copy_files(path, there, RunFolder.SCORE_FILES)
+        copy_files(folder.path, target.path, RunFolder.ALL_FILES)
         target.sweep()
 
 
-def ours(results: Path) -> list[Path]:
-    """What `clean` may remove of a folder of results: files that ssrun writes, then folders; no link is followed.
+def copy_files(source: Path, target: Path, names: Sequence[str]) -> None:
+    for name in names:
+        if (source / name).is_file():
+            write(target / name, read_bytes(source / name, 2**33))
 
-    StoreError where the folder is not ours, or somebody trains one of its runs.
+
+class Removable(NamedTuple):
+    """What `clean` may remove: runs, then files, then folders that are empty by then; no link is followed."""
+
+    runs: list[RunFolder]
+    files: list[Path]
+    folders: list[Path]
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files, those of runs among them."""
+        return [path for run in self.runs for path in files_of(run)] + self.files
+
+    @property
+    def bytes(self) -> int:
+        return sum(path.lstat().st_size for path in self.paths)
+
+
+def removable(path: Path) -> Removable:
+    """What `clean` may remove of a comparison, and of its own store; or of a store, the runs that no comparison wants.
+
+    StoreError where nothing here is ours.
     """
-    if results.is_symlink() or not results.is_dir():
-        raise StoreError(f"{results}: no folder of results: give one that `ssrun compare` wrote")
-    if not is_ours(results):
-        raise StoreError(f"{results}: not marked as ssrun's: nothing is removed")
-    files: list[Path] = []
+    if path.is_symlink() or not path.is_dir():
+        raise StoreError(f"{path}: no folder of results: give one that `ssrun compare` wrote")
+    if not is_marked(path):
+        if path.name == RUNS and run_folders(path):
+            return unused(path)
+        raise StoreError(f"{path}: not marked as ssrun's: nothing is removed")
+    mark = read_mark(path)
+    files = [path / name for name in DERIVED if name not in mark.kept and (path / name).is_file()]
+    files += sorted(path.glob(TEMPORARY))
     folders: list[Path] = []
-    for task in _folders(results):
-        for strategy in _folders(task):
-            for run in _folders(strategy):
-                if run.name.startswith("seed-"):
-                    files += _files_of(RunFolder(run))
-                    folders.append(run)
-            folders.append(strategy)
-        folders.append(task)
-    files += [results / name for name in (*TABLES, "experiment.json") if (results / name).is_file()]
-    files += sorted(results.glob(TEMPORARY))
-    for name, pattern in DERIVED.items():
-        if (results / name).is_symlink():
-            continue
-        for folder, _, names in os.walk(results / name, topdown=False):
-            known = [name for name in sorted(names) if pattern.fullmatch(name) or fnmatch(name, TEMPORARY)]
-            files += [Path(folder, name) for name in known]
-            folders.append(Path(folder))
-    return [*files, *folders, results / MARK, results]  # the mark last: cut short, it can be done again
+    for name, pattern in FOLDERS.items():
+        if not (path / name).is_symlink():
+            for folder, _, names in os.walk(path / name, topdown=False):
+                known = [name for name in sorted(names) if pattern.fullmatch(name) or fnmatch(name, TEMPORARY)]
+                files += [Path(folder, name) for name in known]
+                folders.append(Path(folder))
+    own = path / RUNS if mark.runs == RUNS else None
+    runs = run_folders(own) if own and own.is_dir() and not own.is_symlink() else []
+    of_store = [*dict.fromkeys(run.path.parent for run in runs), own] if own else []
+    return Removable(runs, [*files, path / MARK], [*folders, *of_store, path])  # the mark last: it can be done again
 
 
-def _folders(path: Path) -> list[Path]:
-    return [entry for entry in sorted(path.iterdir()) if entry.is_dir() and not entry.is_symlink()]
+def unused(store: Path) -> Removable:
+    """The runs of a store that no comparison wants."""
+    wanted = users_of(store)
+    runs = [run for run in run_folders(store) if str(run.path.relative_to(store)) not in wanted]
+    return Removable(runs, [], [*dict.fromkeys(run.path.parent for run in runs), store])
 
 
-def _files_of(folder: RunFolder) -> Iterator[Path]:
-    """The files of a run, however far it came."""
-    if folder.in_use:
-        raise StoreError(f"{folder.path}: another ssrun trains this run: stop it first; nothing is removed")
-    for path in sorted(folder.path.iterdir()):
-        is_file = path.is_symlink() or not path.is_dir()
-        if is_file and (path.name in RunFolder.ALL_FILES or is_transient(path.name)):
-            yield path
+def files_of(run: RunFolder) -> Iterator[Path]:
+    """The files of a run, however far it came: its result first, so that no result outlives its files."""
+    result = run.path / "result.json"
+    if result.is_file():
+        yield result
+    for folder in (*run.score_paths, run.path):
+        for path in sorted(folder.iterdir()):
+            is_file = path.is_symlink() or not path.is_dir()
+            known = (*RunFolder.ALL_FILES, *RunFolder.SCORE_FILES)
+            if is_file and path != result and (path.name in known or is_transient(path.name)):
+                yield path
 
 
-def remove(paths: Sequence[Path]) -> int:
-    """Removes files, and folders that are then empty; returns how many files."""
+def remove(what: Removable) -> int:
+    """Removes it; returns how many files went. StoreError, before anything goes, where a run is in training."""
+    for run in what.runs:
+        if run.in_use:
+            raise StoreError(f"{run.path}: another ssrun trains this run: stop it first; nothing is removed")
     removed = 0
-    for path in paths:
-        if path.is_dir() and not path.is_symlink():
-            if not any(path.iterdir()):
-                path.rmdir()
-        else:
-            path.unlink(missing_ok=True)
-            removed += 1
-    return removed
+    for run in what.runs:
+        with run.locked():
+            paths = list(files_of(run))
+            for path in paths:
+                path.unlink(missing_ok=True)
+        removed += len(paths)
+        remove_if_empty([*run.score_paths, run.path / "scores", run.path])
+    for path in what.files:
+        path.unlink(missing_ok=True)
+    remove_if_empty(what.folders)
+    return removed + len(what.files)
+
+
+def remove_if_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+            folder.rmdir()

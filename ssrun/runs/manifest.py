@@ -1,4 +1,4 @@
-"""`experiment.json`, beside the runs of a comparison: what was asked for, which runs these are, and the command."""
+"""`experiment.json`, in the folder of a comparison: what was asked for, which runs these are, and the command."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ssrun.config.experiment import Experiment
 from ssrun.config.plan import Plan
 from ssrun.config.spec import RunName
 from ssrun.errors import StoreError
-from ssrun.runs.results_folder import mark, run_folders
+from ssrun.runs.results_folder import SINGLE_RUNS, Destination, claim
 from ssrun.system.documents import VERSION, Document, read_sealed, write_sealed
 
 FILE = "experiment.json"
 
 
 class Manifest(Document):
-    """What was asked for, and the runs; each name leads to a folder within the results, by what a name may be."""
+    """What was asked for, and the runs; each name leads to a folder within a store, by what a name may be."""
 
     store: int = VERSION
     plan: Plan
@@ -28,35 +28,32 @@ class Manifest(Document):
         return self.plan.experiment
 
 
-def write_manifest(results: Path, plan: Plan, runs: Sequence[RunName], command: str) -> None:
-    mark(results)
-    write_sealed(results / FILE, Manifest(plan=plan, runs=tuple(runs), command=command))
+def write_manifest(place: Destination, plan_id: str, plan: Plan, runs: Sequence[RunName], command: str) -> None:
+    """Claims the folder for this plan, and writes down what was asked for; UsageError where it holds another."""
+    claim(place, plan_id)
+    write_sealed(place.path / FILE, Manifest(plan=plan, runs=tuple(runs), command=command))
 
 
 def read_manifest(results: Path) -> Manifest:
-    """What `write_manifest` wrote; for a folder of single runs, a comparison that is just those.
-
-    StoreError where it is damaged, or there are no runs.
-    """
+    """What `write_manifest` wrote; StoreError where it is damaged, or there is none."""
+    if any((results / name).is_file() for name in ("run.json", "result.json")):
+        raise StoreError(f"{results}: one run's folder: give the folder of its comparison, or `ssrun explain` it")
     if not (results / FILE).is_file():
-        return gathered(results)
+        raise StoreError(f"{results}: no results here: give a folder that `ssrun compare` or `train` wrote")
     return read_sealed(results / FILE, Manifest, "run the comparison again")
 
 
-def gathered(results: Path) -> Manifest:
-    """Single runs, as `train` leaves them, as one comparison."""
-    if any((results / name).is_file() for name in ("run.json", "result.json")):
-        raise StoreError(
-            f"{results}: one run's folder: give the folder of results that holds it, or `ssrun explain` it"
-        )
-    names = tuple(folder.spec().name for folder in run_folders(results))
-    if not names:
-        raise StoreError(f"{results}: no results here: give a folder that `ssrun compare` or `train` wrote")
+def add_single_run(place: Destination, run: RunName) -> None:
+    """Puts a run of `train` with those of its folder, in the place of an older one of the same labels and seed."""
+    known = read_manifest(place.path).runs if (place.path / FILE).is_file() else ()
+    others = [name for name in known if name[:3] != run[:3]]
+    runs = sorted([*others, run])
     experiment = Experiment(
-        name=results.resolve().name,
+        name=place.path.resolve().name,
         question="Single runs, side by side.",
-        tasks=list(dict.fromkeys(name.task for name in names)),
-        strategies=list(dict.fromkeys(name.strategy for name in names)),
-        seeds=tuple(sorted({name.seed for name in names})),
+        tasks=list(dict.fromkeys(name.task for name in runs)),
+        strategies=list(dict.fromkeys(name.strategy for name in runs)),
+        seeds=tuple(sorted({name.seed for name in runs})),
     )
-    return Manifest(plan=Plan(experiment=experiment), runs=names, command=f"ssrun show {results}")
+    command = f"ssrun show {place.path}"
+    write_manifest(place, SINGLE_RUNS, Plan(experiment=experiment), runs, command)

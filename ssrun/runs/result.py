@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
+from ssrun.config.run import ScoringConfig
 from ssrun.metrics import METRICS
 from ssrun.system.documents import VERSION, Count, Document, Number
 
@@ -56,7 +57,7 @@ class Outcome(Document):
     """What every result begins with.
 
     Attributes:
-        run: The run's id, the sha256 of its configuration.
+        run: The sha256 of what decides the run's weights.
         steps: Optimiser steps done.
         schedule: `k` and `half_step`, as `Schedule.resolved` gives them.
         realised_epsilon: Share of coins that said true.
@@ -67,9 +68,6 @@ class Outcome(Document):
 
     store: Literal[1] = VERSION
     run: str
-    task: str
-    strategy: str
-    seed: Count
     steps: Count
     schedule: dict[str, float]
     mean_epsilon: Number
@@ -87,10 +85,9 @@ class DivergedResult(Outcome):
 
 
 class CompleteResult(Outcome):
-    """Of a run that came to its end; the metrics on the test set stand beside the fields, by name.
+    """Of a run that came to its end; its losses and errors on the test set stand beside the fields, by name.
 
     Attributes:
-        bleu_signature: sacreBLEU's.
         references: Most references that a test pair has.
         facts: The task's counts.
     """
@@ -99,24 +96,50 @@ class CompleteResult(Outcome):
     __pydantic_extra__: dict[str, Number] = Field(init=False)
 
     status: Literal["complete"] = "complete"
-    bleu: Number
     free_running_loss: Number
     teacher_forced_loss: Number
-    bleu_signature: str
     references: Count
     test_pairs: Count
     curves: Curves
     facts: dict[str, Count]
 
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The metrics that the run has, in the order of METRICS."""
-        fields = dict(self)
-        return {name: fields[name] for name in METRICS if name in fields}
-
 
 Result = CompleteResult | DivergedResult
 RESULT: TypeAdapter[Result] = TypeAdapter(Annotated[Result, Field(discriminator="status")])
+
+
+class OutputScores(Document):
+    """`scores.json`: how good a complete run's decoded outputs are on the test set; metrics by name beside the fields.
+
+    Attributes:
+        run: As in the result.
+        scoring: How the outputs were decoded.
+        bleu_signature: sacreBLEU's.
+        files: sha256 of the outputs, and of the weights that gave them, by name.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Number] = Field(init=False)
+
+    store: Literal[1] = VERSION
+    run: str
+    scoring: ScoringConfig
+    bleu: Number
+    bleu_signature: str
+    files: dict[str, str]
+
+
+class Scored(NamedTuple):
+    """A complete run with the scores of its outputs."""
+
+    result: CompleteResult
+    scores: OutputScores
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics that the run has, in the order of METRICS."""
+        fields = {**dict(self.result), **dict(self.scores)}
+        return {name: fields[name] for name in METRICS if name in fields}
 
 
 class Failure(Document):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from ssrun.config.spec import RunSpec
+from ssrun.config.run import RunConfig
 from ssrun.errors import StoreError
 from ssrun.runs import checkpoints
 from ssrun.runs.folder import REMEDY, RunFolder
@@ -21,21 +21,21 @@ from ssrun.tasks import Tokens
 class Trained(NamedTuple):
     """A complete run's model, ready to decode."""
 
-    run: RunSpec
+    config: RunConfig
     model: Seq2Seq
     vocabularies: Vocabularies
 
 
 def load_trained(folder: RunFolder) -> Trained:
-    """A run's model; StoreError where the run is not complete, or a file is damaged."""
-    if not folder.complete:
+    """A run's model; StoreError where the run is not trained, or a file is damaged."""
+    if not folder.trained:
         raise StoreError(f"{folder.path}: the run is not complete: run the command that made it again")
     result = folder.result()
     if not isinstance(result, CompleteResult):
         raise StoreError(f"{folder.path}: the run {result.status} ({result.reason}): no model was kept")
     for fault in folder.damage(result, ("run.json", "vocabulary.json")):
         raise StoreError(fault)
-    run = folder.spec()
+    config = folder.config()
     tokens = folder.vocabularies()
     try:
         vocabularies = Vocabularies(Vocabulary(tokens["source"]), Vocabulary(tokens["target"]))
@@ -44,17 +44,17 @@ def load_trained(folder: RunFolder) -> Trained:
     path = folder.path / "model.safetensors"
     sizes = (len(vocabularies.source), len(vocabularies.target))
     with torch.device("meta"):  # without memory for the weights
-        shapes = Seq2Seq(run.config.model, *sizes).state_dict()
+        shapes = Seq2Seq(config.model, *sizes).state_dict()
     size = checkpoints.bytes_of(shapes)
     if not path.is_file() or not size <= path.stat().st_size <= size + checkpoints.HEADER_LIMIT:  # before it is built
         raise StoreError(f"{path}: damaged: not the size of this model's weights; remove the run's folder")
-    model = Seq2Seq(run.config.model, *sizes)
+    model = Seq2Seq(config.model, *sizes)
     model.load_state_dict(checkpoints.read_tensors(path, shapes, result.files.get(path.name)))
-    return Trained(run, model, vocabularies)
+    return Trained(config, model, vocabularies)
 
 
 def translate(trained: Trained, source: Tokens, beam: int | None = None) -> Tokens:
-    config = trained.run.config.scoring
+    config = trained.config.scoring
     batch = collate([(trained.vocabularies.source.encode(source), [])])
     memory = trained.model.encode(batch.source)
     (ids,) = decode(trained.model, memory, length_limit(source), beam or config.beam, config.length_penalty)

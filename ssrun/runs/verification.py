@@ -3,50 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from ssrun.config.spec import place
 from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder, is_transient
 from ssrun.runs.manifest import read_manifest
 from ssrun.runs.result import CompleteResult
-from ssrun.runs.results_folder import run_folders
+from ssrun.runs.results_folder import is_marked, run_folders, store_of
 
 
-def to_verify(results: Path) -> list[RunFolder]:
-    """The runs of a folder of results; StoreError where there are none."""
-    folders = run_folders(results)
+def to_verify(path: Path) -> list[RunFolder]:
+    """The runs of a comparison, of a store, or the one run that a folder is; StoreError where there are none."""
+    folders = run_folders(path)
+    if is_marked(path):
+        store = store_of(path)
+        with suppress(StoreError):  # then it is among the faults, and all of the store is verified
+            return [RunFolder.of(store, run) for run in dict.fromkeys(read_manifest(path).runs)]
+        folders = run_folders(store)
     if not folders:
-        raise StoreError(f"{results}: no runs here: give a folder that `ssrun compare` wrote, with its runs")
+        raise StoreError(f"{path}: no runs here: give a folder that `ssrun compare` wrote, or a store of runs")
     return folders
 
 
-def missing(results: Path, folders: Sequence[RunFolder]) -> int:
-    """How many runs of the comparison, or of those that were begun, are not complete."""
-    known = set(folders)
-    with suppress(StoreError):  # then it is among the faults
-        if (results / "experiment.json").is_file():
-            known |= {RunFolder.of(results, run) for run in read_manifest(results).runs}
-    return sum(not folder.complete for folder in known)
-
-
-def faults_of(folder: RunFolder, results: Path | None = None) -> list[str]:
-    """What is wrong with a complete run; empty where nothing is.
-
-    Where `results` are given, the run should lie in them at the path of its labels.
-    """
+def faults_of(folder: RunFolder) -> list[str]:
+    """What is wrong with a trained run and its scores; empty where nothing is."""
     path = folder.path
     try:
         result = folder.result()
-        run = folder.spec()
+        config = folder.weights_config()
     except StoreError as error:
         return [str(error)]
     faults = []
-    if run.config.id != result.run or path.name != Path(run.name.path).name:
+    if config.weights_id != result.run or path.name != Path(place(config)).name:
         faults.append(f"{path / 'run.json'}: not the configuration of this result")
-    elif results not in (None, path) and path != results / run.name.path:
-        faults.append(f"{path / 'run.json'}: this run belongs at {results / run.name.path}")
     strange = sorted(result.files.keys() - set(RunFolder.FILES))
     faults += [f"{path / 'result.json'}: names a file that no run has: {name!r}" for name in strange]
     named = [name for name in RunFolder.FILES if isinstance(result, CompleteResult) or name in result.files]
@@ -54,19 +46,42 @@ def faults_of(folder: RunFolder, results: Path | None = None) -> list[str]:
     faults += [
         f"{entry}: not a file of this run"
         for entry in sorted(path.iterdir())
-        if entry.name not in (*named, "result.json") and not is_transient(entry.name)
+        if entry.name not in (*named, "result.json", "scores") and not is_transient(entry.name)
     ]
-    if not faults and isinstance(result, CompleteResult):
-        faults += mistakes(folder, result)
+    if not isinstance(result, CompleteResult):
+        return faults
+    faults += faults_of_scores(folder)
+    if not faults:
+        for scores in folder.score_paths:
+            faults += mistakes(RunFolder(path, scores.name))
     return faults
 
 
-def mistakes(folder: RunFolder, result: CompleteResult) -> Iterator[str]:
-    """The scores of a result that the run's stored text does not give."""
-    path = folder.path / "result.json"
+def faults_of_scores(folder: RunFolder) -> Iterator[str]:
+    """What is wrong with what lies among a run's scores; scores that are not whole are none."""
+    for path in folder.score_paths:
+        for entry in sorted(path.iterdir()):
+            if entry.name not in RunFolder.SCORE_FILES and not is_transient(entry.name):
+                yield f"{entry}: not a file of this run"
+        if (path / "scores.json").exists():
+            try:
+                scored = RunFolder(folder.path, path.name)
+                scored.scores()
+                scored.outputs()
+            except StoreError as error:
+                yield str(error)
+
+
+def mistakes(folder: RunFolder) -> Iterator[str]:
+    """The scores that the run's stored text does not give."""
+    path = folder.score_path / "scores.json"
+    if not path.is_file():
+        return
     try:
+        scored = folder.scored()
+        metrics = scored.metrics if scored else {}
         for name, value in recomputed(folder).items():
-            stored = result.metrics[name]
+            stored = metrics[name]
             if not math.isclose(stored, value, rel_tol=1e-9, abs_tol=1e-9):
                 yield f"{path}: {name} is {stored}, but the stored text gives {value}"
     except (KeyError, ValueError, ZeroDivisionError) as error:
@@ -77,7 +92,7 @@ def recomputed(folder: RunFolder) -> dict[str, float]:
     """BLEU, exact match and both errors, from the run's stored text alone."""
     from ssrun.seq2seq.scoring import corpus_bleu
 
-    outputs = [tuple(line.split(" ")) if line else () for line in folder.lines("hypotheses.txt")]
+    outputs = [tuple(line.split(" ")) if line else () for line in folder.outputs()]
     references = [
         tuple(tuple(reference.split(" ")) for reference in line.split("\t")) for line in folder.lines("references.txt")
     ]

@@ -32,7 +32,8 @@ class Scores(NamedTuple):
     """What a model does on a set of pairs.
 
     Attributes:
-        values: Metrics by name, as `metrics.METRICS` describes them.
+        values: Losses and errors by name, as `metrics.METRICS` describes them: they depend on no way of decoding.
+        quality: Metrics of the decoded outputs by name.
         curves: Errors in % by target position, from the first: `next_step` and `decoding`, and `positions`,
             the number of pairs that reach so far.
         outputs: The decoded tokens, in the examples' order.
@@ -42,6 +43,7 @@ class Scores(NamedTuple):
     """
 
     values: dict[str, float]
+    quality: dict[str, float]
     curves: dict[str, list[float]]
     outputs: list[Tokens]
     teacher_forced: list[Tokens]
@@ -92,10 +94,8 @@ def score(
             outputs[index] = vocabularies.target.decode(ids)
     bleu, signature = corpus_bleu(outputs, [example.references for example in examples])
     exact = [output in example.references for output, example in zip(outputs, examples, strict=True)]
+    quality = {"bleu": bleu, "exact_match": 100 * (sum(exact) / len(exact)), **task.judge(examples, outputs)}
     values = {
-        "bleu": bleu,
-        "exact_match": 100 * (sum(exact) / len(exact)),
-        **task.judge(examples, outputs),
         "free_running_loss": free_running.loss / positions,
         "teacher_forced_loss": teacher_forced.loss / positions,
         "exposure_gap": (free_running.loss - teacher_forced.loss) / positions,
@@ -108,7 +108,7 @@ def score(
         "decoding": _rounded(100 * free_running.by_position[:length] / reached[:length]),
         "positions": reached[:length].tolist(),
     }
-    return Scores(values, curves, outputs, teacher_forced.predicted, free_running.predicted, signature)
+    return Scores(values, quality, curves, outputs, teacher_forced.predicted, free_running.predicted, signature)
 
 
 def batches_of(examples: Sequence[Example], vocabularies: Vocabularies) -> Iterator[tuple[list[int], Batch]]:

@@ -44,9 +44,14 @@ def canonical(document: Any) -> bytes:
 
 
 def write_sealed(path: Path, document: BaseModel) -> None:
-    """Writes a document's canonical bytes, its own digest among the fields; whole, or not at all and StoreError."""
+    """Writes a document, `sealed`; whole, or not at all and StoreError."""
+    write(path, sealed(document))
+
+
+def sealed(document: BaseModel) -> bytes:
+    """A document's canonical bytes, its own digest among the fields."""
     fields = document.model_dump(mode="json")
-    write(path, canonical({**fields, "digest": digest(canonical(fields))}))
+    return canonical({**fields, "digest": digest(canonical(fields))})
 
 
 def read_sealed(path: Path, kind: type[Kind] | TypeAdapter[Kind], remedy: str, exact: bool = False) -> Kind:

@@ -51,6 +51,21 @@ def write(path: Path, content: bytes) -> None:
             os.close(folder)
 
 
+def write_first(path: Path, content: bytes) -> None:
+    """Writes a file whole unless there is one of this name: of several processes the first does; or StoreError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with writing(path):
+        try:
+            with create(temporary) as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                with suppress(FileExistsError):
+                    os.link(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
 def create(temporary: Path) -> IO[bytes]:
     """A new file, locked as long as its writer lives, so that `sweep_temporaries` knows a dead writer's."""
     while True:

@@ -11,6 +11,7 @@ from ssrun.metrics import METRICS
 from ssrun.runs.events import Evaluated, Failed, Finished, Update
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.result import Evaluation
+from ssrun.system.files import must_be_no_link
 
 SCALARS = ("epsilon", "training_loss", *(name for name in METRICS if name != "seconds"))
 
@@ -63,7 +64,12 @@ class Mirror:
             self._close(run)
 
     def _log(self, run: RunName) -> Path:
-        return RunFolder.of(self._folder, run).path  # refuses links, as it does for the run's own folder
+        task = self._folder / run.task
+        strategy = task / run.strategy
+        log = strategy / f"seed-{run.seed}-{run.place.rpartition('-')[2]}"
+        for path in (self._folder, task, strategy, log):
+            must_be_no_link(path)
+        return log
 
     def _write(self, run: RunName, evaluation: Evaluation) -> None:
         if run not in self._writers:

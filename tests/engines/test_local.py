@@ -29,7 +29,7 @@ def test_an_engine_tells_of_each_run_and_changes_no_byte(tmp_path: Path, name: s
     for run in runs:
         events = [update.event for update in updates if update.run == run.name]
         folder = RunFolder.of(tmp_path / "engine", run.name)
-        assert (events[0], events[-1]) == (Started(), Finished(result=folder.result()))
+        assert (events[0], events[-1]) == (Started(), Finished(result=folder.result(), scores=folder.scores()))
         assert fingerprint(folder.path) == fingerprint(finished(tmp_path / "here", run).path)
     assert not strays(tmp_path / "engine")
 

@@ -52,7 +52,7 @@ def test_jobs_and_order_and_shards_change_no_byte_of_the_table(serial: Path, tmp
         ssrun("verify", other, folder=tmp_path).must(0)
     before = snapshot(tmp_path / "merged")
     ssrun("merge", "shard-1", "shard-2", "--out=merged", folder=tmp_path).must(0)
-    runs = {name: entry for name, entry in snapshot(tmp_path / "merged").items() if "seed-" in name}
+    runs = {name: entry for name, entry in snapshot(tmp_path / "merged").items() if name.startswith("runs/")}
     assert runs.items() <= before.items()
 
 
@@ -107,21 +107,40 @@ def test_the_lock_of_a_living_owner_is_respected(tmp_path: Path) -> None:
 def test_a_changed_field_is_a_new_run_and_a_changed_comment_is_none(serial: Path, tmp_path: Path) -> None:
     """R20."""
     shutil.copytree(serial / "runs", tmp_path / "runs")
-    before = {name: entry for name, entry in snapshot(tmp_path / "runs").items() if "seed-" in name}
+    before = {name: entry for name, entry in snapshot(tmp_path / "runs").items() if name.startswith("runs/")}
     experiment(tmp_path, "# a comment\n" + GRID.replace("Which?", "Which one?"))
     ssrun(*COMPARE, folder=tmp_path, faults=NOTED).must(0)
     assert trained(tmp_path) == []
     experiment(tmp_path, GRID.replace("batch_size = 8", "batch_size = 9"))
-    ssrun(*COMPARE, folder=tmp_path, faults=NOTED).must(0)
-    assert len(trained(tmp_path)) == 4
-    assert len(run_folders(tmp_path / "runs")) == 8
+    assert "runs: holds another comparison" in ssrun(*COMPARE, folder=tmp_path, faults=NOTED).must(2).err
+    ssrun(*COMPARE[:-1], "--out=other", folder=tmp_path, faults=NOTED).must(0)
+    assert len(trained(tmp_path)) == len(run_folders(tmp_path / "other")) == 4
     assert before.items() <= snapshot(tmp_path / "runs").items()
-    ssrun("merge", serial / "runs", "runs", "--out=merged", folder=tmp_path).must(2)  # of two experiments
+    ssrun("merge", "runs", "other", "--out=merged", folder=tmp_path).must(2)  # of two comparisons
     assert not (tmp_path / "merged").exists()
+
+
+def test_a_run_is_trained_once_whatever_asks_for_it(tmp_path: Path) -> None:
+    """Promise 1, in the store that comparisons share: labels, seeds, scoring and files change no weights."""
     experiment(tmp_path, GRID)
-    ssrun(*COMPARE, folder=tmp_path, faults=NOTED).must(0)
-    assert len(trained(tmp_path)) == 4
-    assert table(tmp_path) == table(serial)
+
+    def trained_by(*command: object) -> int:
+        before = len(trained(tmp_path))
+        ssrun(*command, "--jobs=2", folder=tmp_path, faults=NOTED).must(0)
+        return len(trained(tmp_path)) - before
+
+    assert trained_by("compare", "grid.toml") == 4
+    kept = {name: entry for name, entry in snapshot(tmp_path / "results").items() if not name.startswith("runs/")}
+    assert trained_by("compare", "grid.toml", "--seeds=0..2") == 2
+    assert trained_by("compare", "grid.toml", "--beam=3") == 0
+    tables = "[strategies]\nteacher-forcing = {}\nmine = { base = 'linear' }\n"
+    experiment(tmp_path, GRID.replace('strategies = ["teacher-forcing", "linear"]\n', "") + tables, "renamed")
+    assert trained_by("compare", "renamed.toml") == 0
+    experiment(tmp_path, GRID.replace("steps = 24", "steps = 12"))
+    assert trained_by("compare", "grid.toml") == 4
+    found = snapshot(tmp_path / "results")
+    assert kept.items() <= found.items(), "no table of another comparison is touched"
+    assert len({name.split("/")[0] for name in found}) == 6
 
 
 def test_environments_that_differ_are_said_under_the_table(serial: Path, tmp_path: Path) -> None:

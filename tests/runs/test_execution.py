@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ssrun.config.run import ScoringConfig
+from ssrun.config.spec import RunSpec
 from ssrun.errors import Interrupted
 from ssrun.runs.events import EVENT, Evaluated, Event, Finished, Stepped
 from ssrun.runs.execution import execute
@@ -19,13 +21,13 @@ from tests.support.snapshots import snapshot
 def test_a_run_tells_its_evaluations_and_at_last_its_result(tmp_path: Path) -> None:
     run = small_run()
     folder = RunFolder.of(tmp_path, run.name)
-    events = list(execute(run, folder))
+    events = list(execute(run.config, folder))
     evaluations = [event.evaluation for event in events if isinstance(event, Evaluated)]
     assert [evaluation.step for evaluation in evaluations] == [5, 10, 15, 20, 24]
     assert folder.evaluations() == evaluations
     last_step = [event for event in events if isinstance(event, Stepped)][-1]
     assert (last_step.step, last_step.steps) == (STEPS, STEPS)
-    assert events[-1] == Finished(result=folder.result())
+    assert events[-1] == Finished(result=folder.result(), scores=folder.scores())
     assert isinstance(folder.result(), CompleteResult)
     restored: list[Event] = [EVENT.validate_json(event.model_dump_json()) for event in events]
     assert restored == events
@@ -52,14 +54,30 @@ def test_a_complete_run_is_left_as_it_is(tmp_path: Path) -> None:
     folder = finished(tmp_path, run)
     before = snapshot(tmp_path)
     (folder.path / "checkpoint-0000000001.json").touch()
-    assert list(execute(run, folder)) == [Finished(result=folder.result())]
+    assert list(execute(run.config, folder)) == [Finished(result=folder.result(), scores=folder.scores())]
     assert snapshot(tmp_path) == before
+
+
+def test_another_scoring_decodes_again_and_trains_nothing(tmp_path: Path) -> None:
+    run = small_run()
+    folder = finished(tmp_path, run)
+    before = snapshot(tmp_path)
+    again = RunSpec.of("other", "labels", run.config.model_copy(update={"scoring": ScoringConfig(beam=3)}))
+    beam = RunFolder.of(tmp_path, again.name)
+    assert (beam.path, beam.trained, beam.complete) == (folder.path, True, False)
+    (event,) = execute(again.config, beam)
+    assert isinstance(event, Finished)
+    assert event.scores == beam.scores() != folder.scores()
+    assert beam.config() == again.config
+    assert before.items() <= snapshot(tmp_path).items()
+    whole = finished(tmp_path / "at once", again)
+    assert (whole.outputs(), whole.scores()) == (beam.outputs(), beam.scores())
 
 
 def test_a_signal_right_after_an_evaluation_keeps_it(tmp_path: Path) -> None:
     run = small_run()
     folder = RunFolder.of(tmp_path, run.name)
-    events = execute(run, folder, checkpoint_every=0)
+    events = execute(run.config, folder, checkpoint_every=0)
     while not isinstance(next(events), Evaluated):
         pass
     signals.request()

@@ -38,18 +38,15 @@ def test_a_folder_has_one_writer_at_a_time(tmp_path: Path) -> None:
     assert not folder.in_use
 
 
-def test_a_run_is_written_down_by_its_labels_and_its_configuration(folder: RunFolder) -> None:
+def test_a_run_is_written_down_by_what_decides_its_weights(folder: RunFolder) -> None:
     run = small_run(steps=4, evaluate_every=2)
     document = json.loads((folder.path / "run.json").read_bytes())
     assert document == {
         "store": 1,
-        "run": run.config.id,
-        "task": "copy",
-        "strategy": "linear",
-        "seed": 0,
-        "config": run.config.model_dump(mode="json"),
+        "run": run.config.weights_id,
+        "config": run.config.model_dump(mode="json", exclude={"scoring"}),
     }
-    assert folder.spec() == run
+    assert folder.config() == run.config
 
 
 @pytest.mark.parametrize("torn", [b'{"step": 15, "eps', b"\0" * 4096, b"\0" * 100 + b"\n", b'{"step"\n'])
@@ -115,8 +112,9 @@ def test_a_result_says_what_it_is_and_removes_what_only_training_needs(folder: R
     fields = {name: getattr(result, name) for name in DivergedResult.model_fields if hasattr(result, name)}
     diverged = DivergedResult(**{**fields, "status": "diverged", "files": {}}, reason="diverged at step 3")
     assert folder.finish(diverged) == folder.result()
-    assert folder.result() == diverged.model_copy(update={"files": result.files})
-    assert sorted(path.name for path in folder.path.iterdir()) == sorted(RunFolder.ALL_FILES)
+    kept = {name: result.files[name] for name in ("run.json", "environment.json", "metrics.jsonl")}
+    assert folder.result() == diverged.model_copy(update={"files": kept})
+    assert sorted(path.name for path in folder.path.iterdir()) == sorted([*RunFolder.ALL_FILES, "scores"])
 
 
 def test_where_a_run_was_made_is_read_back_and_may_be_unknown(folder: RunFolder) -> None:

@@ -9,14 +9,16 @@ import pytest
 
 from ssrun.config.loading import load_plan
 from ssrun.errors import StoreError
-from ssrun.runs.manifest import Manifest, read_manifest, write_manifest
+from ssrun.runs.manifest import Manifest, add_single_run, read_manifest, write_manifest
+from ssrun.runs.results_folder import Destination
 from tests.support.damage import reseal
+from tests.support.runs import small_run
 
 
 def written(results: Path) -> Manifest:
     plan = load_plan("default", tasks="reverse", smoke=True, overrides={"model": {"hidden": 7}})
     runs = tuple(run.name for run in plan.runs())
-    write_manifest(results, plan, runs, "ssrun compare x")
+    write_manifest(Destination(results, "runs"), plan.id, plan, runs, "ssrun compare x")
     return Manifest(plan=plan, runs=runs, command="ssrun compare x")
 
 
@@ -31,9 +33,11 @@ def test_what_was_written_is_read_and_the_plan_gives_the_same_runs_again(tmp_pat
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("runs", [["reverse", "a/b", 0, "0123456789"]]),
-        ("runs", [["reverse", "linear", -1, "0123456789"]]),
-        ("runs", [["reverse", "linear", 0, "012345678"]]),
+        ("runs", [["reverse", "a/b", 0, "reverse/x-0123456789", "0123456789"]]),
+        ("runs", [["reverse", "linear", -1, "reverse/x-0123456789", "0123456789"]]),
+        ("runs", [["reverse", "linear", 0, "../x-0123456789", "0123456789"]]),
+        ("runs", [["reverse", "linear", 0, "reverse/x/y", "0123456789"]]),
+        ("runs", [["reverse", "linear", 0, "reverse/x-0123456789", "012345678"]]),
         ("command", None),
         ("plan", {}),
         ("store", 2),
@@ -44,3 +48,13 @@ def test_a_manifest_whose_runs_could_lie_elsewhere_is_refused(tmp_path: Path, fi
     reseal(tmp_path / "experiment.json", lambda document: document.update({field: value}))
     with pytest.raises(StoreError, match="newer ssrun" if field == "store" else f"{field}.*; run the comparison again"):
         read_manifest(tmp_path)
+
+
+def test_single_runs_gather_and_the_newest_of_the_same_labels_stays(tmp_path: Path) -> None:
+    place = Destination(tmp_path, "runs")
+    runs = [small_run("linear"), small_run("uniform"), small_run("linear", steps=9)]
+    for run in runs:
+        add_single_run(place, run.name)
+    manifest = read_manifest(tmp_path)
+    assert manifest.runs == (runs[2].name, runs[1].name)
+    assert list(manifest.experiment.strategies) == ["linear", "uniform"]

@@ -11,8 +11,10 @@ import pandas as pd
 from ssrun.analysis.comparison import summarise
 from ssrun.analysis.document import Comparison, Estimate, Row
 from ssrun.config.experiment import Experiment
+from ssrun.config.run import ScoringConfig
 from ssrun.config.spec import RunName
-from ssrun.runs.result import CompleteResult, Curves, DivergedResult, Evaluation
+from ssrun.runs.events import Finished
+from ssrun.runs.result import CompleteResult, Curves, DivergedResult, Evaluation, OutputScores
 from ssrun.system.environment import Environment
 
 SIGNATURE = "nrefs:1|case:mixed|eff:no|tok:none|smooth:exp|version:2.6.0"
@@ -31,6 +33,16 @@ HOSTILE = (
     "*starred",
     "Huszár ± Δ ε ∞ 漢",
 )
+RUN = "0123456789" * 6 + "0123"
+END = {
+    "run": RUN,
+    "steps": 100,
+    "schedule": {},
+    "mean_epsilon": 0.5,
+    "realised_epsilon": 0.5,
+    "replaced": 0.25,
+    "seconds": 7.4,
+}
 Planted = Mapping[str, Mapping[str, Sequence[float | str]]]  # by strategy and metric: a seed's value, or its status
 
 
@@ -48,6 +60,7 @@ def outcomes(values: Planted, task: str = "t") -> pd.DataFrame:
         for seed, found in enumerate(zip(*metrics.values(), strict=True)):
             status = next((value for value in found if isinstance(value, str)), "complete")
             row = {"task": task, "strategy": strategy, "seed": seed, "status": status, "reason": ""}
+            row["settings"] = {}
             if status == "complete":
                 row |= {**dict(zip(metrics, found, strict=True)), "signature": SIGNATURE}
             elif status != "missing":
@@ -116,7 +129,7 @@ def hostile() -> Comparison:
 
 def run_name(strategy: str = "a", seed: int = 0, task: str = "t") -> RunName:
     """The name of a run."""
-    return RunName(task, strategy, seed, "0123456789")
+    return RunName(task, strategy, seed, f"{task}/{strategy}-{seed}-0123456789", "9876543210")
 
 
 def evaluation(
@@ -128,20 +141,20 @@ def evaluation(
     return Evaluation.model_validate({"step": step, "seconds": seconds, **shares, **scores})
 
 
-def result(run: RunName, **fields: Any) -> CompleteResult:
+def result(**fields: Any) -> CompleteResult:
     """The result of a complete run; other metrics may be among the fields."""
-    scores = {"bleu": 56.78, "free_running_loss": 0.12345, "teacher_forced_loss": 0.1, "bleu_signature": SIGNATURE}
+    losses = {"free_running_loss": 0.12345, "teacher_forced_loss": 0.1}
     curves = Curves(next_step=[], decoding=[], positions=[])
-    given = {**_end(run), **scores, "references": 1, "test_pairs": 50, "curves": curves, "facts": {}}
+    given = {**END, **losses, "references": 1, "test_pairs": 50, "curves": curves, "facts": {}}
     return CompleteResult.model_validate(given | fields)
 
 
-def diverged(run: RunName, reason: str = "loss is nan") -> DivergedResult:
+def finished(bleu: float = 56.78, **fields: Any) -> Finished:
+    """The end of a complete run with this BLEU; other metrics may be among the fields."""
+    scoring = {"run": RUN, "scoring": ScoringConfig(), "bleu_signature": SIGNATURE, "files": {}}
+    return Finished(result=result(**fields), scores=OutputScores.model_validate({**scoring, "bleu": bleu}))
+
+
+def diverged(reason: str = "loss is nan") -> DivergedResult:
     """The result of a run whose loss was no longer a number."""
-    return DivergedResult.model_validate({**_end(run), "reason": reason})
-
-
-def _end(run: RunName) -> dict[str, Any]:
-    labels = {"run": run.id, "task": run.task, "strategy": run.strategy, "seed": run.seed}
-    shares = {"mean_epsilon": 0.5, "realised_epsilon": 0.5, "replaced": 0.25}
-    return {"store": 1, **labels, "steps": 100, "schedule": {}, **shares, "seconds": 7.4}
+    return DivergedResult.model_validate({**END, "reason": reason})

@@ -39,10 +39,10 @@ def small_run(strategy: str = "linear", seed: int = 0, task: str = "copy", **tra
     return RunSpec.of(task, strategy, resolve(task, strategy, seed, [SMALL, {"training": training}]))
 
 
-def finished(results: Path, run: RunSpec) -> RunFolder:
+def finished(store: Path, run: RunSpec) -> RunFolder:
     """The run, brought to its end in this process."""
-    folder = RunFolder.of(results, run.name)
-    for _ in execute(run, folder):
+    folder = RunFolder.of(store, run.name)
+    for _ in execute(run.config, folder):
         pass
     return folder
 

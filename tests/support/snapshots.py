@@ -14,7 +14,7 @@ TIMES = ("seconds", "seconds_to_reach")
 
 def run_folders(results: Path) -> list[Path]:
     """The run folders, by name."""
-    return sorted(results.glob("*/*/seed-*"))
+    return sorted(path for path in results.glob("runs/*/*") if path.is_dir())
 
 
 def run_folder(results: Path) -> Path:
@@ -33,7 +33,7 @@ def without_times(value: Any) -> Any:
 def fingerprint(run: Path) -> str:
     """Sha256 over everything a complete run holds, but for the times (and the digests of files that hold times)."""
     content = hashlib.sha256()
-    for name in sorted(path.name for path in run.iterdir()):
+    for name in sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()):
         data = (run / name).read_bytes()
         if name in ("metrics.jsonl", "result.json"):
             data = b"\n".join(
@@ -58,5 +58,5 @@ def snapshot(folder: Path) -> dict[str, tuple[int, str]]:
 def strays(results: Path) -> list[str]:
     """What ought not to lie in a finished folder of results: temporary files, locks, checkpoints, notes of failure."""
     tables = [f"table.{end}" for end in ("md", "csv", "json", "tex")]
-    known = {*RunFolder.ALL_FILES, ".ssrun", "experiment.json", "bootstrap.json", *tables}
+    known = {*RunFolder.ALL_FILES, *RunFolder.SCORE_FILES, ".ssrun", "experiment.json", "bootstrap.json", *tables}
     return [str(path.relative_to(results)) for path in results.rglob("*") if path.is_file() and path.name not in known]

@@ -63,7 +63,7 @@ def configuration(name: str = "inverse-sigmoid", /, **changes: dict[str, object]
 def untrained(config: RunConfig) -> Trained:
     """The run's model before its first step."""
     parts = prepare(config)
-    return Trained(RunSpec.of("reverse", "inverse-sigmoid", config), parts.model, parts.vocabularies)
+    return Trained(config, parts.model, parts.vocabularies)
 
 
 def finished_run(results: Path) -> RunFolder:
@@ -73,4 +73,4 @@ def finished_run(results: Path) -> RunFolder:
 
 def held_out(trained: Trained) -> list[Example]:
     """The test set of a trained model."""
-    return list(trained.run.config.task.held_out("test"))
+    return list(trained.config.task.held_out("test"))

@@ -13,7 +13,7 @@ from ssrun.runs.events import Evaluated, Failed, Update
 from ssrun.views.tensorboard import Mirror
 from tests.support.outcomes import evaluation
 
-RUN = RunName("copy", "linear", 0, "0123456789")
+RUN = RunName("copy", "linear", 0, "copy/linear-0-0123456789", "0123456789")
 
 
 def evaluated(step: int) -> Update:
@@ -27,7 +27,7 @@ def test_every_evaluation_is_mirrored(tmp_path: Path) -> None:
     for step in (10, 20):
         mirror.update(evaluated(step))
     mirror.update(Update(RUN, Failed(reason="it ends")))
-    log = accumulator.EventAccumulator(str(tmp_path / RUN.path))
+    log = accumulator.EventAccumulator(str(tmp_path / "copy" / "linear" / "seed-0-0123456789"))
     log.Reload()
     losses = {"training_loss", "free_running_loss", "teacher_forced_loss"}
     assert set(log.Tags()["scalars"]) == {"bleu", "epsilon", "realised_epsilon", "replaced"} | losses

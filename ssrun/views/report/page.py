@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,6 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ssrun import __version__
 from ssrun.analysis.comparison import comparison_in
 from ssrun.analysis.document import Comparison, Estimate, Row
 from ssrun.analysis.evidence import Run, Runs, complete_runs, contrasts, runs_of_one_seed, walks
@@ -75,7 +75,13 @@ def page(comparison: Comparison, runs: Runs, folder: str, tell: Tell) -> str:
     environment.loader = PackageLoader("ssrun.views.report", "")
     environment.finalize = harmless
     environment.filters["cut"] = partial(ellipsis, longest=LETTERS)
-    known = {"version": __version__, "words": WORDS, "signs": SIGNS, "comparison": comparison, "folder": folder}
+    known = {
+        "version": metadata.version("ssrun"),
+        "words": WORDS,
+        "signs": SIGNS,
+        "comparison": comparison,
+        "folder": folder,
+    }
     made = {"illustrations": illustrations, "left_out": left_out, "examples": examples, "settings": settings(runs)}
     texts = {"summary": summary(comparison), "notes": notes(comparison, "★"), "provenance": provenance(comparison)}
     return environment.get_template("page.html.jinja").render(

@@ -15,7 +15,7 @@ from ssrun.config.experiment import Experiment
 from ssrun.config.spec import RunName
 from ssrun.metrics import METRICS
 from ssrun.runs.events import Evaluated, Event, Failed, Finished, Postponed, Retried, Started, Stepped, Update, Warned
-from ssrun.runs.result import CompleteResult, Evaluation
+from ssrun.runs.result import Evaluation, Scored
 from ssrun.system.text import visible
 from ssrun.views.tables.cells import mean
 
@@ -76,7 +76,7 @@ class Board:
         experiment: Experiment,
         runs: Sequence[RunName],
         todo: int,
-        complete: Mapping[RunName, CompleteResult],
+        complete: Mapping[RunName, Scored],
         console: Console,
     ) -> None:
         self.experiment, self.console = experiment, console
@@ -96,12 +96,12 @@ class Board:
             case Finished() | Failed():
                 self.running.pop(run, None)
                 self.done += 1
-                if isinstance(event, Finished) and isinstance(event.result, CompleteResult):
-                    self.results[run] = event.result
+                if isinstance(event, Finished) and event.scored:
+                    self.results[run] = event.scored
             case Postponed():
                 self.running.pop(run, None)
             case Warned(text=message) | Retried(reason=message):
-                self.messages.append(f"{run.path}: {message}")
+                self.messages.append(f"{run.title}: {message}")
             case _ if run in self.running:
                 self.running[run].take_in(event)
 

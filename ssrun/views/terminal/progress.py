@@ -14,7 +14,7 @@ from rich.text import Text
 from ssrun.config.experiment import Experiment
 from ssrun.config.spec import RunName
 from ssrun.runs.events import Evaluated, Failed, Finished, Retried, Update, Warned
-from ssrun.runs.result import CompleteResult, Result
+from ssrun.runs.result import DivergedResult, Scored
 from ssrun.system.text import visible
 from ssrun.views.terminal.board import Board, Chart
 from ssrun.views.terminal.console import is_live, stderr_console
@@ -37,7 +37,7 @@ class Lines:
         match update.event:
             case Finished() | Failed() as end:
                 self.done += 1
-                outcome = outcome_of(end.result) if isinstance(end, Finished) else f"failed: {end.reason}"
+                outcome = outcome_of(end) if isinstance(end, Finished) else f"failed: {end.reason}"
                 self.say(f"[{self.done}/{self.total}] {name}: {outcome}")
             case Evaluated(evaluation=scores) if self.total == 1:
                 losses = f"forced loss {scores.teacher_forced_loss:.3f}, free loss {scores.free_running_loss:.3f}"
@@ -51,10 +51,11 @@ class Lines:
         self.console.out(visible(line))
 
 
-def outcome_of(result: Result) -> str:
-    if not isinstance(result, CompleteResult):
-        return result.reason
-    return f"BLEU {result.bleu:.1f}, free loss {result.free_running_loss:.3f} ({result.seconds:.0f} s)"
+def outcome_of(end: Finished) -> str:
+    if isinstance(end.result, DivergedResult):
+        return end.result.reason
+    bleu = f"BLEU {end.scores.bleu:.1f}, " if end.scores else ""
+    return f"{bleu}free loss {end.result.free_running_loss:.3f} ({end.result.seconds:.0f} s)"
 
 
 @contextmanager
@@ -71,7 +72,7 @@ def watch_run(run: RunName) -> Iterator[View]:
 
 @contextmanager
 def watch_comparison(
-    experiment: Experiment, runs: Sequence[RunName], todo: int, complete: Mapping[RunName, CompleteResult], jobs: int
+    experiment: Experiment, runs: Sequence[RunName], todo: int, complete: Mapping[RunName, Scored], jobs: int
 ) -> Iterator[View]:
     """Shows a comparison, of whose runs so many are `todo`, `jobs` at once: its table as it fills, or a line a run."""
     console = stderr_console()

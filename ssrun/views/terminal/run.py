@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ssrun.metrics import METRICS
-from ssrun.runs.result import CompleteResult, Result
+from ssrun.runs.result import DivergedResult, Result, Scored
 from ssrun.system.text import plural, visible
 from ssrun.views.terminal.console import stdout_console
 
@@ -37,22 +37,22 @@ SIGNS = {
 }
 
 
-def print_result(result: Result, path: Path) -> None:
+def print_result(result: Result, scored: Scored | None, path: Path) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(justify="right")
     table.add_column(style="dim")
-    if isinstance(result, CompleteResult):
-        for name, value in result.metrics.items():
+    if scored:
+        for name, value in scored.metrics.items():
             metric = METRICS[name]
             table.add_row(name, f"{value:.{metric.decimals}f}", f"{metric.unit}: {metric.about}")
         for name, value in result.schedule.items():
             table.add_row(name, f"{value:.4g}", "of the schedule, as resolved")
-        for name, count in result.facts.items():
+        for name, count in scored.result.facts.items():
             table.add_row(name, str(count), "of the corpus")
-    else:
+    elif isinstance(result, DivergedResult):
         table.add_row(result.status, Text(visible(result.reason)), "")
-    signature = result.bleu_signature if isinstance(result, CompleteResult) else "-"
+    signature = scored.scores.bleu_signature if scored else "-"
     console = stdout_console()
     console.print(table)
     console.print(Text(f"signature  {signature}", style="dim"))

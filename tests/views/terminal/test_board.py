@@ -15,7 +15,7 @@ from ssrun.config.experiment import Experiment
 from ssrun.config.spec import RunName
 from ssrun.runs.events import Evaluated, Failed, Finished, Postponed, Retried, Started, Stepped, Update, Warned
 from ssrun.views.terminal.board import SPARKS, Board, Chart, duration, progress_bar, sparkline
-from tests.support.outcomes import HOSTILE, diverged, evaluation, experiment, result, run_name
+from tests.support.outcomes import HOSTILE, diverged, evaluation, experiment, finished, run_name
 
 SIZES = [(80, 24), (200, 50), (40, 10), (20, 5)]
 WORDS = " ".join(HOSTILE)
@@ -55,7 +55,7 @@ def test_the_board_fits_the_terminal_at_every_moment(width: int, height: int) ->
         assert max(map(len, lines)) <= width
         assert all(line.isprintable() for line in lines)
         if index > 1:
-            board.update(Update(RUNS[index - 2], Finished(result=result(RUNS[index - 2]))))
+            board.update(Update(RUNS[index - 2], finished()))
     assert board.done == 10
 
 
@@ -74,18 +74,18 @@ def test_the_board_tells_what_is_done_what_runs_and_what_went_wrong() -> None:
     assert "t/b 0  starting" in lines[2]
     assert "killed by SIGKILL" in lines[3]
     assert any(re.match(r"t +a +0/2", line) for line in lines)
-    board.update(Update(RUN, Finished(result=result(RUN))))
+    board.update(Update(RUN, finished()))
     board.update(Update(OTHER, Failed(reason="x")))
     assert "2/4 runs" in screen(board, board.console)[0]
     assert board.running == {}
 
 
 def test_the_boards_means_are_those_of_the_results_that_there_were_and_that_came() -> None:
-    board = Board(ASKED, RUNS, 11, {RUN: result(RUN, bleu=10.0)}, console_of(100, 30))
+    board = Board(ASKED, RUNS, 11, {RUN: finished(bleu=10.0).scored}, console_of(100, 30))
     assert any(re.fullmatch(r"t +a +1/2 +10\.0 +0\.123 *", line) for line in screen(board, board.console))
     second = run_name(RUN.strategy, 1)
-    board.update(Update(second, Finished(result=result(second, bleu=20.0))))
-    board.update(Update(OTHER, Finished(result=diverged(OTHER))))
+    board.update(Update(second, finished(bleu=20.0)))
+    board.update(Update(OTHER, Finished(result=diverged())))
     lines = screen(board, board.console)
     assert any(re.fullmatch(r"t +a +2/2 +15\.0 ±63\.5 +0\.123 ±0\.000 *", line) for line in lines)
     assert not any(re.match(r"t +b", line) for line in lines), "a strategy without a complete run has no row yet"
@@ -97,7 +97,7 @@ def test_the_time_left_follows_from_the_share_that_is_done(monkeypatch: pytest.M
     board = board_of()
     assert board.time_left() == "..."
     now += 60
-    board.update(Update(RUN, Finished(result=result(RUN))))
+    board.update(Update(RUN, finished()))
     assert board.time_left() == "3:00"
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from ssrun.runs.events import Evaluated, Failed, Finished, Retried, Started, Stepped, Update, Warned
 from ssrun.views.terminal import progress
 from ssrun.views.terminal.board import Board, Chart
-from tests.support.outcomes import HOSTILE, diverged, evaluation, experiment, result, run_name
+from tests.support.outcomes import HOSTILE, diverged, evaluation, experiment, finished, run_name
 
 RUN, OTHER = run_name("a"), run_name("b")
 SCORED = Update(RUN, Evaluated(evaluation=evaluation()))
@@ -33,7 +33,7 @@ def test_in_a_pipe_each_event_is_one_line_on_stderr(capsys: pytest.CaptureFixtur
             Update(RUN, Started()),
             Update(RUN, Stepped(step=3, steps=100, epsilon=0.5, loss=1.0)),
             SCORED,
-            Update(RUN, Finished(result=result(RUN))),
+            Update(RUN, finished()),
             Update(OTHER, Warned(text=" ".join(HOSTILE))),
             Update(OTHER, Retried(reason="killed by SIGKILL")),
             Update(OTHER, Failed(reason="[/] \x1b[2J no memory")),
@@ -57,11 +57,11 @@ def test_in_a_pipe_a_single_run_tells_its_evaluations(capsys: pytest.CaptureFixt
 
 
 def test_a_diverged_run_says_so() -> None:
-    assert progress.outcome_of(diverged(RUN, "loss is nan")) == "loss is nan"
+    assert progress.outcome_of(Finished(result=diverged("loss is nan"))) == "loss is nan"
 
 
 def test_nothing_to_train_is_nothing_to_tell(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress.watch_comparison(experiment(), [RUN], 0, {RUN: result(RUN)}, 1):
+    with progress.watch_comparison(experiment(), [RUN], 0, {RUN: finished().scored}, 1):
         pass
     assert capsys.readouterr() == ("", "")
 
@@ -81,7 +81,7 @@ def test_warnings_stay_on_the_screen_when_the_board_goes(terminal: io.StringIO) 
     with progress.watch_comparison(experiment(), [RUN], 1, {}, 1) as view:
         assert isinstance(view, Board)
         view.update(Update(RUN, Warned(text="look\x1b at this")))
-    assert terminal.getvalue().endswith("t/a/seed-0-0123456789: look\\x1b at this\n")
+    assert terminal.getvalue().endswith("t / a / seed 0: look\\x1b at this\n")
 
 
 def test_bootstraps_are_told_where_they_take_a_while(

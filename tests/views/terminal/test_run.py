@@ -12,7 +12,7 @@ from rich.console import Console
 from ssrun.analysis.error_recovery import Offset, Recovery
 from ssrun.analysis.explanation import Position, Sides, StepView
 from ssrun.views.terminal.run import excess_bar, print_result, recovery_view, shown, sides_view, step_view
-from tests.support.outcomes import diverged, result, run_name
+from tests.support.outcomes import diverged, finished
 
 TOKENS = ("[/]", "[red]x", "\x1b[31mred", "<script>alert(1)</script>", "漢字漢字漢字漢字漢字", "a\u202eb", "|", "``")
 COINS = ("true", "model", "random", "-")
@@ -86,13 +86,14 @@ def test_bars_are_five_points_a_cell() -> None:
 
 
 def test_a_result_is_printed_with_its_units_and_where_it_lies(capsys: pytest.CaptureFixture[str]) -> None:
-    complete = result(run_name(), bleu=12.345, exposure_gap=0.98765, schedule={"k": 3.14159}, facts={"pairs": 7})
-    print_result(complete, Path("results/[/]/x\x1b"))
+    scored = finished(bleu=12.345, exposure_gap=0.98765, schedule={"k": 3.14159}, facts={"pairs": 7}).scored
+    assert scored
+    print_result(scored.result, scored, Path("results/[/]/x\x1b"))
     text = capsys.readouterr().out
     assert re.search(r"bleu +12\.3 +0-100: corpus BLEU", text)
     assert re.search(r"exposure_gap +0\.988 +nats: free_running_loss - teacher_forced_loss", text)
     assert re.search(r"^k +3\.142 ", text, re.MULTILINE)
     assert re.search(r"pairs +7 +of the corpus", text)
     assert text.endswith("run        results/[/]/x\\x1b\n")
-    print_result(diverged(run_name(), "loss is [/] nan"), Path("r"))
+    print_result(diverged("loss is [/] nan"), None, Path("r"))
     assert "diverged  loss is [/] nan" in capsys.readouterr().out

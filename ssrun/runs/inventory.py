@@ -1,0 +1,126 @@
+"""What lies in a store of runs: how far each is, how large, and which comparisons want it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from ssrun.config.overrides import by_path
+from ssrun.config.run import ModelConfig, RunConfig, Section, TrainingConfig, validated
+from ssrun.config.spec import RunName, RunSpec
+from ssrun.errors import StoreError
+from ssrun.runs.folder import RunFolder
+from ssrun.runs.manifest import read_manifest
+from ssrun.runs.results_folder import comparisons_of, is_marked, run_folders, store_of
+from ssrun.strategies import STRATEGIES, Strategy, variant
+
+OF_EVERY_RUN: dict[str, type[Section]] = {"model": ModelConfig, "training": TrainingConfig}
+Status = Literal["complete", "trained", "diverged", "failed", "in training", "unfinished", "damaged"]
+
+
+class Stored(NamedTuple):
+    """A run in a store.
+
+    Attributes:
+        place: Its folder, from the store.
+        changes: What differs from the defaults of its task and strategy, by path.
+        steps: Done so far, as far as its checkpoints and its result say.
+        of: Steps of the whole run.
+        size: Bytes.
+        used_by: Names of the comparisons that want it.
+    """
+
+    place: str
+    task: str
+    strategy: str
+    seed: int
+    changes: dict[str, Any]
+    steps: int
+    of: int
+    status: Status
+    size: int
+    used_by: list[str]
+
+
+def stored_runs(store: Path) -> list[Stored]:
+    """The runs of a store, in order of their places."""
+    if not store.is_dir():
+        return []
+    users = users_of(store)
+    return [stored(folder, store, users) for folder in run_folders(store)]
+
+
+class Found(NamedTuple):
+    """A run, and what it is called where it was found."""
+
+    name: RunName
+    folder: RunFolder
+
+
+def runs_at(path: Path) -> list[Found]:
+    """The runs of a comparison, or of a folder within a store, or the one that the folder is."""
+    if is_marked(path):
+        store = store_of(path)
+        folders = [Found(name, RunFolder.of(store, name)) for name in read_manifest(path).runs]
+        return [found for found in folders if found.folder.begun]
+    below = run_folders(path) or [RunFolder(run) for run in sorted(path.glob("*")) if RunFolder(run).begun]
+    return [Found(RunSpec.unlabelled(folder.config()).name, folder) for folder in below]
+
+
+def users_of(store: Path) -> dict[str, list[str]]:
+    """The names of the comparisons that want a run, by its place; StoreError where a manifest is damaged."""
+    users: dict[str, list[str]] = {}
+    for path in comparisons_of(store):
+        for place in dict.fromkeys(name.place for name in read_manifest(path).runs):
+            users.setdefault(place, []).append(path.resolve().name)
+    return users
+
+
+def stored(folder: RunFolder, store: Path, users: Mapping[str, list[str]]) -> Stored:
+    place = str(folder.path.relative_to(store))
+    size = sum(path.lstat().st_size for path in folder.path.rglob("*") if path.is_file())
+    try:
+        config = folder.weights_config()
+    except StoreError:
+        task, strategy = folder.path.parent.name, folder.path.name
+        status: Status = "in training" if folder.in_use else "damaged"
+        return Stored(place, task, strategy, 0, {}, 0, 0, status, size, users.get(place, []))
+    task, strategy, seed, _, _ = RunSpec.unlabelled(config).name
+    changes, (done, status) = changes_of(config, strategy), progress(folder)
+    steps = config.training.steps
+    return Stored(place, task, strategy, seed, changes, done, steps, status, size, users.get(place, []))
+
+
+def progress(folder: RunFolder) -> tuple[int, Status]:
+    """Steps done, and how the run stands."""
+    if folder.trained:
+        try:
+            result = folder.result()
+        except StoreError:
+            return 0, "damaged"
+        if result.status == "diverged":
+            return result.steps, "diverged"
+        return result.steps, "complete" if folder.complete else "trained"
+    steps = [int(path.stem.rpartition("-")[2]) for path in folder.path.glob("checkpoint-[0-9]*.json")]
+    with suppress(StoreError):
+        if folder.failure():
+            return max(steps, default=0), "failed"
+    return max(steps, default=0), "in training" if folder.in_use else "unfinished"
+
+
+def changes_of(config: RunConfig, strategy: str) -> dict[str, Any]:
+    """The fields of a configuration that are not the defaults of its task and strategy, by path."""
+    fields = type(config.task).model_fields
+    unset = {name: field.get_default() for name, field in fields.items() if not field.is_required()}
+    sections = {"task": config.task.model_copy(update=unset), **{name: Kind() for name, Kind in OF_EVERY_RUN.items()}}
+    defaults = by_path({name: section.model_dump(mode="json") for name, section in sections.items()})
+    defaults |= config.task.defaults
+    if strategy not in STRATEGIES:
+        schedule = variant("teacher-forcing", {"schedule": config.strategy.schedule.name})
+        defaults |= by_path({"strategy": validated(Strategy, schedule).model_dump(mode="json")})
+    else:
+        defaults |= by_path({"strategy": STRATEGIES[strategy].strategy.model_dump(mode="json")})
+    found = by_path(config.model_dump(mode="json", exclude={"seed": True, "scoring": True, "task": {"name", "path"}}))
+    return {path: value for path, value in found.items() if defaults.get(path) != value}

@@ -1,0 +1,44 @@
+"""The textbook's loop for a model of one's own gives what this package feeds its own model, under every strategy."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+from ssrun.seq2seq.decoder_inputs import draw, scheduled_inputs, teacher_forced_inputs
+from ssrun.seq2seq.textbook import decoder_inputs
+from ssrun.seq2seq.vocabulary import BOS, PAD, SPECIALS
+from ssrun.strategies.strategy import Coin, Feed
+from tests.support import tiny
+
+
+@pytest.mark.parametrize(("coin", "feed"), list(product(get_args(Coin), get_args(Feed))))
+@pytest.mark.parametrize("epsilon", [0.0, 0.4, 1.0])
+def test_the_loop_feeds_what_the_package_feeds(coin: Coin, feed: Feed, epsilon: float) -> None:
+    model, batch = tiny.model(), tiny.batch()
+    memory = model.encode(batch.source, batch.lengths)
+
+    def step(token: Tensor, state: tuple[int, object]) -> tuple[Tensor, tuple[int, object]]:
+        position, hidden = state
+        rows = torch.arange(len(token))
+        logits, hidden, _ = model.predict(token, hidden, memory, position, None, rows, None)
+        return logits, (position + 1, hidden)
+
+    ids = {"bos": BOS, "pad": PAD, "reserved": len(SPECIALS)}
+    found = decoder_inputs(
+        step, (0, memory.initial), batch.target, epsilon, coin=coin, feed=feed, seed=3, index=7, **ids
+    )
+    expected = scheduled_inputs(model, memory, batch.target, epsilon, feed, draw(batch.target, coin, 3, 7))
+    for ours, theirs in zip(found, expected, strict=True):
+        assert torch.equal(ours, theirs)
+    if epsilon == 1:
+        assert torch.equal(found.tokens, teacher_forced_inputs(batch.target))
+
+
+def test_an_epsilon_that_is_no_probability_is_refused() -> None:
+    with pytest.raises(ValueError, match="give a probability"):
+        decoder_inputs(lambda token, state: (token, state), None, torch.ones(1, 1).long(), 1.5, bos=0, pad=2)
