@@ -24,7 +24,6 @@ from ssrun.runs.results_folder import (
     held,
     is_marked,
     read_mark,
-    run_folders,
     store_of,
 )
 from ssrun.runs.verification import faults_of
@@ -148,7 +147,7 @@ def removable(path: Path) -> Removable:
     if path.is_symlink() or not path.is_dir():
         raise StoreError(f"{path}: no folder of results: give one that `ssrun compare` wrote")
     if not is_marked(path):
-        if path.name == RUNS and run_folders(path):
+        if path.name == RUNS and unlinked(path):
             return unused(path)
         raise StoreError(f"{path}: not marked as ssrun's: nothing is removed")
     mark = read_mark(path)
@@ -162,7 +161,7 @@ def removable(path: Path) -> Removable:
                 files += [Path(folder, name) for name in known]
                 folders.append(Path(folder))
     own = path / RUNS if mark.runs == RUNS else None
-    runs = run_folders(own) if own and own.is_dir() and not own.is_symlink() else []
+    runs = unlinked(own) if own and not own.is_symlink() else []
     of_store = [*dict.fromkeys(run.path.parent for run in runs), own] if own else []
     return Removable(runs, [*files, path / MARK], [*folders, *of_store, path])  # the mark last: it can be done again
 
@@ -170,8 +169,15 @@ def removable(path: Path) -> Removable:
 def unused(store: Path) -> Removable:
     """The runs of a store that no comparison wants."""
     wanted = users_of(store)
-    runs = [run for run in run_folders(store) if str(run.path.relative_to(store)) not in wanted]
+    runs = [run for run in unlinked(store) if str(run.path.relative_to(store)) not in wanted]
     return Removable(runs, [], [*dict.fromkeys(run.path.parent for run in runs), store])
+
+
+def unlinked(store: Path) -> list[RunFolder]:
+    """The runs that lie in a store themselves, and not behind a link."""
+    tasks = [path for path in sorted(store.glob("*")) if path.is_dir() and not path.is_symlink()]
+    paths = [path for task in tasks for path in sorted(task.glob("*")) if not path.is_symlink()]
+    return [folder for folder in map(RunFolder, paths) if folder.begun]
 
 
 def files_of(run: RunFolder) -> Iterator[Path]:

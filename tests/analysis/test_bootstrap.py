@@ -37,9 +37,11 @@ def test_the_p_is_sacrebleus_own(results: Path) -> None:
     pairs = bootstrap.pairs_of(results, runs_in(results), "teacher-forcing")
     assert len(pairs) == 2
     for key, (_, treatment, baseline) in pairs.items():
-        assert all(digest((folder.path / "hypotheses.txt").read_bytes()) in key for folder in (treatment, baseline))
+        assert all(
+            digest((folder.score_path / "hypotheses.txt").read_bytes()) in key for folder in (treatment, baseline)
+        )
         metric = BLEU(tokenize="none", force=True, references=[treatment.lines("references.txt")])
-        systems = [("a", baseline.lines("hypotheses.txt")), ("b", treatment.lines("hypotheses.txt"))]
+        systems = [("a", baseline.outputs()), ("b", treatment.outputs())]
         scores = PairedTest(systems, {"BLEU": metric}, None, test_type="bs", n_samples=1000)()[1]["BLEU"]  # type: ignore[arg-type]
         assert bootstrap.kept(results)[key] == (scores[1].score - scores[0].score, scores[1].p_value)  # type: ignore[union-attr]
 

@@ -200,11 +200,15 @@ def test_the_first_evaluation_at_the_loss_counts_and_else_the_whole_run(
 ) -> None:
     folder = RunFolder.of(tmp_path, RUN.name)
     folder.make()
-    folder.start(RUN, 1)
+    folder.start(RUN.config, 1)
     for index, loss in enumerate(losses, start=1):
         folder.append(evaluation(10 * index, free_running=loss, seconds=index - 0.5))
-    end = planted.result(RUN.name, steps=10 * len(losses), seconds=9.0)
-    folder.finish(end.model_copy(update={"run": RUN.config.id}))
+    end = planted.finished(steps=10 * len(losses), seconds=9.0)
+    assert end.scores
+    for name in RunFolder.FILES[3:]:
+        (folder.path / name).touch()
+    folder.finish(end.result.model_copy(update={"run": RUN.config.weights_id}))
+    folder.write_scores(end.scores.model_copy(update={"run": RUN.config.weights_id}), [])
     found = outcome(tmp_path, RUN.name, REACH)
     assert (found["steps_to_reach"], found["seconds_to_reach"]) == (steps, seconds)
 

@@ -80,7 +80,7 @@ def test_the_argmax_feed_shows_each_prediction_as_the_next_fed_token() -> None:
 
 
 def test_what_is_replayed_is_the_training_that_made_the_run(folder: RunFolder) -> None:
-    config = folder.spec().config
+    config = folder.config()
     parts = prepare(config)
     losses = [step.loss for step in train(parts.model, adam(parts.model, config), parts.batches, config)]
     weights = load_trained(folder).model.state_dict()
@@ -117,12 +117,13 @@ def test_a_run_that_diverged_can_be_seen_up_to_that_step_and_no_further() -> Non
 
 def test_the_two_sides_have_the_errors_that_scoring_counts(folder: RunFolder, trained: Trained) -> None:
     sides = [explain_trained(trained, example) for example in tiny.held_out(trained)]
-    result, positions = folder.result(), sum(len(side.teacher_forced) for side in sides)
+    scored, positions = folder.scored(), sum(len(side.teacher_forced) for side in sides)
+    assert scored
     for name, wrong in (
         ("next_step_error", [p.wrong for side in sides for p in side.teacher_forced]),
         ("decoding_error", [p.wrong for side in sides for p in side.free_running]),
     ):
-        assert 100 * sum(wrong) / positions == pytest.approx(result.metrics[name], abs=1e-9)
+        assert 100 * sum(wrong) / positions == pytest.approx(scored.metrics[name], abs=1e-9)
 
 
 def test_fed_gold_is_gold_and_fed_its_own_is_its_own(trained: Trained) -> None:

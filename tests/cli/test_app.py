@@ -97,7 +97,9 @@ def test_a_traceback_comes_with_debug_alone() -> None:
     with pytest.raises(Exception, match="unknown task 'revers'"):
         ssrun("--debug", "train", "--task", "revers")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(importlib.import_module("ssrun.runs.results_folder"), "claim_results", lambda results: 1 / 0)
+        patch.setattr(
+            importlib.import_module("ssrun.runs.results_folder"), "destination", lambda *given, **named: 1 / 0
+        )
         done = ssrun("train")
     assert done == Done(1, "", "ssrun: ZeroDivisionError: division by zero (a traceback with: ssrun --debug ...)\n")
 

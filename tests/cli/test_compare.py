@@ -24,14 +24,16 @@ def test_compare_ends_with_one_document_of_rows(compared: tuple[Path, Done]) -> 
         for metric in told["metrics"]:
             assert row[metric].keys() >= {"mean", "low", "high"}
             assert row[metric]["low"] <= row[metric]["mean"] <= row[metric]["high"]
-    assert "8 runs to train, 2 at once" in done.err.splitlines()[0]
+    assert "of 8 runs 0 complete, 0 to score, 8 to train" in done.err.splitlines()[0]
+    assert "8 runs to train, 2 at once" in done.err.splitlines()[1]
     assert len(re.findall(r"^\[\d/8\] ", done.err, re.MULTILINE)) == 8
 
 
 def test_compare_again_trains_nothing_and_gives_the_same_bytes(compared: tuple[Path, Done]) -> None:
     results, done = compared
     before = {path: path.stat().st_mtime_ns for path in results.rglob("result.json")}
-    assert ssrun("compare", *GRID, *SMALL, "--jobs", "1", "--out", results, "--json") == Done(0, done.out, "")
+    again = ssrun("compare", *GRID, *SMALL, "--jobs", "1", "--out", results, "--json")
+    assert again == Done(0, done.out, f"results in {results}: of 8 runs 8 complete, 0 to score, 0 to train\n")
     assert {path: path.stat().st_mtime_ns for path in results.rglob("result.json")} == before
     assert len(before) == 8
 
@@ -43,7 +45,7 @@ def test_the_command_in_the_table_gives_the_table(compared: tuple[Path, Done]) -
         "ssrun compare --tasks reverse,captions --strategies teacher-forcing,inverse-sigmoid --seeds 0..1 --smoke "
         "--set model.embedding=8 --set model.hidden=8 --set task.test_pairs=20"
     )
-    assert ssrun(*command.split()[1:], "--out", results, "--json") == Done(0, done.out, "")
+    assert ssrun(*command.split()[1:], "--out", results, "--json").must(0).out == done.out
 
 
 def test_dry_run_prints_the_folders_and_writes_nothing(compared: tuple[Path, Done], tmp_path: Path) -> None:
@@ -53,7 +55,7 @@ def test_dry_run_prints_the_folders_and_writes_nothing(compared: tuple[Path, Don
     assert {Path(line) for line in done.out.splitlines()} == {path.parent for path in compared[0].rglob("result.json")}
     assert document(*dry, "--out", compared[0]) == done.out.splitlines()
     parts = [ssrun(*dry, "--shard", f"{part}/3").out.splitlines() for part in (1, 2, 3)]
-    assert sorted(map(len, parts)) == [2, 3, 3]
+    assert sorted(map(len, parts)) == [2, 2, 4], "whole blocks of a task and a seed"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -90,11 +92,11 @@ def by_sacrebleus_command(references: Path, hypotheses: Path, count: int) -> flo
 def test_sacrebleus_own_command_gives_the_stored_bleu(
     compared: tuple[Path, Done], tmp_path: Path, task: str, count: int
 ) -> None:
-    folder = next(compared[0].glob(f"{task}/teacher-forcing/seed-0-*"))
-    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    assert result["references"] == count
-    stored = by_sacrebleus_command(folder / "references.txt", folder / "hypotheses.txt", count)
-    assert stored == pytest.approx(result["bleu"], abs=1e-8)
+    folder = next(compared[0].glob(f"runs/{task}/constant-0-*"))
+    assert json.loads((folder / "result.json").read_text(encoding="utf-8"))["references"] == count
+    (scores,) = folder.glob("scores/*/scores.json")
+    stored = by_sacrebleus_command(folder / "references.txt", scores.with_name("hypotheses.txt"), count)
+    assert stored == pytest.approx(json.loads(scores.read_bytes())["bleu"], abs=1e-8)
 
     lines = [line.split("\t") for line in (folder / "references.txt").read_text(encoding="utf-8").splitlines()]
     references = [[tuple(reference.split(" ")) for reference in line] for line in lines]

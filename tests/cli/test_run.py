@@ -27,7 +27,7 @@ def test_train_ends_with_one_document_that_has_what_a_script_needs(trained: tupl
     more = "next_step_error decoding_error exact_match realised_epsilon replaced seconds run"
     assert told.keys() >= {*fields.split(), *more.split()}
     assert (told["task"], told["strategy"], told["seed"], told["steps"]) == ("reverse", "inverse-sigmoid", 0, 12)
-    assert Path(told["run"]).parent == results / "reverse" / "inverse-sigmoid"
+    assert Path(told["run"]).parent == results / "runs" / "reverse"
     assert (Path(told["run"]) / "result.json").is_file()
     assert [line.partition(":")[0] for line in done.err.splitlines()] == [
         "reverse/inverse-sigmoid seed 0 step 6",
@@ -96,7 +96,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_of(results: Path, task: str, strategy: str) -> Path:
-    return next((results / task / task / strategy).iterdir())
+    schedule = {"uniform": "constant"}.get(strategy, strategy)
+    return next((results / task / "runs" / task).glob(f"{schedule}-*"))
 
 
 @pytest.mark.parametrize(
@@ -151,21 +152,35 @@ def test_a_folder_with_one_run_stands_for_it(results: Path) -> None:
     assert others == [first] * 3
 
 
-def test_a_folder_with_several_runs_lists_them(results: Path) -> None:
-    for path in (results / "reverse", results / "reverse" / "reverse"):
-        assert re.search("holds 2 runs: give one of them: .*linear.*uniform", ssrun("explain", path).must(2).err)
+def test_of_several_runs_one_is_found_by_its_labels(results: Path) -> None:
+    both = results / "reverse"
+    for path in (both, both / "runs", both / "runs" / "reverse"):
+        told = ssrun("explain", path).must(2).err
+        assert "holds 2 runs: give one of each: --strategy " in told
+        assert {"uniform", "linear"} <= set(re.findall(r"\w+", told))
+    found = document("inject", both, "--strategy", "linear", "--seed", 0, "--pairs", 5)
+    assert found["run"] == str(run_of(results, "reverse", "linear"))
+    assert "no run with --seed 7: there are --strategy" in ssrun("decode", both, "--seed", 7).must(2).err
 
 
-def test_a_corpus_that_changed_is_refused(results: Path) -> None:
-    test = results / "text" / "test.tsv"
-    before = test.read_text(encoding="utf-8")
+def test_only_a_replay_needs_the_corpus_itself(results: Path) -> None:
+    path, text = run_of(results, "corpus", "uniform"), results / "text"
+    before = [document("explain", path), document("inject", path)]
+    read_split.cache_clear()
+    text.rename(results / "elsewhere")
     try:
-        test.write_text(before + "a\tb\n", encoding="utf-8")
-        for command in (("explain",), ("explain", "--step", 1), ("inject",)):
-            read_split.cache_clear()
-            assert "the corpus has changed" in ssrun(*command, run_of(results, "corpus", "uniform")).must(2).err
+        assert [document("explain", path), document("inject", path)] == before
+        assert "text: no such corpus folder" in ssrun("explain", path, "--step", 1).must(2).err
     finally:
-        test.write_text(before, encoding="utf-8")
+        (results / "elsewhere").rename(text)
+    test = text / "test.tsv"
+    content = test.read_text(encoding="utf-8")
+    try:
+        test.write_text(content + "a\tb\n", encoding="utf-8")
+        read_split.cache_clear()
+        assert "the corpus has changed" in ssrun("explain", path, "--step", 1).must(2).err
+    finally:
+        test.write_text(content, encoding="utf-8")
         read_split.cache_clear()
 
 

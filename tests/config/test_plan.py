@@ -9,6 +9,7 @@ import pytest
 from ssrun.config.experiment import Experiment
 from ssrun.config.loading import load_plan
 from ssrun.config.plan import Plan
+from ssrun.config.spec import place
 from ssrun.errors import UsageError
 from ssrun.strategies.schedules import Decay
 from ssrun.system.documents import canonical
@@ -28,10 +29,23 @@ def test_a_file_of_the_users_own_is_the_grid_that_it_says(own: Path) -> None:
         assert (half_at, config.strategy.coin) == {"late": (0.8, "token"), "early": (0.2, "sequence")}[name.strategy]
 
 
-def test_every_run_of_a_grid_has_an_id_of_its_own_and_a_folder_of_its_own(own: Path) -> None:
+def test_every_run_of_a_grid_has_an_id_of_its_own_and_a_place_of_its_own(own: Path) -> None:
     runs = load_plan(str(own)).runs()
-    assert len({run.config.id for run in runs}) == len(runs) == len({run.name.path for run in runs})
-    assert all(run.config.seed == run.name.seed and run.config.id.startswith(run.name.id) for run in runs)
+    assert len({run.config.id for run in runs}) == len(runs) == len({run.name.place for run in runs})
+    assert all(run.config.seed == run.name.seed and run.name.place == place(run.config) for run in runs)
+
+
+def test_a_plans_id_changes_with_its_numbers_and_with_no_text(own: Path) -> None:
+    plan, text = load_plan(str(own)), own.read_text(encoding="utf-8")
+    asked = ({"seeds": "3..4"}, {"metrics": "bleu"}, {"baseline": "early"}, {"tasks": "short"}, {"smoke": True})
+    changed = [load_plan(str(own), **change) for change in asked]  # type: ignore[arg-type]
+    changed.append(load_plan(str(own), overrides={"scoring": {"beam": 2}}))
+    assert len({plan.id, *(other.id for other in changed)}) == len(changed) + 1
+    assert [plan.own, *(other.own for other in changed)] == [True, False, False, False, False, True, False]
+    own.write_text("# mine\n" + text.replace("Earlier is better.", "Early wins."), encoding="utf-8")
+    assert load_plan(str(own), seeds="3..5").id == plan.id
+    own.write_text(text.replace("by = 0.5", "by = 0.6"), encoding="utf-8")
+    assert load_plan(str(own)).id != plan.id
 
 
 def test_a_plan_comes_back_from_its_json_with_its_order(own: Path) -> None:

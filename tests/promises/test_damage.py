@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from ssrun.config.run import ScoringConfig
 from ssrun.config.spec import RunDocument
 from ssrun.errors import StoreError
 from ssrun.runs import verification
@@ -29,6 +30,8 @@ from tests.support.runs import EVERYTHING_ON, GRID, experiment, straight, train,
 from tests.support.snapshots import fingerprint, run_folder, run_folders, snapshot
 
 FILES = RunFolder.ALL_FILES
+SCORES = f"scores/{ScoringConfig().id[:10]}"
+EVERY_FILE = (*FILES, *(f"{SCORES}/{name}" for name in RunFolder.SCORE_FILES))
 OPTIONS = ("--strategy=linear", *EVERYTHING_ON, "--checkpoint-every=5")
 
 
@@ -66,7 +69,7 @@ def names_the_file(folder: Path, path: Path) -> None:
 def test_damage_anywhere_in_any_file_of_a_complete_run_is_named(copied: Path, count: int) -> None:
     """R9, R21, must-show 4: so many flipped bits a file; and the file cut, emptied, longer and gone."""
     run, flipped, others = run_folders(copied)[0], 0, 0
-    for path in (run / name for name in FILES):
+    for path in (run / name for name in EVERY_FILE):
         whole = path.read_bytes()
 
         def is_named(path: Path = path) -> bool:
@@ -82,7 +85,7 @@ def test_damage_anywhere_in_any_file_of_a_complete_run_is_named(copied: Path, co
             assert is_named(), path
             others += 1
         path.unlink()
-        assert is_named() or path.name == "result.json"  # without it the run is unfinished
+        assert is_named() or path.name in ("result.json", "scores.json")  # without them the run is unfinished
         path.write_bytes(whole)
         if count > 3 or path.name == "model.safetensors":
             flip(path, len(whole) // 2)
@@ -123,24 +126,22 @@ def test_what_a_table_rests_on_beside_its_runs_is_named_where_it_is_damaged(copi
 def test_scores_are_recomputed_from_the_stored_text(copied: Path) -> None:
     """R21: scores and texts that were edited, digests and all."""
     run = run_folders(copied)[0]
-    whole = {name: (run / name).read_bytes() for name in FILES}
-    result = json.loads(whole["result.json"])
+    whole = {name: (run / name).read_bytes() for name in EVERY_FILE}
+    scores, outputs = run / SCORES / "scores.json", run / SCORES / "hypotheses.txt"
     for metric in ("bleu", "exact_match", "next_step_error", "decoding_error"):
-        (run / "result.json").write_bytes(canonical({**result, metric: result[metric] + 0.001}))
-        reseal_run(run)
+        path = run / "result.json" if metric.endswith("error") else scores
+        reseal(path, lambda document: document.update({metric: document[metric] + 0.001}))  # noqa: B023
         done = ssrun("verify", "runs", folder=copied.parent).must(5)
         assert f"{metric} is" in done.out
         assert "the stored text gives" in done.out
-    (run / "result.json").write_bytes(whole["result.json"])
-    (run / "hypotheses.txt").write_bytes((run / "references.txt").read_bytes())
-    names_the_file(copied.parent, run / "hypotheses.txt")
-    reseal_run(run)
-    names_the_file(copied.parent, run / "result.json")
-    (run / "hypotheses.txt").write_bytes(whole["hypotheses.txt"] + b"a b\n")
-    reseal_run(run)
-    names_the_file(copied.parent, run / "result.json")
-    (run / "hypotheses.txt").write_bytes(whole["hypotheses.txt"])
-    (run / "result.json").write_bytes(whole["result.json"])
+        path.write_bytes(whole[str(path.relative_to(run))])
+    for content in ((run / "references.txt").read_bytes(), outputs.read_bytes() + b"a b\n"):
+        outputs.write_bytes(content)
+        names_the_file(copied.parent, outputs)
+        reseal_run(run)
+        names_the_file(copied.parent, scores)
+    for name in (f"{SCORES}/scores.json", f"{SCORES}/hypotheses.txt"):
+        (run / name).write_bytes(whole[name])
     (run / "metrics.jsonl").write_bytes(b"".join(whole["metrics.jsonl"].splitlines(keepends=True)[1:]))
     names_the_file(copied.parent, run / "metrics.jsonl")
 
@@ -318,10 +319,11 @@ def test_hostile_weights_are_refused_soon_and_cheaply(copied: Path, name: str, m
 def test_the_weights_of_a_giant_are_refused_before_it_is_built(copied: Path, memory: Callable[[], int]) -> None:
     """R26: a configuration of 8 layers of 8,192 units, all digests right."""
     run = run_folders(copied)[0]
-    spec = RunFolder(run).spec()
-    giant = spec.config.model.model_copy(update={"hidden": 8192, "layers": 8})
-    spec = spec._replace(config=spec.config.model_copy(update={"model": giant}))
-    (run / "run.json").write_bytes(canonical(RunDocument.of(spec).model_dump(mode="json")))
+    config = RunFolder(run).config()
+    giant = config.model.model_copy(update={"hidden": 8192, "layers": 8})
+    config = config.model_copy(update={"model": giant})
+    document = RunDocument(run=config.weights_id, config=config).model_dump(mode="json")
+    (run / "run.json").write_bytes(canonical(document))
     reseal_run(run)
     with pytest.raises(StoreError, match="not the size of this model's"):
         load_trained(RunFolder(run))
@@ -332,8 +334,8 @@ FORGED: dict[str, Any] = {
     "no status": lambda document: document.pop("status"),
     "files a list": lambda document: document.update(files=[1]),
     "files elsewhere": lambda document: document["files"].update({"../../../x": "0"}),
-    "no bleu": lambda document: document.pop("bleu"),
-    "bleu a text": lambda document: document.update(bleu="high"),
+    "no loss": lambda document: document.pop("free_running_loss"),
+    "loss a text": lambda document: document.update(free_running_loss="high"),
     "no files": lambda document: document.update(files={}),
     "run a number": lambda document: document.update(run=7),
     "newer": lambda document: document.update(store=99),
@@ -351,6 +353,17 @@ def test_a_forged_result_with_the_right_digest_is_refused_in_one_line(copied: Pa
     if name != "files elsewhere":
         done.must(5)
     assert len(done.err.splitlines()) <= 1
+
+
+@pytest.mark.parametrize(
+    "change", [{"bleu": "high"}, {"run": "0" * 64}, {"scoring": {"beam": 9}}, {"files": {}}, {"x": "y"}]
+)
+def test_forged_scores_with_the_right_digest_are_refused_in_one_line(copied: Path, change: dict[str, Any]) -> None:
+    """R25."""
+    path = run_folders(copied)[0] / SCORES / "scores.json"
+    reseal(path, lambda document: document.update(change))
+    assert "scores.json: damaged" in ssrun("verify", "runs", folder=copied.parent).must(5).out
+    assert len(ssrun("show", "runs", folder=copied.parent).must(5).err.splitlines()) == 1
 
 
 def test_verify_changes_nothing(copied: Path) -> None:

@@ -27,7 +27,7 @@ def test_a_loss_that_is_no_number_stops_its_run_alone_and_is_counted(tmp_path: P
     experiment(tmp_path, GRID.replace('"0..1"', '"0..4"'))
     done = ssrun(*COMPARE, folder=tmp_path, faults=[fault(at_step, action="loses its weights", seed=3, step=12)])
     assert "diverged" in done.must(3).out
-    (path,) = tmp_path.glob("runs/copy/linear/seed-3-*/result.json")
+    (path,) = tmp_path.glob("runs/runs/copy/linear-3-*/result.json")
     result = json.loads(path.read_bytes(), parse_constant=pytest.fail)
     assert (result["status"], result["steps"]) == ("diverged", 13)
     assert result["reason"] == "diverged at step 13: the loss is nan"
@@ -89,7 +89,7 @@ def test_a_run_that_raises_and_one_that_hangs_are_marked_and_the_rest_completes(
     assert (linear["n"], linear["of"], linear["failed"]) == (1, 3, 2)
     assert rows(tmp_path)["teacher-forcing"]["n"] == 3
     notes = sorted(tmp_path.glob("runs/*/*/*/failure.json"))
-    assert [path.parent.name[:6] for path in notes] == ["seed-1", "seed-2"]
+    assert [path.parent.name[:8] for path in notes] == ["linear-1", "linear-2"]
     assert all(json.loads(path.read_bytes())["attempts"] == 1 for path in notes)
     ssrun(*COMPARE, folder=tmp_path).must(0)
     assert not strays(tmp_path / "runs")
@@ -109,7 +109,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole_and_fails_that_cell_alone(
     before = {path.name: path.read_bytes() for path in run.glob("checkpoint-*")}
     assert len(before) == 4
     done = train(tmp_path, *options, file_limit=200_000).must(5)
-    assert done.err.splitlines()[-1].startswith("ssrun: runs/copy/linear/seed-0-")
+    assert done.err.splitlines()[-1].startswith("ssrun: runs/runs/copy/linear-0-")
     assert "checkpoint-0000000015.safetensors: cannot be written (File too large)" in done.err
     assert {path.name: path.read_bytes() for path in run.glob("checkpoint-*")} == before
     assert not list(run.glob(".*.tmp"))
@@ -122,8 +122,9 @@ def test_a_full_disk_fails_the_cells_that_do_not_fit_and_no_others(tmp_path: Pat
     done = ssrun(*COMPARE, folder=tmp_path, file_limit=200_000).must(3)
     assert "checkpoint-0000000005.safetensors: cannot be written (File too large)" in done.err
     assert (rows(tmp_path)["small"]["n"], rows(tmp_path)["large"]["failed"]) == (2, 2)
-    (run, _) = (tmp_path / "runs").glob("copy/large/seed-*")
-    assert "checkpoint-0000000005.safetensors" in json.loads((run / "failure.json").read_bytes())["reason"]
+    notes = list(tmp_path.glob("runs/runs/copy/*/failure.json"))
+    assert len(notes) == 2
+    assert all("checkpoint-0000000005.safetensors" in json.loads(note.read_bytes())["reason"] for note in notes)
     ssrun(*COMPARE, folder=tmp_path).must(0)
     assert not strays(tmp_path / "runs")
 
@@ -135,7 +136,7 @@ def test_a_disk_that_fills_at_any_write_is_said_in_one_line_and_loses_nothing(tm
     done = train(tmp_path, *options, faults=[fault(fill_disk, writes=number)]).must(0, 5)
     if done.code:
         assert "cannot be written (No space left on device)" in done.err.splitlines()[-1]
-        assert not list(tmp_path.glob("runs/*/*/seed-*/.*.tmp"))
+        assert not list(tmp_path.rglob(".*.tmp"))
     train(tmp_path, *options).must(0)
     assert json.loads((run_folder(tmp_path / "runs") / "result.json").read_bytes())["steps"] == STEPS
     assert not strays(tmp_path / "runs")

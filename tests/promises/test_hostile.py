@@ -71,11 +71,11 @@ def test_a_name_that_could_leave_its_folder_is_refused(tmp_path: Path, name: str
 @pytest.mark.parametrize(
     "runs",
     [
-        [["copy", "linear", 0, "../../outside"]],
-        [["copy", "linear", 0, "/etc"]],
-        [["copy", "linear", 0, "../../../.."]],
-        [["..", "linear", 0, "0123456789"]],
-        [["copy", "linear", "0", "0123456789"]],
+        [["copy", "linear", 0, "../../outside", "0123456789"]],
+        [["copy", "linear", 0, "/etc", "0123456789"]],
+        [["copy", "linear", 0, "copy/linear-0-0123456789", "../../.."]],
+        [["..", "linear", 0, "copy/linear-0-0123456789", "0123456789"]],
+        [["copy", "linear", "0", "copy/linear-0-0123456789", "0123456789"]],
         [["copy", "linear"]],
         ["copy"],
         7,
@@ -91,18 +91,19 @@ def test_a_forged_list_of_runs_leads_nowhere(copied: Path, runs: Any) -> None:
     assert not (copied.parent / "merged").exists()
 
 
-@pytest.mark.parametrize("depth", ["task", "strategy", "run", "file", "every file"])
+@pytest.mark.parametrize("depth", ["task", "run", "scores", "file", "every file"])
 def test_a_link_in_a_folder_of_results_is_refused_and_never_followed(copied: Path, depth: str) -> None:
     """R27: by what reads, by what trains, by what removes."""
     outside = copied.parent / "outside"
     run = run_folders(copied)[0]
-    place = {"task": run.parents[1], "strategy": run.parent, "run": run}.get(depth)
+    place = {"task": run.parent, "run": run, "scores": run / "scores"}.get(depth)
     if place:
         shutil.move(place, outside)
         place.symlink_to(outside)
     else:
         outside.mkdir()
-        for path in list(run.iterdir()) if depth == "every file" else [run / "metrics.jsonl"]:
+        files = [path for path in run.iterdir() if path.is_file()]
+        for path in files if depth == "every file" else [run / "metrics.jsonl"]:
             shutil.move(path, outside / path.name)
             path.symlink_to(outside / path.name)
     before = snapshot(outside)
@@ -119,7 +120,7 @@ def test_a_link_in_a_folder_of_results_is_refused_and_never_followed(copied: Pat
 
 def test_clean_removes_what_is_ours_and_nothing_else(copied: Path) -> None:
     """R27: shows it first, asks, and keeps what it does not know."""
-    foreign = [copied / name for name in ("notes.txt", "copy/mine/a.txt", "copy/linear/other/run.json")]
+    foreign = [copied / name for name in ("notes.txt", "runs/mine/a.txt", "runs/copy/other/a.txt")]
     foreign.append(run_folders(copied)[0] / "mine.txt")
     for path in foreign:
         path.parent.mkdir(exist_ok=True)
@@ -127,11 +128,11 @@ def test_clean_removes_what_is_ours_and_nothing_else(copied: Path) -> None:
     before = snapshot(copied)
     asked = ssrun("clean", "runs", folder=copied.parent).must(1)  # stdin is empty: no answer
     assert snapshot(copied) == before
-    assert len(asked.out.split()) == len(before) - len(foreign)
+    assert f"4 runs, {len(before) - len(foreign)} files, " in asked.err
     ssrun("clean", "runs", "--yes", folder=copied.parent).must(0)
     assert sorted(path for path in copied.rglob("*") if path.is_file()) == sorted(foreign)
     (copied.parent / "linked").symlink_to(copied)
-    for other in ("linked", "notes", copied / "copy"):
+    for other in ("linked", "notes", copied / "runs"):
         ssrun("clean", other, "--yes", folder=copied.parent).must(5)
     assert sorted(path for path in copied.rglob("*") if path.is_file()) == sorted(foreign)
 

@@ -30,8 +30,8 @@ def test_a_corpus_that_changed_since_the_run_was_configured_is_not_trained_on(tm
 
 
 def test_a_damaged_text_is_not_compared_reported_or_merged_onto(copied: Path, tmp_path: Path) -> None:
-    for run in run_folders(copied):
-        flip(run / "hypotheses.txt", 1, bit=1)
+    for outputs in copied.rglob("hypotheses.txt"):
+        flip(outputs, 1, bit=1)
     (copied / "bootstrap.json").unlink()
     for command in (["compare", "grid.toml", "--out=runs"], ["report", "runs"], ["merge", "runs", "--out=runs"]):
         assert "hypotheses.txt: damaged" in ssrun(*command, folder=tmp_path).must(5).err
@@ -82,13 +82,13 @@ def test_no_link_is_followed_to_write(copied: Path, tmp_path: Path) -> None:
 
 def test_verify_knows_where_a_run_belongs_and_how_many_are_missing(copied: Path, tmp_path: Path) -> None:
     moved = run_folders(copied)[0]
-    (copied / "copy" / "other").mkdir()
-    moved.rename(copied / "copy" / "other" / moved.name)
-    done = ssrun("verify", "runs", folder=tmp_path).must(5)
-    assert "this run belongs at runs/copy/" in done.out
-    assert "4 complete runs checked, 1 unfinished, 1 faults" in done.out
-    shutil.rmtree(copied / "copy")
-    assert "no runs here" in ssrun("verify", "runs", folder=tmp_path).must(5).err
+    moved.rename(moved.with_name("linear-0-0123456789"))
+    assert "3 complete runs checked, 1 unfinished, 0 faults" in ssrun("verify", "runs", folder=tmp_path).must(0).out
+    done = ssrun("verify", "runs/runs", folder=tmp_path).must(5)
+    assert "linear-0-0123456789/run.json: not the configuration of this result" in done.out
+    shutil.rmtree(copied / "runs")
+    assert "0 complete runs checked, 4 unfinished" in ssrun("verify", "runs", folder=tmp_path).must(0).out
+    assert "no runs here" in ssrun("verify", ".", folder=tmp_path).must(5).err
 
 
 def test_a_complete_comparison_is_mirrored_from_its_metrics(copied: Path, tmp_path: Path) -> None:

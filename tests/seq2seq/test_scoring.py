@@ -135,17 +135,17 @@ def test_greedy_exact_match_is_the_share_of_sequences_without_next_step_error() 
         right += logits[0].argmax(-1).tolist() == labels
     assert GREEDY.beam == 1
     assert 0 < right < len(examples)
-    assert scores.values["exact_match"] == pytest.approx(100 * right / len(examples))
+    assert scores.quality["exact_match"] == pytest.approx(100 * right / len(examples))
 
 
 def test_outputs_are_in_the_order_of_the_examples_and_bleu_is_theirs() -> None:
     _, examples, scores = half_trained()
     exact = sum(output == example.target for output, example in zip(scores.outputs, examples, strict=True))
-    assert scores.values["exact_match"] == pytest.approx(100 * exact / len(examples))
+    assert scores.quality["exact_match"] == pytest.approx(100 * exact / len(examples))
     outputs = [" ".join(output) for output in scores.outputs]
     references = [" ".join(example.target) for example in examples]
     outside = sacrebleu.corpus_bleu(outputs, [references], tokenize="none", force=True)
-    assert 0 < scores.values["bleu"] == pytest.approx(outside.score)
+    assert 0 < scores.quality["bleu"] == pytest.approx(outside.score)
     assert "tok:none" in scores.signature
     assert f"version:{sacrebleu.__version__}" in scores.signature
 
@@ -166,8 +166,8 @@ def test_any_reference_makes_an_exact_match() -> None:
     (plain,) = scored(model, examples_of(1)).outputs
     example = examples_of(1)[0]
     with_it = Example(example.source, ("e", "e"), (("d",), plain))
-    assert scored(model, [with_it]).values["exact_match"] == 100
-    assert scored(model, [Example(example.source, ("e", "e"), (("d",),))]).values["exact_match"] == 0
+    assert scored(model, [with_it]).quality["exact_match"] == 100
+    assert scored(model, [Example(example.source, ("e", "e"), (("d",),))]).quality["exact_match"] == 0
 
 
 # What must not matter

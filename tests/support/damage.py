@@ -27,9 +27,13 @@ def reseal(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 def reseal_run(run: Path) -> None:
-    """Puts the digests of a run's files right in its result."""
+    """Puts the digests of a run's files right in its result and its scores."""
 
     def update(result: dict[str, Any]) -> None:
         result["files"] = {name: digest((run / name).read_bytes()) for name in result["files"]}
 
     reseal(run / "result.json", update)
+    for scores in run.glob("scores/*/scores.json"):
+        files = {"hypotheses.txt": scores.with_name("hypotheses.txt"), "model.safetensors": run / "model.safetensors"}
+        digests = {name: digest(path.read_bytes()) for name, path in files.items()}
+        reseal(scores, lambda document: document.update(files=digests))  # noqa: B023

@@ -92,7 +92,7 @@ def note_training(seconds: float = 0) -> None:
         Path("workers").mkdir(exist_ok=True)
         Path(f"workers/{os.getpid()}").touch()
         with Path("trained").open("a", encoding="utf-8") as file:
-            file.write(f"{config.id[:10]} {first}\n")
+            file.write(f"{config.weights_id[:10]} {first}\n")
 
     _with_each_step(lambda model, config, done: time.sleep(seconds), begin)
 

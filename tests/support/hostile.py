@@ -10,6 +10,7 @@ from ssrun.config.experiment import Experiment
 from ssrun.config.plan import Plan
 from ssrun.config.run import validated
 from ssrun.runs.manifest import write_manifest
+from ssrun.runs.results_folder import Destination
 from ssrun.views.formats import write_tables
 from tests.support.runs import finished
 
@@ -55,7 +56,7 @@ def comparison(folder: Path, steps: int = 24) -> Path:
     }  # fmt: skip
     plan = Plan(experiment=validated(Experiment, document))
     results, runs = folder / "results", plan.runs()
-    write_manifest(results, plan, [run.name for run in runs], f"ssrun compare {WORDS}")
+    write_manifest(Destination(results, "runs"), plan.id, plan, [run.name for run in runs], f"ssrun compare {WORDS}")
     for run in runs:
         finished(results, run)
     write_tables(results, comparison_in(results))
