@@ -18,7 +18,7 @@ from ssrun.runs.verification import faults_of
 from ssrun.system import signals
 from ssrun.system.files import TEMPORARY, read_bytes, sweep_temporaries, write
 
-TABLES = ("table.md", "table.csv", "table.json", "table.tex", "bootstrap.json", "report.html")
+TABLES = ("table.md", "table.csv", "table.json", "table.tex", "runs.csv", "bootstrap.json", "report.html")
 
 DERIVED = {  # folders of files that are made from the runs
     "figures": re.compile(r"[a-z0-9-]+\.(svg|pdf|png)"),

@@ -31,7 +31,8 @@ def claim_results(results: Path) -> None:
 def is_ours(results: Path) -> bool:
     """Whether a folder is marked, or holds only committed tables, or nothing but what a dead writer left."""
     return (results / MARK).is_file() or all(
-        path.name.startswith(("table.", "report.")) or fnmatch(path.name, TEMPORARY) for path in results.iterdir()
+        path.name.startswith(("table.", "runs.csv", "report.")) or fnmatch(path.name, TEMPORARY)
+        for path in results.iterdir()
     )
 
 
