@@ -17,7 +17,7 @@ app = typer.Typer()
 Results = Annotated[Path, typer.Argument(help="A folder that compare or train wrote.")]
 
 
-@options.command(app, "ssrun show results/default --format markdown --metrics bleu,free_running_loss")
+@options.command(app, "ssrun show results/default --format latex --metrics bleu,exposure_gap")
 def show(
     results: Results,
     format: Annotated[

@@ -18,7 +18,7 @@ def markdown(comparison: Comparison) -> str:
     text = [
         f"# {escaped(comparison.experiment)}",
         "",
-        escaped(comparison.question),
+        paragraph(comparison.question),
         "",
         f"    {visible(comparison.command)}",
         "",
@@ -30,7 +30,7 @@ def markdown(comparison: Comparison) -> str:
         claims = [[claim.verdict, *map(escaped, claim_lines(claim))] for claim in comparison.claims]
         text += ["", *table_lines("lll", [["verdict", "claim", "evidence"], *claims])]
     if comparison.reading:
-        text += ["", escaped(reading(comparison))]
+        text += ["", paragraph(reading(comparison))]
     return "\n".join(text) + "\n"
 
 
@@ -73,8 +73,13 @@ def code(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that stands for itself in Markdown, within a table too."""
-    return re.sub(r"([\\`*_{}\[\]<>#|&$~])", r"\\\1", visible(text))
+    """Text that stands for itself in Markdown, within a table too; an address in it is no link."""
+    return re.sub(r"([\\`*_{}\[\]<>#|&$~]|:(?=//)|(?<=www)\.)", r"\\\1", visible(text))
+
+
+def paragraph(text: str) -> str:
+    """Text that stands for itself as a paragraph, and begins neither a list nor a line."""
+    return re.sub(r"^(\s*\d*)(?=[-+=.)])", r"\1\\", escaped(text).strip())
 
 
 def table_lines(sides: str, lines: Sequence[Sequence[str]]) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from ssrun.analysis.document import Comparison
 from ssrun.views.tables.claims_page import claims_page
-from ssrun.views.tables.markdown import code, markdown
+from ssrun.views.tables.markdown import code, escaped, markdown, paragraph
 from tests.support.outcomes import comparison, hostile
 
 
@@ -55,3 +55,23 @@ def test_the_claims_page_has_no_markup_of_anybodys() -> None:
     rest = page.replace(again, "")
     assert not re.search(r"(?<!\\)<|(?<!\\)\]\(", rest)
     assert r"## \<b\>" in rest
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("- a - b", r"\- a - b"),
+        ("1. a 2. b", r"1\. a 2. b"),
+        ("2) a", r"2\) a"),
+        ("    + a", r"\+ a"),
+        ("=== a", r"\=== a"),
+        ("2.5 a", r"2\.5 a"),
+        ("What? 1. a", "What? 1. a"),
+    ],
+)
+def test_a_paragraph_begins_no_list_and_no_line(text: str, shown: str) -> None:
+    assert paragraph(text) == shown
+
+
+def test_an_address_is_no_link() -> None:
+    assert escaped("see https://a.b/c and www.a.b: 1.5") == r"see https\://a.b/c and www\.a.b: 1.5"
