@@ -19,7 +19,11 @@ def test_show_prints_what_compare_printed_and_the_files_beside_the_runs(compared
     for name, file in FILES.items():
         table = (results / file).read_text(encoding="utf-8")
         assert ssrun("show", results, "--format", name) == Done(0, table, "")
+    told = document("show", results)
+    assert {run["status"] for run in told["runs"]} == {"complete"}
+    assert len(told["steps"]) == 1
     table = ssrun("show", results).out
+    assert f"{told['steps'][0]:,} steps a run" in table
     assert all(name in table for name in ("teacher-forcing", "inverse-sigmoid", "reverse", "captions", "BLEU", "±"))
 
 

@@ -63,7 +63,7 @@ def test_another_place_of_a_corpus_makes_no_other_experiment() -> None:
 
 def test_what_is_ours_is_removed_and_nothing_else(shards: list[Path]) -> None:
     results = shards[0]
-    made = ["table.md", "figures/a.svg", "figures/.b.png.3.tmp", "tensorboard/x/events.out.tfevents.1"]
+    made = ["table.md", "runs.csv", "figures/a.svg", "figures/.b.png.3.tmp", "tensorboard/x/events.out.tfevents.1"]
     mine = ["mine", "figures/mine", f"{RUNS[0].name.path}/mine", "copy/linear/mine"]
     for name in (*made, *mine):
         (results / name).parent.mkdir(parents=True, exist_ok=True)

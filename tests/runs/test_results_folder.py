@@ -17,7 +17,7 @@ def test_a_folder_is_claimed_where_it_is_new_empty_ours_or_holds_tables_alone(tm
     assert not (tmp_path / "new").exists()
     (tmp_path / "empty").mkdir()
     claim_results(tmp_path / "empty")
-    for name in ("table.md", "report.html", "..ssrun.7.tmp"):
+    for name in ("table.md", "runs.csv", "report.html", "..ssrun.7.tmp"):
         (tmp_path / "empty" / name).touch()
     claim_results(tmp_path / "empty")
     (tmp_path / "empty" / "mine").touch()
