@@ -241,8 +241,11 @@ def test_a_folder_of_tables_alone_is_shown_from_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["rows.0.n", "rows.1.missing", "rows.1.bleu.mean", "rows.1.exposure_gap.p_holm", "rows.1.bleu.pairs", "steps.0"]
-    + ["runs.0.seed", "runs.0.metrics.bleu", "claims.0.n", "claims.0.p", "claims.0.by", "claims.0.verdict"],
+    [
+        *("rows.0.n", "rows.1.missing", "rows.1.bleu.mean", "rows.1.exposure_gap.p_holm", "rows.1.bleu.pairs"),
+        *("steps.0", "runs.0.seed", "runs.0.metrics.bleu", "claims.0.n", "claims.0.p", "claims.0.by"),
+        "claims.0.verdict",
+    ],
 )
 def test_a_forged_text_where_a_number_belongs_is_refused(path: str, tmp_path: Path) -> None:
     def forge(fields: Any) -> None:
