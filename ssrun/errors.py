@@ -41,6 +41,7 @@ class Interrupted(SsrunError):
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """`unknown task 'revers': did you mean 'reverse'? (copy, reverse ...)`."""
     names = list(known)
-    near = get_close_matches(str(name), names, n=1, cutoff=0.5)
-    meant = f"did you mean {near[0]!r}? " if near else ""
+    of_lower = {other.lower(): other for other in names}
+    near = get_close_matches(str(name).lower(), of_lower, n=1, cutoff=0.5)
+    meant = f"did you mean {of_lower[near[0]]!r}? " if near else ""
     return f"unknown {kind} {name!r}: {meant}known: {', '.join(names)}"

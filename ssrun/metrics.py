@@ -1,33 +1,36 @@
-"""The metrics by name: what each is, its unit, and which way is better."""
+"""The metrics by name: what each is, its unit, which way is better, and what it can be."""
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple
 
 
 class Metric(NamedTuple):
-    """What a table needs to know of a metric."""
+    """What a table needs to know of a metric; `least` and `most` are the ends of what it can be."""
 
     about: str
     unit: str
     better: Literal["higher", "lower", "neither"]
     short: str
     decimals: int = 2
+    least: float = 0.0
+    most: float = math.inf
 
 
 METRICS: dict[str, Metric] = {
-    "bleu": Metric("corpus BLEU of the decoded outputs", "0-100", "higher", "BLEU", 1),
-    "exact_match": Metric("outputs equal to a reference", "%", "higher", "exact %", 1),
-    "validity": Metric("outputs that the task accepts", "%", "higher", "valid %", 1),
-    "bracket_f1": Metric("labelled bracket F1, as EVALB", "%", "higher", "F1 %", 1),
+    "bleu": Metric("corpus BLEU of the decoded outputs", "0-100", "higher", "BLEU", 1, most=100.0),
+    "exact_match": Metric("outputs equal to a reference", "%", "higher", "exact %", 1, most=100.0),
+    "validity": Metric("outputs that the task accepts", "%", "higher", "valid %", 1, most=100.0),
+    "bracket_f1": Metric("labelled bracket F1, as EVALB", "%", "higher", "F1 %", 1, most=100.0),
     "free_running_loss": Metric("loss when fed its own argmax", "nats", "lower", "free loss", 3),
     "teacher_forced_loss": Metric("loss when fed the true tokens", "nats", "lower", "forced loss", 3),
-    "exposure_gap": Metric("free_running_loss - teacher_forced_loss", "nats", "lower", "gap", 3),
-    "next_step_error": Metric("wrong argmax when fed the true tokens", "%", "lower", "next-step %", 1),
-    "decoding_error": Metric("wrong argmax when fed its own argmax", "%", "lower", "decoding %", 1),
+    "exposure_gap": Metric("free_running_loss - teacher_forced_loss", "nats", "neither", "gap", 3, least=-math.inf),
+    "next_step_error": Metric("wrong argmax when fed the true tokens", "%", "lower", "next-step %", 1, most=100.0),
+    "decoding_error": Metric("wrong argmax when fed its own argmax", "%", "lower", "decoding %", 1, most=100.0),
     "steps_to_reach": Metric("steps until the loss asked for is reached", "steps", "lower", "steps to", 0),
     "seconds_to_reach": Metric("training seconds until then", "s", "lower", "seconds to", 1),
-    "realised_epsilon": Metric("share of coins that said true", "0-1", "neither", "ε", 3),
-    "replaced": Metric("share of fed tokens unlike the true ones", "0-1", "neither", "replaced", 3),
+    "realised_epsilon": Metric("share of coins that said true", "0-1", "neither", "ε", 3, most=1.0),
+    "replaced": Metric("share of fed tokens unlike the true ones", "0-1", "neither", "replaced", 3, most=1.0),
     "seconds": Metric("wall-clock seconds of the run", "s", "neither", "seconds", 1),
 }

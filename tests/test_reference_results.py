@@ -9,7 +9,7 @@ import pytest
 
 from ssrun.analysis.document import Comparison, read_comparison
 from ssrun.config.loading import load, load_plan, names
-from ssrun.views.formats import SUFFIXES, text_of
+from ssrun.views.formats import FILES, text_of
 from ssrun.views.tables.claims_page import claims_page, comparisons_in
 from ssrun.views.terminal.catalogue import experiments
 
@@ -37,8 +37,8 @@ def test_every_experiment_has_its_reference_tables_which_agree_in_every_format(n
     assert len(comparison.rows) == len(experiment.tasks) * len(experiment.strategies)
     assert {row.n for row in comparison.rows} == {len(experiment.seeds)}
     assert comparison.faults == []
-    for format, suffix in SUFFIXES.items():
-        assert (RESULTS / name / f"table.{suffix}").read_text(encoding="utf-8") == text_of(comparison, format)
+    for format, file in FILES.items():
+        assert (RESULTS / name / file).read_text(encoding="utf-8") == text_of(comparison, format)
 
 
 @pytest.mark.parametrize("name", [name for name in names() if name != "default"])

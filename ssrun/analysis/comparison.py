@@ -83,7 +83,7 @@ def outcome(store: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
     if not isinstance(result, CompleteResult):
         return row | {"status": result.status, "reason": result.reason}
     scores = folder.scores()
-    row |= {"status": result.status, **Scored(result, scores).metrics}
+    row |= {"status": result.status, **Scored(result, scores).metrics, "steps": result.steps}
     row |= {"signature": scores.bleu_signature, "facts": result.facts}
     return row | (reached(folder, reach, result) if reach else {})
 
@@ -154,6 +154,11 @@ def summarise(
     signatures = complete.get("signature", pd.Series(dtype=str))
     faults = outcomes[outcomes["status"] != "complete"]
     copied = {name: getattr(experiment, name) for name in ("question", "baseline", "published", "reading")}
+    rows = [
+        row
+        for task in experiment.tasks
+        for row in task_rows(experiment, outcomes[outcomes["task"] == task], task, metrics, bootstraps or {})
+    ]
     return Comparison(
         experiment=experiment.name,
         plan=plan,
@@ -161,12 +166,9 @@ def summarise(
         command=command,
         metrics=list(experiment.metrics),
         seeds=list(experiment.seeds),
-        smallest_p=paired(experiment.seeds, experiment.seeds).smallest_p,
-        rows=[
-            row
-            for task in experiment.tasks
-            for row in task_rows(experiment, outcomes[outcomes["task"] == task], task, metrics, bootstraps or {})
-        ],
+        steps=sorted({int(steps) for steps in complete.get("steps", pd.Series(dtype=int)).dropna()}),
+        smallest_p=smallest_p(experiment, rows),
+        rows=rows,
         runs=[run_values(run, metrics) for run in outcomes.to_dict("records")],
         claims=judge(experiment, outcomes),
         signatures={task: sorted(set(signatures[complete["task"] == task].dropna())) for task in experiment.tasks},
@@ -178,6 +180,15 @@ def summarise(
         faults=[Fault.model_validate(fault) for fault in faults[[*Fault.model_fields]].to_dict("records")],
         environments=list(environments),
     )
+
+
+def smallest_p(experiment: Experiment, rows: Sequence[Row]) -> float | None:
+    """Below which no Holm-corrected p of these rows can lie: the least of them is one of as many as there are."""
+    exact = paired(experiment.seeds, experiment.seeds).smallest_p
+    families = Counter(
+        (row.task, metric) for row in rows for metric, found in row.estimates.items() if found.p is not None
+    )
+    return None if exact is None else min(1.0, exact * min(families.values(), default=1))
 
 
 def run_values(run: Mapping[Hashable, Any], metrics: Sequence[str]) -> RunValues:

@@ -150,7 +150,8 @@ class Comparison(Document):
         plan: The id of what was asked for.
         command: What makes it again.
         metrics: Columns of the table.
-        smallest_p: Below which no exact p can lie with so many seeds.
+        steps: The distinct numbers of optimiser steps of the complete runs.
+        smallest_p: Below which no corrected p can lie with so many seeds and strategies.
         rows: Task by task.
         runs: Those that the rows are of, in the manifest's order.
         reading: What to make of it.
@@ -167,6 +168,7 @@ class Comparison(Document):
     baseline: str
     metrics: list[MetricName]
     seeds: list[Count]
+    steps: list[Count] = Field(default_factory=list)
     smallest_p: Number | None
     rows: list[Row]
     runs: list[RunValues] = Field(default_factory=list)
@@ -192,7 +194,10 @@ class Comparison(Document):
         return [metric for metric in self.metrics if any(metric in row.estimates for row in self.rows)]
 
     def by_task(self) -> Iterator[tuple[str, list[Row]]]:
-        return ((task, [row for row in self.rows if row.task == task]) for task in self.tasks)
+        rows: dict[str, list[Row]] = {}
+        for row in self.rows:
+            rows.setdefault(row.task, []).append(row)
+        return iter(rows.items())
 
 
 def best(rows: Sequence[Row], metric: str) -> float | None:

@@ -9,7 +9,7 @@ import typer
 
 from ssrun.cli import options
 from ssrun.cli.driving import print_comparison
-from ssrun.cli.output import answer, tell
+from ssrun.cli.output import answer, emit, tell
 from ssrun.errors import StoreError, UsageError, unknown
 
 app = typer.Typer()
@@ -17,22 +17,43 @@ app = typer.Typer()
 Results = Annotated[Path, typer.Argument(help="A folder that compare or train wrote.")]
 
 
-@options.command(app, "ssrun show results/default --format markdown")
+@options.command(app, "ssrun show results/default --format latex --metrics bleu,exposure_gap")
 def show(
     results: Results,
-    format: Annotated[str, options.names_option("formats", "rich, markdown, csv, json, latex or svg.", None)] = "rich",
+    format: Annotated[
+        str, options.names_option("formats", "rich, markdown, csv, runs, json, latex, tabular or svg.", None)
+    ] = "rich",
+    metrics: Annotated[options.Names, options.names_option("metrics", "These columns, with commas.")] = None,
+    tasks: Annotated[options.Names, options.names_option("tasks", "These tasks, with commas.")] = None,
+    strategies: Annotated[options.Names, options.names_option("strategies", "These strategies, with commas.")] = None,
+    caption: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="With latex: the caption.", show_default="the question")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="NAME", help="With latex: for \\ref.", show_default="tab:<experiment>")
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Print a comparison's table again, without training."""
+    """Print a comparison's table again, or a part of it, without training."""
     from ssrun.analysis.comparison import comparison_in
+    from ssrun.analysis.selection import selected
 
     if as_json and format not in ("rich", "json"):
         raise UsageError(f"--json and --format {format}: give one of them")
     formats = options.names("formats")
     if format not in formats:
         raise UsageError(f"--format: {unknown('format', format, formats)}")
+    for option, given in (("--caption", caption), ("--label", label)):
+        if given is not None and (as_json or format != "latex"):
+            raise UsageError(f"{option}: a table has one with --format latex alone")
     must_be_folder(results)
-    print_comparison(comparison_in(results), "json" if as_json else format)
+    comparison = selected(comparison_in(results), *map(options.joined, (metrics, tasks, strategies)))
+    if format == "latex":
+        from ssrun.views.tables.latex import latex
+
+        emit(latex(comparison, caption, label))
+    else:
+        print_comparison(comparison, "json" if as_json else format)
 
 
 @options.command(app, "ssrun figures results/default --out pictures")

@@ -7,13 +7,21 @@ from pathlib import Path
 from ssrun.analysis import document
 from ssrun.analysis.document import Comparison
 from ssrun.system.files import write
-from ssrun.views.tables.latex import latex
+from ssrun.views.tables.latex import latex, tabular
 from ssrun.views.tables.markdown import markdown
-from ssrun.views.tables.plain import csv_text
+from ssrun.views.tables.sheets import estimates_sheet, runs_sheet
 from ssrun.views.terminal.comparison import svg
 
-TEXTS = {"markdown": markdown, "csv": csv_text, "json": document.text_of, "latex": latex, "svg": svg}
-SUFFIXES = {"markdown": "md", "csv": "csv", "json": "json", "latex": "tex"}
+TEXTS = {
+    "markdown": markdown,
+    "csv": estimates_sheet,
+    "runs": runs_sheet,
+    "json": document.text_of,
+    "latex": latex,
+    "tabular": tabular,
+    "svg": svg,
+}
+FILES = {"markdown": "table.md", "csv": "table.csv", "json": "table.json", "latex": "table.tex", "runs": "runs.csv"}
 FORMATS = ("rich", *TEXTS)
 
 
@@ -22,10 +30,10 @@ def text_of(comparison: Comparison, format: str) -> str:
 
 
 def write_tables(results: Path, comparison: Comparison) -> None:
-    """Writes `table.md`, `.csv`, `.json` and `.tex` beside the runs.
+    """Writes `table.md`, `.csv`, `.json`, `.tex` and `runs.csv` beside the runs.
 
     Raises:
         StoreError: One cannot be written.
     """
-    for format, suffix in SUFFIXES.items():
-        write(results / f"table.{suffix}", text_of(comparison, format).encode())
+    for format, name in FILES.items():
+        write(results / name, text_of(comparison, format).encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder
 from ssrun.views.formats import write_tables
 from tests.support import outcomes as planted
+from tests.support.damage import reseal
 from tests.support.outcomes import claim, compared, evaluation, experiment, outcomes
 
 REACH = Reach(metric="free_running_loss", value=0.5)
@@ -123,6 +125,22 @@ def test_the_smallest_p_is_said_for_this_many_seeds(seeds: int, smallest: float)
     assert compared({"a": {"bleu": [1.0] * seeds}}).smallest_p == smallest
 
 
+def test_the_smallest_p_is_that_of_as_many_comparisons_as_are_corrected_for() -> None:
+    noise = random.Random(2)
+    values = {name: {"bleu": [10.0 * n + noise.random() for _ in range(6)]} for n, name in enumerate("abc")}
+    whole = compared(values)
+    assert whole.smallest_p == 2 * 0.03125
+    assert {row.estimates["bleu"].p_holm for row in whole.rows[1:]} == {whole.smallest_p}
+
+
+def test_the_steps_are_those_of_the_complete_runs() -> None:
+    frame = outcomes({"a": {"bleu": [1.0, 2.0]}, "b": {"bleu": [3.0, "failed"]}})
+    frame.loc[1, "steps"] = 250
+    assert summarise(experiment(seeds=2), frame, "c", []).steps == [250, 1000]
+    nothing = compared({"a": {"bleu": ["failed"]}})
+    assert nothing.steps == []
+
+
 STEADY = [0.0, 0.1, -0.1, 0.05, -0.05, 0.02]
 
 
@@ -223,6 +241,28 @@ def test_a_run_that_is_not_complete_is_missing_or_failed_with_its_reason(tmp_pat
 def test_a_folder_of_tables_alone_is_shown_from_them(tmp_path: Path) -> None:
     write_tables(tmp_path, planted.comparison())
     assert comparison_in(tmp_path) == planted.comparison()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("rows.0.n", "rows.1.missing", "rows.1.bleu.mean", "rows.1.exposure_gap.p_holm", "rows.1.bleu.pairs"),
+        *("steps.0", "runs.0.seed", "runs.0.metrics.bleu", "claims.0.n", "claims.0.p", "claims.0.by"),
+        "claims.0.verdict",
+    ],
+)
+def test_a_forged_text_where_a_number_belongs_is_refused(path: str, tmp_path: Path) -> None:
+    def forge(fields: Any) -> None:
+        *steps, last = (int(step) if step.isdigit() else step for step in path.split("."))
+        for step in steps:
+            fields = fields[step]
+        assert fields[last] is not None
+        fields[last] = "=cmd|' /C calc'!A0"
+
+    write_tables(tmp_path, planted.comparison())
+    reseal(tmp_path / "table.json", forge)
+    with pytest.raises(StoreError, match="damaged"):
+        comparison_in(tmp_path)
 
 
 def test_an_empty_folder_has_nothing_to_show(tmp_path: Path) -> None:

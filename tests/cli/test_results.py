@@ -7,18 +7,53 @@ from typing import Any
 
 import pytest
 
+from ssrun.views.formats import FILES, FORMATS, write_tables
 from tests.support.commands import Done
 from tests.support.in_process import document, ssrun
+from tests.support.outcomes import comparison
 
 
 def test_show_prints_what_compare_printed_and_the_files_beside_the_runs(compared: tuple[Path, Done]) -> None:
     results, done = compared
     assert ssrun("show", results, "--json") == Done(0, done.out, "")
-    for name, suffix in [("markdown", "md"), ("csv", "csv"), ("json", "json"), ("latex", "tex")]:
-        table = (results / f"table.{suffix}").read_text(encoding="utf-8")
+    for name, file in FILES.items():
+        table = (results / file).read_text(encoding="utf-8")
         assert ssrun("show", results, "--format", name) == Done(0, table, "")
+    told = document("show", results)
+    assert {run["status"] for run in told["runs"]} == {"complete"}
+    assert len(told["steps"]) == 1
     table = ssrun("show", results).out
+    assert f"{told['steps'][0]:,} steps a run" in table
     assert all(name in table for name in ("teacher-forcing", "inverse-sigmoid", "reverse", "captions", "BLEU", "±"))
+
+
+@pytest.mark.parametrize("format", [name for name in FORMATS if name != "json"])
+def test_a_part_of_it_is_shown_in_every_format(format: str, tmp_path: Path) -> None:
+    write_tables(tmp_path, comparison())
+    chosen = ("--metrics", "exposure_gap", "--metrics", "free_running_loss", "--tasks", "t", "--strategies", "b,a")
+    whole, part = (ssrun("show", tmp_path, "--format", format, *more).must(0).out for more in ((), chosen))
+    gap, loss = ("exposure_gap", "free_running_loss") if format in ("csv", "runs") else ("gap", "loss")
+    assert "bleu" in whole.lower()
+    assert "bleu" not in part.lower()
+    assert gap in part
+    assert loss in part
+    told = document("show", tmp_path, *chosen)
+    assert told["metrics"] == ["exposure_gap", "free_running_loss"]
+    assert [row["strategy"] for row in told["rows"]] == ["b", "a"]
+
+
+def test_a_caption_and_a_label_are_latex_and_refused_elsewhere(tmp_path: Path) -> None:
+    write_tables(tmp_path, comparison())
+    given = ("--caption", "Mine & yours", "--label", "tab:mine")
+    text = ssrun("show", tmp_path, "--format", "latex", *given).must(0).out
+    assert r"{Mine \& yours}" in text
+    assert r"\label{tab:mine}" in text
+    for option in (given[:2], given[2:]):
+        for format in ("rich", "tabular", "markdown"):
+            assert option[0] in ssrun("show", tmp_path, "--format", format, *option).must(2).err
+        assert option[0] in ssrun("show", tmp_path, "--json", *option).must(2).err
+    assert "--label" in ssrun("show", tmp_path, "--format", "latex", "--label", "a}b").must(2).err
+    assert "did you mean 'bleu'?" in ssrun("show", tmp_path, "--metrics", "blue").must(2).err
 
 
 def test_a_single_run_is_shown_too(trained: tuple[Path, Done]) -> None:

@@ -456,14 +456,14 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("form", ["rich", "markdown", "csv", "latex", "json"])
+@pytest.mark.parametrize("form", ["rich", "markdown", "csv", "runs", "latex", "tabular", "json"])
 def test_hostile_text_controls_nothing_in_any_format(evil: Path, form: str) -> None:
     """R29: no raw control byte, no live markup, a CSV that opens as text."""
     shown = ssrun("show", "runs", f"--format={form}", folder=evil).must(0).out
     assert not (ASCII_CONTROL if form == "json" else CONTROL).search(shown)
     if form == "markdown":
         assert "<script>" not in shown
-    if form == "csv":
+    if form in ("csv", "runs"):
         cells = [cell for row in csv.reader(io.StringIO(shown)) for cell in row]
         assert not [cell for cell in cells if re.match(r"[=+@\t\r]|-[^\d.]", cell)]
 

@@ -96,7 +96,7 @@ def test_another_place_of_a_corpus_makes_no_other_experiment() -> None:
 
 def test_what_is_ours_is_removed_and_nothing_else(shards: list[Path]) -> None:
     results = shards[0]
-    made = ["table.md", "figures/a.svg", "figures/.b.png.3.tmp", "tensorboard/x/events.out.tfevents.1"]
+    made = ["table.md", "runs.csv", "figures/a.svg", "figures/.b.png.3.tmp", "tensorboard/x/events.out.tfevents.1"]
     run = f"runs/{RUNS[0].name.place}"
     mine = ["mine", "figures/mine", f"{run}/mine", f"{run}/scores/mine", "runs/copy/mine", "report.docx"]
     for name in (*made, *mine):

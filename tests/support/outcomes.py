@@ -59,10 +59,9 @@ def outcomes(values: Planted, task: str = "t") -> pd.DataFrame:
     for strategy, metrics in values.items():
         for seed, found in enumerate(zip(*metrics.values(), strict=True)):
             status = next((value for value in found if isinstance(value, str)), "complete")
-            row = {"task": task, "strategy": strategy, "seed": seed, "status": status, "reason": ""}
-            row["settings"] = {}
+            row = {"task": task, "strategy": strategy, "seed": seed, "status": status, "reason": "", "settings": {}}
             if status == "complete":
-                row |= {**dict(zip(metrics, found, strict=True)), "signature": SIGNATURE}
+                row |= {**dict(zip(metrics, found, strict=True)), "signature": SIGNATURE, "steps": 1000}
             elif status != "missing":
                 row["reason"] = f"{status} of {strategy}"
             rows.append(row)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ssrun.analysis.document import Comparison, Estimate, Row
+from ssrun.analysis.document import Comparison, Row
 from ssrun.metrics import METRICS
 from ssrun.views.figures.canvas import GREY, Canvas, Picture, drawable
-from ssrun.views.tables.cells import has_difference
+from ssrun.views.tables.cells import has_difference, possible_interval
 
 QUALITY = ("validity", "bracket_f1", "bleu")
-LIMITS = {"0-100": (0.0, 100.0), "%": (0.0, 100.0), "0-1": (0.0, 1.0)}  # by unit; nothing else can be below 0
 SHOWN = 4  # metrics whose differences stand side by side
 
 
@@ -28,14 +27,6 @@ def quality_of(comparison: Comparison, rows: Sequence[Row]) -> str:
     """The metric that tells a task's quality: what the task itself accepts where it can tell, else the first shown."""
     available = [metric for metric in comparison.columns if any(metric in row.estimates for row in rows)]
     return next((metric for metric in (*QUALITY, *available) if metric in available), "free_running_loss")
-
-
-def possible_interval(estimate: Estimate, metric: str) -> tuple[float | None, float | None]:
-    """An interval within what the metric can be."""
-    if estimate.low is None or estimate.high is None or metric == "exposure_gap":
-        return estimate.low, estimate.high
-    least, most = LIMITS.get(METRICS[metric].unit, (0.0, estimate.high))
-    return max(estimate.low, least), min(estimate.high, most)
 
 
 def list_height(rows: int) -> float:

@@ -29,7 +29,8 @@ from ssrun.system.files import sweep_temporaries, write, writing
 from ssrun.system.text import ellipsis, plural, visible
 from ssrun.views.figures.canvas import Canvas, Picture, drawing, provenance, rendered
 from ssrun.views.figures.gallery import Tell, pictures
-from ssrun.views.tables.cells import claim_lines, compared, count, difference, has_difference, mean_cell, notes, p_holm
+from ssrun.views.tables import cells
+from ssrun.views.tables.cells import claim_lines, compared, count, difference, has_difference, notes
 
 EXAMPLES = 3  # a task
 WORDS, LETTERS = 100, 60  # of a text, and of a token, that the page shows
@@ -147,7 +148,7 @@ class NumberCell(NamedTuple):
         middle: Of the number, on the scale.
         left: Of the interval's lower end, as `right` of its upper one.
         best: Of its column.
-        p: Of a difference with an interval.
+        beside: What else is known of a difference: its p, its bootstrap.
         zero: Of no difference.
     """
 
@@ -157,7 +158,7 @@ class NumberCell(NamedTuple):
     left: float | None
     right: float | None
     best: bool = False
-    p: str | None = None
+    beside: str = ""
     zero: float | None = None
 
 
@@ -170,33 +171,35 @@ def table(comparison: Comparison, rows: Sequence[Row]) -> tuple[list[tuple[str, 
     directions = {"higher": "more is better", "lower": "less is better", "neither": ""}
     columns = [(METRICS[metric].short, directions[METRICS[metric].better]) for metric in comparison.columns]
     columns += [(f"Δ {METRICS[metric].short}", f"from {comparison.baseline}") for metric in differences]
-    cells = [mean_cells(rows, metric) for metric in comparison.columns]
-    cells += [difference_cells(rows, metric) for metric in differences]
-    return columns, [(row, count(row), [column[index] for column in cells]) for index, row in enumerate(rows)]
+    found = [mean_cells(rows, metric) for metric in comparison.columns]
+    found += [difference_cells(comparison, rows, metric) for metric in differences]
+    return columns, [(row, count(row), [column[index] for column in found]) for index, row in enumerate(rows)]
 
 
 def mean_cells(rows: Sequence[Row], metric: str) -> list[NumberCell | None]:
     estimates = [row.estimates.get(metric) for row in rows]
-    at = scale([value for found in estimates if found for value in (found.mean, found.low, found.high)])
+    ends = [cells.possible_interval(found, metric) if found else (None, None) for found in estimates]
+    at = scale([*(found.mean for found in estimates if found), *(end for both in ends for end in both)])
     return [
-        NumberCell(text, found.mean, at(found.mean), at(found.low), at(found.high), is_best) if found else None
-        for found, (text, is_best) in zip(estimates, (mean_cell(rows, row, metric) for row in rows), strict=True)
+        NumberCell(text, found.mean, at(found.mean), at(low), at(high), is_best) if found else None
+        for found, (low, high), (text, is_best) in zip(estimates, ends, cells.mean_cells(rows, metric), strict=True)
     ]
 
 
-def difference_cells(rows: Sequence[Row], metric: str) -> list[NumberCell | None]:
+def difference_cells(comparison: Comparison, rows: Sequence[Row], metric: str) -> list[NumberCell | None]:
     estimates = [row.estimates.get(metric) for row in rows]
     ends = [(found.difference, found.difference_low, found.difference_high) for found in estimates if found]
     at = scale([0.0, *(value for values in ends for value in values)])
 
-    def cell(found: Estimate | None) -> NumberCell | None:
+    def cell(row: Row, found: Estimate | None) -> NumberCell | None:
         if found is None or found.difference is None:
             return None
         places = (at(found.difference), at(found.difference_low), at(found.difference_high))
-        p = None if found.difference_low is None else p_holm(found)
-        return NumberCell(difference(found, metric), found.difference, *places, p=p, zero=at(0.0))
+        beside = [f"p {cells.p_holm(found)}"] if cells.shows_p(comparison) and found.difference_low is not None else []
+        beside += [f"bootstrap {cells.bootstrapped(row)}"] if found.bootstrap else []
+        return NumberCell(difference(found, metric), found.difference, *places, beside=", ".join(beside), zero=at(0.0))
 
-    return list(map(cell, estimates))
+    return [cell(*both) for both in zip(rows, estimates, strict=True)]
 
 
 def scale(values: Sequence[float | None]) -> Callable[[float | None], float | None]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 from ssrun.analysis.document import ClaimEvidence, Comparison, Estimate, Row, best
 from ssrun.metrics import METRICS
 from ssrun.system.text import visible
+
+SIGNIFICANT = 0.05
+Item = TypeVar("Item")
 
 
 class Cell(NamedTuple):
@@ -29,19 +33,42 @@ def interval(difference: float, low: float | None, high: float | None, metric: s
     return f"{difference:{sign}}{ends}"
 
 
+def possible_interval(estimate: Estimate, metric: str) -> tuple[float | None, float | None]:
+    """An interval within what the metric can be."""
+    if estimate.low is None or estimate.high is None:
+        return estimate.low, estimate.high
+    return max(estimate.low, METRICS[metric].least), min(estimate.high, METRICS[metric].most)
+
+
+def is_cut(estimate: Estimate, metric: str) -> bool:
+    """Whether the interval reaches, as far as decimals are shown, beyond what the metric can be."""
+    ends = zip(possible_interval(estimate, metric), (estimate.low, estimate.high), strict=True)
+    decimals = METRICS[metric].decimals
+    return any(
+        end is not None and measured is not None and round(end, decimals) != round(measured, decimals)
+        for end, measured in ends
+    )
+
+
 def mean(estimate: Estimate | None, metric: str) -> str:
-    """The mean and the half width of its interval: `93.1 ±2.0`."""
+    """The mean and the half width of its interval, `93.1 ±2.0`; of one that is cut the ends, `85.0 [51.7, 100]`."""
     if estimate is None:
         return "-"
+    shown = number(estimate.mean, metric)
     if estimate.low is None or estimate.high is None:
-        return number(estimate.mean, metric)
-    return f"{number(estimate.mean, metric)} ±{number((estimate.high - estimate.low) / 2, metric)}"
+        return shown
+    if is_cut(estimate, metric):
+        ends = zip(possible_interval(estimate, metric), (estimate.low, estimate.high), strict=True)
+        low, high = (number(end, metric) if end == measured else f"{end:g}" for end, measured in ends)
+        return f"{shown} [{low}, {high}]"
+    return f"{shown} ±{number((estimate.high - estimate.low) / 2, metric)}"
 
 
-def mean_cell(rows: Sequence[Row], row: Row, metric: str) -> Cell:
-    """The mean of a row, marked where it is the best of these rows."""
-    estimate = row.estimates.get(metric)
-    return Cell(mean(estimate, metric), estimate is not None and estimate.mean == best(rows, metric))
+def mean_cells(rows: Sequence[Row], metric: str) -> list[Cell]:
+    """The means of these rows, marked where one is the best."""
+    most = best(rows, metric)
+    estimates = [row.estimates.get(metric) for row in rows]
+    return [Cell(mean(found, metric), found is not None and found.mean == most) for found in estimates]
 
 
 def difference(estimate: Estimate | None, metric: str) -> str:
@@ -64,17 +91,35 @@ def p_holm(estimate: Estimate | None) -> str:
     return p_value(estimate.p_holm if estimate else None)
 
 
-def bootstrapped(row: Row) -> str:
-    """In how many seeds the paired bootstrap over the test set tells the two models' BLEU apart at 5 %: `2/3`."""
+def shows_p(comparison: Comparison) -> bool:
+    """Whether any p of the table can be below 5 %, with so many seeds and strategies."""
+    return comparison.smallest_p is not None and comparison.smallest_p < SIGNIFICANT
+
+
+def told_apart(row: Row) -> tuple[int, int, int] | None:
+    """By the paired bootstrap over the test set, at 5 %: seeds of better BLEU than the baseline's, of worse, of all."""
     bleu = row.estimates.get("bleu")
     if bleu is None or not bleu.bootstrap:
-        return "-"
-    return f"{sum(pair.p < 0.05 for pair in bleu.bootstrap)}/{len(bleu.bootstrap)}"
+        return None
+    apart = [pair.difference for pair in bleu.bootstrap if pair.p < SIGNIFICANT]
+    return sum(found > 0 for found in apart), sum(found < 0 for found in apart), len(bleu.bootstrap)
+
+
+def bootstrapped(row: Row) -> str:
+    """In how many seeds the paired bootstrap tells the two models' BLEU apart: `5+ 2- of 8`, better and worse."""
+    counts = told_apart(row)
+    return "-" if counts is None else "{}+ {}- of {}".format(*counts)
 
 
 def has_bootstrap(comparison: Comparison) -> bool:
     """Whether BLEU is shown and its paired bootstrap was computed."""
     return "bleu" in comparison.columns and any(bootstrapped(row) != "-" for row in comparison.rows)
+
+
+def in_groups(items: Sequence[Item], count: int) -> list[Sequence[Item]]:
+    """The items in so many groups of about the same size, in order."""
+    size = math.ceil(len(items) / count)
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def compared(comparison: Comparison) -> list[str]:
@@ -98,29 +143,36 @@ def count(row: Row) -> str:
     return str(row.n) if row.n == row.of else f"{row.n} of {row.of}"
 
 
+def conditions(comparison: Comparison) -> str:
+    """What a number of the table is, over how many seeds, after how many steps."""
+    seeds, steps = comparison.seeds, comparison.steps
+    budget = f"{f'{steps[0]:,} to ' if len(steps) > 1 else ''}{steps[-1]:,} steps a run" if steps else ""
+    if len(seeds) > 1:
+        return f"Mean and 95 % t-interval over seeds (n = {len(seeds)}{f'; {budget}' if budget else ''})"
+    return f"One seed{f' ({budget})' if budget else ''}: no interval, no p; a difference may be luck"
+
+
 def notes(comparison: Comparison, best_mark: str) -> list[str]:
     """What must be known to read the numbers; `best_mark` tells the best means: the sign before them, or `bold:`."""
-    n = len(comparison.seeds)
-    lines = [
-        f"Mean and 95 % t-interval over seeds (n = {n}); {best_mark} best mean of the task; "
-        "losses in nats per position."
-        if n > 1
-        else "One seed: no interval, no p; a difference may be luck. Use --seeds 0..5 for evidence."
-    ]
-    if n > 1 and comparison.baseline in comparison.strategies:
+    if len(comparison.seeds) > 1:
+        nats = any(METRICS[metric].unit == "nats" for metric in comparison.columns)
+        line = f"{conditions(comparison)}; {best_mark} best mean of the task; "
+        lines = [f"{line}losses in nats per position." if nats else f"{line[:-2]}."]
+    else:
+        lines = [f"{conditions(comparison)}. Use --seeds 0..5 for evidence."]
+    shown = [(row.estimates.get(metric), metric) for row in comparison.rows for metric in comparison.columns]
+    if any(estimate is not None and is_cut(estimate, metric) for estimate, metric in shown):
         lines.append(
-            f"Differences are paired by seed with {comparison.baseline}; p is the exact sign-flip p, Holm-corrected "
-            f"over strategies: with {n} seeds no p can be below {comparison.smallest_p:.3g}."
+            "An interval that would reach beyond what a metric can be is cut there, and both its ends are given."
         )
+    lines += about_differences(comparison)
     if comparison.published:
         source = comparison.published.source
         lines.append(f"paper: {source}; other data and another model: compare orders, not values.")
-    if has_bootstrap(comparison):
-        lines.append("bootstrap: seeds in which BLEU differs at 5 % by sacreBLEU's paired bootstrap of the test set.")
-    for task, facts in comparison.facts.items():
-        lines.append(f"{task}: " + ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in facts.items()))
+    lines += [f"{task}: {corpus_words(facts)}" for task, facts in comparison.facts.items()]
     signatures = sorted({signature for found in comparison.signatures.values() for signature in found})
-    lines += [f"BLEU: {signature}" for signature in signatures]
+    of_bleu = "bleu" in comparison.columns or any(claim.metric == "bleu" for claim in comparison.claims)
+    lines += [f"BLEU: {signature}" for signature in signatures if of_bleu]
     for status in ("diverged", "failed", "missing"):
         if faults := [fault for fault in comparison.faults if fault.status == status]:
             first = faults[0]
@@ -130,6 +182,45 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
     if len(comparison.environments) > 1:
         lines.append(f"The runs come from {len(comparison.environments)} different environments (machine or versions).")
     return [visible(line) for line in lines]
+
+
+def about_differences(comparison: Comparison) -> list[str]:
+    """What must be known to read the differences; or why there are none."""
+    if not has_difference(comparison.rows, compared(comparison)):
+        lacking = len(comparison.strategies) > 1 and comparison.baseline not in comparison.strategies
+        hint = f"No differences: the baseline {comparison.baseline} is not among the strategies: give --baseline NAME."
+        return [hint] if lacking else []
+    n, smallest = len(comparison.seeds), comparison.smallest_p
+    line = f"Differences are paired by seed with {comparison.baseline}"
+    if shows_p(comparison):
+        line += "; p is the exact sign-flip p, Holm-corrected over strategies: "
+        line += f"with {n} seeds no p can be below {smallest:.3g}"
+    elif n > 1 and smallest is not None:
+        line += f"; no p: with {n} seeds, Holm-corrected over strategies, none can be below {smallest:.3g}"
+    lines = [f"{line}."]
+    if has_bootstrap(comparison):
+        lines.append(
+            "bootstrap: seeds in which BLEU is better (+) and worse (-) than the baseline's at 5 %, by sacreBLEU's "
+            "paired bootstrap of the test set."
+        )
+    return lines
+
+
+def corpus_words(facts: Mapping[str, int]) -> str:
+    """The counts of a corpus in words: `1,500 training pairs; 14 % of 2,398 source test words unknown`."""
+    left, parts = dict(facts), []
+    if "training_pairs" in left:
+        parts.append(f"{left.pop('training_pairs'):,} training pairs")
+        if left_out := left.pop("left_out_pairs", 0):
+            parts.append(f"{left_out:,} more left out as too long")
+    for side in ("source", "target"):
+        if f"{side}_vocabulary" in left:
+            parts.append(f"{left.pop(f'{side}_vocabulary'):,} {side} words known")
+        if f"{side}_unknown_words" in left and (words := left.pop(f"{side}_test_words", 0)):
+            share = 100 * left.pop(f"{side}_unknown_words") / words
+            parts.append(f"{share:.3g} % of {words:,} {side} test words unknown")
+    parts += [f"{count:,} {name.replace('_', ' ')}" for name, count in left.items()]
+    return ", ".join(parts)
 
 
 def claim_lines(claim: ClaimEvidence) -> tuple[str, str]:

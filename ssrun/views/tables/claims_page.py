@@ -8,7 +8,7 @@ from pathlib import Path
 from ssrun.analysis.document import ClaimEvidence, Comparison, read_comparison
 from ssrun.errors import StoreError
 from ssrun.views.tables.cells import interval, p_value
-from ssrun.views.tables.markdown import escaped, table_lines
+from ssrun.views.tables.markdown import code, escaped, paragraph, table_lines
 
 INTRODUCTION = """# What the claims came to
 
@@ -37,9 +37,9 @@ def claims_page(comparisons: Sequence[Comparison]) -> str:
     for comparison in comparisons:
         if comparison.claims:
             headings = ["verdict", "claim", "source", "measured", "difference [interval]", "p", "n"]
-            text += [f"## {escaped(comparison.experiment)}", "", escaped(comparison.question), ""]
+            text += [f"## {escaped(comparison.experiment)}", "", paragraph(comparison.question), ""]
             text += table_lines("llllrrr", [headings, *map(claim_cells, comparison.claims)])
-            text += ["", f"Again: `{comparison.command}`", ""]
+            text += ["", f"Again: {code(comparison.command)}", ""]
     return "\n".join(text).rstrip() + "\n"
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ssrun.analysis.document import Comparison
+from ssrun.analysis.document import Comparison, Estimate
+from ssrun.metrics import METRICS
 from ssrun.system.text import visible
-from ssrun.views.tables.cells import Cell, claim_lines, notes, reading
-from ssrun.views.tables.plain import grid
+from ssrun.views.tables import cells
+from ssrun.views.tables.cells import Cell, claim_lines, notes, paper_cells, paper_headings, reading
 
 
 def markdown(comparison: Comparison) -> str:
@@ -17,7 +18,7 @@ def markdown(comparison: Comparison) -> str:
     text = [
         f"# {escaped(comparison.experiment)}",
         "",
-        escaped(comparison.question),
+        paragraph(comparison.question),
         "",
         f"    {visible(comparison.command)}",
         "",
@@ -29,17 +30,56 @@ def markdown(comparison: Comparison) -> str:
         claims = [[claim.verdict, *map(escaped, claim_lines(claim))] for claim in comparison.claims]
         text += ["", *table_lines("lll", [["verdict", "claim", "evidence"], *claims])]
     if comparison.reading:
-        text += ["", escaped(reading(comparison))]
+        text += ["", paragraph(reading(comparison))]
     return "\n".join(text) + "\n"
+
+
+def grid(comparison: Comparison) -> tuple[list[str], list[list[Cell]]]:
+    """The headings and rows of the means, with the differences from the baseline and what was published beside them.
+
+    The first two columns, task and strategy, are words and the others numbers.
+    """
+    metrics, with_p, with_bootstrap = comparison.columns, cells.shows_p(comparison), cells.has_bootstrap(comparison)
+    differing = cells.compared(comparison)
+    headings = ["task", "strategy", "n", *(METRICS[metric].short for metric in metrics)]
+    headings += [f"Δ {METRICS[metric].short}{' (p)' if with_p else ''}" for metric in differing]
+    headings += ["bootstrap"] if with_bootstrap else []
+    headings += paper_headings(comparison)
+    lines = []
+    for task, rows in comparison.by_task():
+        means = [cells.mean_cells(rows, metric) for metric in metrics]
+        for index, row in enumerate(rows):
+            line = [Cell(task), Cell(row.strategy), Cell(cells.count(row)), *(column[index] for column in means)]
+            line += [Cell(difference(row.estimates.get(metric), metric, with_p)) for metric in differing]
+            line += [Cell(cells.bootstrapped(row))] if with_bootstrap else []
+            lines.append([*line, *map(Cell, paper_cells(comparison, row))])
+    return headings, lines
+
+
+def difference(estimate: Estimate | None, metric: str, with_p: bool) -> str:
+    shown = cells.difference(estimate, metric)
+    return f"{shown} ({cells.p_holm(estimate)})" if with_p and shown != "-" else shown
 
 
 def _dressed(cell: Cell) -> str:
     return f"**{escaped(cell.text)}**" if cell.best else escaped(cell.text)
 
 
+def code(text: str) -> str:
+    """Text as code within a line, in which no backtick and no line end closes it."""
+    shown = visible(text)
+    fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
+    return f"{fence} {shown} {fence}" if "`" in shown else f"{fence}{shown}{fence}"
+
+
 def escaped(text: str) -> str:
-    """Text that stands for itself in Markdown, within a table too."""
-    return re.sub(r"([\\`*_{}\[\]<>#|&$~])", r"\\\1", visible(text))
+    """Text that stands for itself in Markdown, within a table too; an address in it is no link."""
+    return re.sub(r"([\\`*_{}\[\]<>#|&$~]|:(?=//)|(?<=www)\.)", r"\\\1", visible(text))
+
+
+def paragraph(text: str) -> str:
+    """Text that stands for itself as a paragraph, and begins neither a list nor a line."""
+    return re.sub(r"^(\s*\d*)(?=[-+=.)])", r"\1\\", escaped(text).strip())
 
 
 def table_lines(sides: str, lines: Sequence[Sequence[str]]) -> list[str]:

@@ -129,7 +129,7 @@ class Board:
 
     def table(self, room: int, width: int) -> Table:
         """The rows as far as they are known, the last to change within sight."""
-        metrics = self.experiment.metrics[: max(1, (width - 40) // 14)]
+        metrics = self.experiment.metrics[: max(1, (width - 40) // 18)]
         table = Table(box=None, pad_edge=False)
         for heading in ("task", "strategy", "n", *(METRICS[metric].short for metric in metrics)):
             table.add_column(heading, no_wrap=True, justify="left" if heading in ("task", "strategy") else "right")

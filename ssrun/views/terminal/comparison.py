@@ -4,96 +4,138 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from ssrun.analysis.document import Comparison, Row
+from ssrun.analysis.document import ClaimEvidence, Comparison, Row
 from ssrun.metrics import METRICS
 from ssrun.system.text import visible
 from ssrun.views.tables import cells
-from ssrun.views.tables.cells import compared, has_difference
+from ssrun.views.tables.cells import compared, has_difference, in_groups
 
 BEST = "*"  # before a best mean: colour alone says nothing to many
 VERDICT_STYLES = {"agree": "bold green", "disagree": "bold red", "inconclusive": "bold yellow"}
+INDENT = 14  # columns of a verdict, and before what goes on below it
+Column = tuple[str, list[Text], str]  # its heading, its cells and their style
 
 
 def terminal(comparison: Comparison) -> RenderableType:
     parts: list[RenderableType] = [Text(visible(comparison.question), style="bold")]
     for task, rows in comparison.by_task():
-        parts += [Text(), Fitting(*(means(comparison, task, rows, snug) for snug in (False, True)))]
+        parts += [Text(), means(comparison, task, rows)]
         if has_difference(rows, compared(comparison)):
-            parts.append(Fitting(*(differences(comparison, rows, snug) for snug in (False, True))))
+            parts.append(differences(comparison, rows))
     parts += [Text(), *(Text(note, style="dim") for note in cells.notes(comparison, BEST))]
     if comparison.claims:
-        parts += [Text(), Text("Claims", style="bold cyan")]
-        for claim in comparison.claims:
-            sentence, evidence = cells.claim_lines(claim)
-            parts.append(Text.assemble((f"{claim.verdict:>12}  ", VERDICT_STYLES[claim.verdict]), sentence))
-            parts.append(Text(f"{'':14}{evidence}", style="dim"))
+        parts += [Text(), Text("Claims", style="bold cyan"), *map(Verdict, comparison.claims)]
     if comparison.reading:
         parts += [Text(), Text(cells.reading(comparison))]
     return Group(*parts)
 
 
 class Fitting:
-    """Of several tables the first that the terminal has room for; else the last, its cells wrapped."""
+    """A table as wide as the terminal has room for: else its columns closer, else several tables below each other.
 
-    def __init__(self, *tables: Table) -> None:
-        self.tables = tables
+    Attributes:
+        make: The table of these columns, closer or not.
+        columns: All of them but the one that names the rows, those together that stay beside each other.
+    """
+
+    def __init__(self, make: Callable[[list[Column], bool], Table], columns: Sequence[Sequence[Column]]) -> None:
+        self.make, self.columns = make, columns
+
+    def forms(self) -> Iterator[list[Table]]:
+        yield [self.make(list(chain(*self.columns)), False)]
+        for count in range(1, len(self.columns) + 1):
+            yield [self.make(list(chain(*group)), True) for group in in_groups(self.columns, count)]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        free = options.update_width(10_000)
-        fits = (table for table in self.tables if console.measure(table, options=free).maximum <= options.max_width)
-        yield next(fits, self.tables[-1])
+        free = options.update_width(10**6)
+        tables: list[Table] = []
+        for tables in self.forms():
+            if all(console.measure(table, options=free).maximum <= options.max_width for table in tables):
+                break
+        yield from tables
 
 
-def means(comparison: Comparison, task: str, rows: Sequence[Row], snug: bool) -> Table:
-    """The means of one task; snug: columns stand closer, and an n that all rows share stands in the title."""
-    counts = {cells.count(row) for row in rows}
-    n_in_title = snug and len(counts) == 1
-    table = bare(Text(f"{task}, n = {', '.join(counts)}" if n_in_title else task), "bold cyan", snug)
-    if not n_in_title:
-        table.add_column("n", justify="right", no_wrap=True)
+def means(comparison: Comparison, task: str, rows: Sequence[Row]) -> Fitting:
+    """The means of one task; where they stand closer, an n that all rows share stands in the title."""
+    counts = [cells.count(row) for row in rows]
+    columns: list[Column] = []
     for metric in comparison.columns:
-        table.add_column(METRICS[metric].short, justify="right")
-    for heading in cells.paper_headings(comparison):
-        table.add_column(Text(heading), justify="right", style="dim")
-    for row in rows:
-        line = [Text(row.strategy), *([] if n_in_title else [Text(cells.count(row))])]
-        for text, best in (cells.mean_cell(rows, row, metric) for metric in comparison.columns):
-            line.append(Text(f"{BEST}{text}", style="bold green") if best else Text(text))
-        table.add_row(*line, *map(Text, cells.paper_cells(comparison, row)))
-    return table
+        found = [
+            Text(f"{BEST}{text}", style="bold green") if best else Text(text)
+            for text, best in cells.mean_cells(rows, metric)
+        ]
+        columns.append((METRICS[metric].short, found, ""))
+    published = [cells.paper_cells(comparison, row) for row in rows]
+    for index, heading in enumerate(cells.paper_headings(comparison)):
+        columns.append((heading, [Text(values[index]) for values in published], "dim"))
+
+    def make(columns: list[Column], snug: bool) -> Table:
+        n_in_title = snug and len(set(counts)) == 1
+        title = Text(f"{task}, n = {counts[0]}" if n_in_title else task)
+        of_runs: list[Column] = [] if n_in_title else [("n", list(map(Text, counts)), "")]
+        return bare(title, "bold cyan", rows, [*of_runs, *columns], snug)
+
+    return Fitting(make, [[column] for column in columns])
 
 
-def differences(comparison: Comparison, rows: Sequence[Row], snug: bool) -> Table:
-    """The paired differences from the baseline, of one task; snug: columns stand closer."""
+def differences(comparison: Comparison, rows: Sequence[Row]) -> Fitting:
+    """The paired differences from the baseline, of one task."""
     metrics = compared(comparison)
-    with_bootstrap = cells.has_bootstrap(comparison)
-    table = bare(Text(f"difference from {comparison.baseline}"), "italic", snug)
+    differing = [row for row in rows if has_difference([row], metrics)]
+    columns: list[list[Column]] = []
     for metric in metrics:
-        table.add_column(METRICS[metric].short, justify="right")
-        table.add_column("p", justify="right")
-    if with_bootstrap:
-        table.add_column("boot." if snug else "bootstrap", justify="right")
-    for row in (row for row in rows if has_difference([row], metrics)):
-        line = [row.strategy]
-        for metric in metrics:
-            estimate = row.estimates.get(metric)
-            line += [cells.difference(estimate, metric), cells.p_holm(estimate)]
-        line += [cells.bootstrapped(row)] if with_bootstrap else []
-        table.add_row(*map(Text, line))
-    return table
+        estimates = [row.estimates.get(metric) for row in differing]
+        columns.append([(METRICS[metric].short, [Text(cells.difference(found, metric)) for found in estimates], "")])
+        if cells.shows_p(comparison):
+            columns[-1].append(("p", [Text(cells.p_holm(found)) for found in estimates], ""))
+    if cells.has_bootstrap(comparison):
+        columns.append([("bootstrap", [Text(cells.bootstrapped(row)) for row in differing], "")])
+
+    def make(columns: list[Column], snug: bool) -> Table:
+        return bare(Text(f"difference from {comparison.baseline}"), "italic", differing, columns, snug)
+
+    return Fitting(make, columns)
 
 
-def bare(title: Text, style: str, snug: bool) -> Table:
-    """A table without lines, its first column the strategy."""
+def bare(title: Text, style: str, rows: Sequence[Row], columns: Sequence[Column], snug: bool) -> Table:
+    """A table without lines, its first column the strategy; snug: the others stand closer."""
     table = Table(title=title, title_justify="left", title_style=style, box=None, pad_edge=False, collapse_padding=snug)
     table.add_column("strategy", no_wrap=True)
+    for heading, _, column_style in columns:
+        table.add_column(Text(heading), justify="right", style=column_style, no_wrap=heading == "n")
+    for index, row in enumerate(rows):
+        table.add_row(Text(row.strategy), *(found[index] for _, found, _ in columns))
     return table
+
+
+class Verdict:
+    """A claim with its verdict and its evidence: all lines indented as the first, and no interval broken."""
+
+    def __init__(self, claim: ClaimEvidence) -> None:
+        self.claim = claim
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        sentence, evidence = cells.claim_lines(self.claim)
+        head = Text(f"{self.claim.verdict:>{INDENT - 2}}  ", style=VERDICT_STYLES[self.claim.verdict])
+        for text, style in ((sentence, ""), (evidence, "dim")):
+            for line in unbroken(text, max(options.max_width - INDENT, INDENT)):
+                yield head + Text(line, style=style)
+                head = Text(" " * INDENT)
+
+
+def unbroken(text: str, width: int) -> list[str]:
+    """The lines of a text that is broken at spaces, but at none within brackets, and none of `n = 8`."""
+    whole = re.sub(r"\[[^][]*\]|\b[np] = \S+", lambda match: match.group().replace(" ", "\N{NO-BREAK SPACE}"), text)
+    lines = textwrap.wrap(whole, width, break_on_hyphens=False)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
 def svg(comparison: Comparison) -> str:

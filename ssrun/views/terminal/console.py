@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from rich.console import Console
 
+UNBROKEN = 10_000  # columns
+
 
 def stdout_console() -> Console:
-    """Where data goes: as wide as the terminal; in a pipe, as wide as a table may want to be."""
+    """Where data goes: as wide as the terminal; in a pipe, wider than any line, of which none is broken there."""
     console = Console(highlight=False, soft_wrap=False)
-    return console if console.is_terminal else Console(highlight=False, width=120)
+    return console if console.is_terminal else Console(highlight=False, width=UNBROKEN)
 
 
 def stderr_console() -> Console:

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from ssrun.analysis.comparison import comparison_in
-from ssrun.analysis.document import Estimate
+from ssrun.analysis.document import BootstrapPair, Estimate
 from ssrun.analysis.evidence import complete_runs
 from ssrun.system.text import visible
 from ssrun.views.report.page import NumberCell, difference_cells, mean_cells, settings, summary, write_report
 from tests.support.hostile import STRATEGIES, TOKENS, WORDS, comparison, tables_alone
-from tests.support.outcomes import row
+from tests.support.outcomes import compared, row
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
@@ -190,13 +190,22 @@ def test_an_interval_lies_on_the_scale_that_its_column_shares() -> None:
     ]
 
 
-def test_a_difference_stands_beside_the_line_of_no_difference_with_its_corrected_p() -> None:
+def test_a_difference_stands_beside_the_line_of_no_difference_with_its_corrected_p_and_its_bootstrap() -> None:
     baseline = Estimate(mean=10.0, low=9.0, high=11.0)
-    better = Estimate(
-        mean=30.0, low=29.0, high=31.0, difference=20.0, difference_low=10.0, difference_high=40.0, p=0.02, p_holm=0.04
-    )
-    cell = NumberCell("+20.0 [+10.0, +40.0]", 20.0, middle=50.0, left=27.0, right=96.0, p="0.040", zero=4.0)
-    assert difference_cells([row("a", bleu=baseline), row("b", bleu=better)], "bleu") == [None, cell]
+    ends = {"difference_low": 10.0, "difference_high": 40.0}
+    apart = [BootstrapPair(seed=0, difference=20.0, p=0.01)]
+    better = Estimate(mean=30.0, low=29.0, high=31.0, difference=20.0, **ends, p=0.02, p_holm=0.04, bootstrap=apart)
+    cell = NumberCell("+20.0 [+10.0, +40.0]", 20.0, middle=50.0, left=27.0, right=96.0, zero=4.0)
+    rows = [row("a", bleu=baseline), row("b", bleu=better)]
+    for smallest_p, beside in ((0.02, "p 0.040, bootstrap 1+ 0- of 1"), (0.1, "bootstrap 1+ 0- of 1")):
+        document = compared({"a": {"bleu": [1.0, 2.0]}}).model_copy(update={"smallest_p": smallest_p})
+        assert difference_cells(document, rows, "bleu") == [None, cell._replace(beside=beside)]
+
+
+def test_a_drawn_interval_ends_where_the_metric_does() -> None:
+    (cell, other) = mean_cells([row("a", bleu=Estimate(mean=50.0, low=-50.0, high=150.0)), row("b")], "bleu")
+    assert cell == NumberCell("50.0 [0, 100]", 50.0, middle=50.0, left=4.0, right=96.0)
+    assert other is None
 
 
 def test_settings_tell_once_what_runs_share(results: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from ssrun.analysis.document import BootstrapPair, Estimate
 from ssrun.views.tables import cells
+from ssrun.views.tables.markdown import markdown
 from tests.support.outcomes import claim, compared, comparison, row
 
 
@@ -39,22 +40,46 @@ def test_a_p_value_is_never_printed_as_zero(value: float | None, text: str) -> N
 
 
 def test_the_best_is_the_highest_or_the_lowest_as_the_metric_says_and_none_where_all_are_equal() -> None:
-    metrics = ("bleu", "free_running_loss", "replaced")
+    metrics = ("bleu", "free_running_loss", "exposure_gap")
     rows = [row(**dict.fromkeys(metrics, Estimate(mean=value, low=None, high=None))) for value in (1.0, 2.0)]
-    marked = {metric: [cells.mean_cell(rows, found, metric).best for found in rows] for metric in metrics}
-    assert marked == {"bleu": [False, True], "free_running_loss": [True, False], "replaced": [False, False]}
-    assert not cells.mean_cell([rows[0], rows[0]], rows[0], "bleu").best
-    assert cells.mean_cell([row()], row(), "bleu") == ("-", False)
+    marked = {metric: [cell.best for cell in cells.mean_cells(rows, metric)] for metric in metrics}
+    assert marked == {"bleu": [False, True], "free_running_loss": [True, False], "exposure_gap": [False, False]}
+    assert not any(cell.best for cell in cells.mean_cells([rows[0], rows[0]], "bleu"))
+    assert cells.mean_cells([row()], "bleu") == [("-", False)]
 
 
 def test_a_row_says_how_many_of_its_runs_are_behind_it() -> None:
     assert (cells.count(row(n=3, of=3)), cells.count(row(n=2, of=5))) == ("3", "2 of 5")
 
 
-def test_a_row_says_in_how_many_seeds_the_bootstrap_tells_it_from_the_baseline() -> None:
-    pairs = [BootstrapPair(seed=seed, difference=1.0, p=p) for seed, p in enumerate((0.049, 0.05, 0.001))]
-    assert cells.bootstrapped(row(bleu=Estimate(mean=1.0, low=None, high=None, bootstrap=pairs))) == "2/3"
+def test_a_row_says_in_how_many_seeds_the_bootstrap_finds_it_better_and_in_how_many_worse() -> None:
+    found = [(1.0, 0.049), (1.0, 0.05), (-1.0, 0.001), (0.0, 0.001), (2.0, 0.001)]
+    pairs = [BootstrapPair(seed=seed, difference=difference, p=p) for seed, (difference, p) in enumerate(found)]
+    assert cells.bootstrapped(row(bleu=Estimate(mean=1.0, low=None, high=None, bootstrap=pairs))) == "2+ 1- of 5"
     assert cells.bootstrapped(row(bleu=Estimate(mean=1.0, low=None, high=None))) == cells.bootstrapped(row()) == "-"
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "mean", "high", "text"),
+    [
+        ("bleu", 51.7, 85.0, 118.3, "85.0 [51.7, 100]"),
+        ("bleu", -100.8, 53.1, 207.0, "53.1 [0, 100]"),
+        ("exact_match", 60.04, 80.02, 100.0, "80.0 ±20.0"),
+        ("exact_match", 60.0, 80.02, 100.04, "80.0 ±20.0"),
+        ("free_running_loss", -0.1, 0.07, 0.24, "0.070 [0, 0.240]"),
+        ("exposure_gap", -0.1, 0.07, 0.24, "0.070 ±0.170"),
+        ("realised_epsilon", 0.7, 0.9, 1.1, "0.900 [0.700, 1]"),
+        ("steps_to_reach", -50.0, 100.0, 250.0, "100 [0, 250]"),
+    ],
+)
+def test_an_interval_ends_where_the_metric_does(metric: str, low: float, mean: float, high: float, text: str) -> None:
+    assert cells.mean(Estimate(mean=mean, low=low, high=high), metric) == text
+
+
+def test_the_notes_say_that_intervals_are_cut_where_one_is() -> None:
+    cut, whole = ([cells.notes(compared({"a": {"bleu": [value, 50.0]}}), "*")[1]] for value in (99.0, 50.5))
+    assert "beyond what a metric can be is cut there" in cut[0]
+    assert "beyond" not in whole[0]
 
 
 def test_the_notes_say_how_this_table_marks_the_best() -> None:
@@ -62,11 +87,60 @@ def test_the_notes_say_how_this_table_marks_the_best() -> None:
         assert f"; {mark} best mean of the task; " in cells.notes(comparison(), mark)[0]
 
 
-def test_the_notes_say_what_cannot_be_known_from_so_few_seeds() -> None:
+def test_the_notes_say_over_how_many_seeds_and_after_how_many_steps() -> None:
+    document = compared({"a": {"bleu": [1.0, 2.0]}})
+    assert cells.notes(document, "*")[0] == (
+        "Mean and 95 % t-interval over seeds (n = 2; 1,000 steps a run); * best mean of the task."
+    )
+    other = document.model_copy(update={"steps": [500, 2000]})
+    assert "(n = 2; 500 to 2,000 steps a run)" in cells.notes(other, "*")[0]
+    kept = document.model_copy(update={"steps": []})
+    assert "(n = 2); " in cells.notes(kept, "*")[0]
+
+
+def test_p_is_shown_where_one_can_be_below_5_percent_and_else_the_notes_say_once_why_not() -> None:
     one = cells.notes(compared({"a": {"bleu": [1.0]}, "b": {"bleu": [2.0]}}), "*")
-    assert one[0] == "One seed: no interval, no p; a difference may be luck. Use --seeds 0..5 for evidence."
-    five = " ".join(cells.notes(compared({"a": {"bleu": [1.0] * 5}, "b": {"bleu": [2.0] * 5}}), "*"))
-    assert "with 5 seeds no p can be below 0.0625" in five
+    assert one[0].startswith("One seed (1,000 steps a run): no interval, no p; a difference may be luck. Use --seeds")
+    for strategies, seeds, smallest in [(2, 5, "0.0625"), (2, 6, "0.0312"), (3, 6, "0.0625"), (3, 7, "0.0312")]:
+        document = compared({name: {"bleu": [1.0] * seeds} for name in "abc"[:strategies]})
+        shown = cells.shows_p(document)
+        assert shown == (smallest == "0.0312")
+        lines = [line for line in cells.notes(document, "*") if f"{seeds} seeds" in line]
+        bound = "strategies: with {} seeds no p can be below {}." if shown else "; no p: with {} seeds, Holm-corrected "
+        assert len(lines) == 1
+        assert bound.format(seeds, smallest) in lines[0]
+        assert ("(p)" in markdown(document)) == shown
+
+
+def test_without_a_baseline_the_notes_say_how_to_get_differences() -> None:
+    values: dict[str, dict[str, list[float | str]]] = {name: {"bleu": [1.0, 2.0]} for name in ("a", "b")}
+    lines = cells.notes(compared(values, baseline="teacher-forcing"), "*")
+    hint = "No differences: the baseline teacher-forcing is not among the strategies: give --baseline NAME."
+    assert hint in lines
+    for others in (compared(values), compared({"a": {"bleu": [1.0, 2.0]}}, baseline="teacher-forcing")):
+        assert not any("--baseline" in line for line in cells.notes(others, "*"))
+
+
+def test_the_counts_of_a_corpus_are_words_and_shares() -> None:
+    sides = {"source_vocabulary": 900, "source_test_words": 2398, "source_unknown_words": 342}
+    assert cells.corpus_words({"training_pairs": 1500, "left_out_pairs": 0, **sides}) == (
+        "1,500 training pairs, 900 source words known, 14.3 % of 2,398 source test words unknown"
+    )
+    assert cells.corpus_words({"training_pairs": 9, "left_out_pairs": 1, "pieces": 8000}) == (
+        "9 training pairs, 1 more left out as too long, 8,000 pieces"
+    )
+    assert cells.corpus_words({}) == ""
+    assert cells.corpus_words({"source_unknown_words": 0, "source_test_words": 0}) == "0 source unknown words"
+
+
+def test_a_signature_of_bleu_stands_where_bleu_does() -> None:
+    values: dict[str, dict[str, list[float | str]]] = {
+        "a": {"bleu": [1.0, 2.0], "exact_match": [3.0, 4.0]},
+        "b": {"bleu": [1.0, 2.0], "exact_match": [3.0, 4.0]},
+    }
+    for metrics, claims, expected in [(["bleu"], [], 1), (["exact_match"], [], 0), (["exact_match"], ["a < b"], 1)]:
+        document = compared(values, metrics=metrics, claims=[claim(order) for order in claims])
+        assert sum(line.startswith("BLEU: nrefs") for line in cells.notes(document, "*")) == expected
 
 
 def test_the_notes_count_what_failed_and_name_the_first() -> None:

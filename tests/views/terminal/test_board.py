@@ -87,7 +87,7 @@ def test_the_boards_means_are_those_of_the_results_that_there_were_and_that_came
     board.update(Update(second, finished(bleu=20.0)))
     board.update(Update(OTHER, Finished(result=diverged())))
     lines = screen(board, board.console)
-    assert any(re.fullmatch(r"t +a +2/2 +15\.0 ±63\.5 +0\.123 ±0\.000 *", line) for line in lines)
+    assert any(re.fullmatch(r"t +a +2/2 +15\.0 \[0, 78\.5\] +0\.123 ±0\.000 *", line) for line in lines)
     assert not any(re.match(r"t +b", line) for line in lines), "a strategy without a complete run has no row yet"
 
 

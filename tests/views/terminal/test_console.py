@@ -10,9 +10,10 @@ from rich.console import Console
 from ssrun.views.terminal.console import is_live, stdout_console
 
 
-def test_in_a_pipe_a_table_is_as_wide_as_it_wants_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_pipe_no_line_is_broken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("COLUMNS", "30")
-    assert stdout_console().width == 120
+    stdout_console().print("results/a-rather-long-name-of-a-task/and-of-a-strategy/seed-0-0123456789 " * 5)
+    assert capsys.readouterr().out.count("\n") == 1
 
 
 def test_bars_are_for_terminals_that_can_draw_them(monkeypatch: pytest.MonkeyPatch) -> None:
