@@ -155,8 +155,10 @@ def summarise(
     bootstraps: Bootstraps | None = None,
 ) -> Comparison:
     """The comparison of these outcomes: rows, differences, claims, and what must stand beside them."""
-    unasked = {"seconds", "seconds_to_reach"} - {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
-    metrics = [name for name in METRICS if name in outcomes and name not in unasked]
+    asked = {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
+    metrics = [
+        name for name, metric in METRICS.items() if name in outcomes and (name in asked or not metric.on_request)
+    ]
     complete = outcomes[outcomes["status"] == "complete"]
     signatures = complete.get("signature", pd.Series(dtype=str))
     faults = outcomes[outcomes["status"] != "complete"]

@@ -25,7 +25,12 @@ app = typer.Typer()
 
 @options.command(app, "ssrun train --strategy inverse-sigmoid --set strategy.half_at=0.3")
 def train(
-    task: Annotated[str, options.names_option("tasks", "What to learn; see `ssrun list tasks`.", "NAME")] = "reverse",
+    task: Annotated[
+        str | None,
+        options.names_option(
+            "tasks", "What to learn; see `ssrun list tasks`.", "NAME", "reverse; with --corpus, corpus"
+        ),
+    ] = None,
     strategy: Annotated[
         str, options.names_option("strategies", "How decoder inputs are chosen; see `ssrun list strategies`.", "NAME")
     ] = "teacher-forcing",
@@ -48,6 +53,7 @@ def train(
     from ssrun.runs.folder import RunFolder
     from ssrun.runs.results_folder import RESULTS, claim_results, mark
 
+    task = task or ("reverse" if corpus is None else "corpus")
     overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language)
     options.corpus_must_be_used(overrides, [task])
     run = RunSpec.of(task, strategy, resolve(task, strategy, seed, [overrides]))
