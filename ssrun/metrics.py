@@ -35,6 +35,7 @@ METRICS: dict[str, Metric] = {
     "replaced": Metric("share of fed tokens unlike the true ones", "0-1", "neither", "replaced", 3),
     "seconds": Metric("wall-clock seconds of the run", "s", "neither", "seconds", 1, on_request=True),
 }
+NOT_ALWAYS = ("ter", "perplexity")  # that an evaluation may lack: a line too long, a loss too large
 OF_EVERY_TASK = (  # those of outputs and losses that each evaluation has, whatever the task
     "bleu",
     "exact_match",

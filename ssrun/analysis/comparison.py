@@ -81,6 +81,7 @@ def outcome(results: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
     if not isinstance(result, CompleteResult):
         return row | {"status": result.status, "reason": result.reason}
     row |= {"status": result.status, **result.metrics, "signature": result.bleu_signature, "facts": result.facts}
+    row["text_signatures"] = result.text_signatures
     return row | (reached(folder, reach, result) if reach else {})
 
 
@@ -161,6 +162,7 @@ def summarise(
     ]
     complete = outcomes[outcomes["status"] == "complete"]
     signatures = complete.get("signature", pd.Series(dtype=str))
+    of_text = complete.get("text_signatures", pd.Series(dtype=object)).tolist()
     faults = outcomes[outcomes["status"] != "complete"]
     copied = {name: getattr(experiment, name) for name in ("question", "baseline", "published", "reading")}
     return Comparison(
@@ -178,6 +180,9 @@ def summarise(
         runs=[run_values(run, metrics) for run in outcomes.to_dict("records")],
         claims=judge(experiment, outcomes),
         signatures={task: sorted(set(signatures[complete["task"] == task].dropna())) for task in experiment.tasks},
+        text_signatures={
+            name: found for name in metrics if (found := sorted({of[name] for of in of_text if name in of}))
+        },
         facts={
             str(task): group["facts"].iloc[0]
             for task, group in complete.groupby("task", sort=False)

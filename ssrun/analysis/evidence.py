@@ -105,12 +105,15 @@ def recoveries(runs: Runs) -> dict[tuple[str, str], list[Recovery]]:
 
     Raises:
         StoreError: A model is damaged.
-        UsageError: A task's test set is not at hand, or its targets are too short.
+        UsageError: The targets are too short.
     """
     from ssrun.analysis.error_recovery import recovery
     from ssrun.runs.trained import load_trained
 
-    return {key: [recovery(load_trained(run.folder), None, PAIRS) for run in group] for key, group in runs.items()}
+    def of(run: Run) -> Recovery:
+        return recovery(load_trained(run.folder), list(examples_of(run.folder)), None, PAIRS)
+
+    return {key: list(map(of, group)) for key, group in runs.items()}
 
 
 def after_error(recoveries: Sequence[Recovery], field: Literal["excess", "recovered"]) -> Curve:
@@ -157,9 +160,13 @@ def tokens_of(line: str) -> Tokens:
     return tuple(filter(None, line.split(" ")))
 
 
-def examples_of(run: Run) -> Iterator[Example]:
-    """The test pairs, as the run stored them."""
-    for source, references in zip(run.folder.lines("sources.txt"), run.folder.lines("references.txt"), strict=True):
+def examples_of(folder: RunFolder) -> Iterator[Example]:
+    """The test pairs, as a complete run stored them: a corpus need not be at hand.
+
+    Raises:
+        StoreError: They are damaged.
+    """
+    for source, references in zip(folder.lines("sources.txt"), folder.lines("references.txt"), strict=True):
         target, *others = map(tokens_of, references.split("\t"))
         yield Example(tokens_of(source), target, tuple(others))
 
@@ -173,7 +180,7 @@ def contrasts(runs: Sequence[Run], wanted: int) -> list[Contrast]:
         return []
     said = zip(*(map(tokens_of, run.folder.lines("hypotheses.txt")) for run in runs), strict=True)
     ranked = []
-    for index, (example, outputs) in enumerate(islice(zip(examples_of(runs[0]), said, strict=True), SCANNED)):
+    for index, (example, outputs) in enumerate(islice(zip(examples_of(runs[0].folder), said, strict=True), SCANNED)):
         right = sum(output in example.references for output in outputs)
         length = max(len(example.source), len(example.target))
         rank = (length > LONG, not 0 < right < len(outputs), -len(set(outputs)), length, index)

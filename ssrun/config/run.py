@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationErr
 
 from ssrun.config.overrides import SECTIONS, Overrides
 from ssrun.errors import UsageError, unknown
-from ssrun.metrics import OF_EVERY_TASK
+from ssrun.metrics import NOT_ALWAYS, OF_EVERY_TASK
 from ssrun.strategies import Strategy, variant
 from ssrun.system.documents import canonical
 from ssrun.system.fields import Fields, deciding_fields, later
@@ -98,7 +98,8 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _select_by_is_a_metric_of_the_task(self) -> Self:
-        known = (*OF_EVERY_TASK, *self.task.metrics, *self.task.text_metrics)
+        has = (*OF_EVERY_TASK, *self.task.metrics, *self.task.text_metrics)
+        known = [name for name in has if name not in NOT_ALWAYS]
         if self.training.select_by not in known:
             raise ValueError(f"training.select_by: {unknown('validation metric', self.training.select_by, known)}")
         return self

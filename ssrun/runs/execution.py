@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import save
+from torch import Tensor
 
 from ssrun.config.run import RunConfig
 from ssrun.config.spec import RunSpec
@@ -18,12 +19,13 @@ from ssrun.runs.checkpoints import Totals
 from ssrun.runs.events import Evaluated, Event, Finished, Stepped, Warned
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.result import CompleteResult, DivergedResult, Evaluation, Result
+from ssrun.runs.selection import has_waited_enough, selected
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batches
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.scoring import Scores, score
 from ssrun.seq2seq.training import Diverged, adam, train
-from ssrun.seq2seq.vocabulary import SPECIALS, Vocabularies
+from ssrun.seq2seq.vocabulary import Vocabularies
 from ssrun.system import signals
 from ssrun.system.documents import canonical
 from ssrun.system.files import write
@@ -70,14 +72,16 @@ def execute(run: RunSpec, folder: RunFolder, checkpoint_every: int | None = None
 
 def complete(run: RunSpec, folder: RunFolder, checkpoint_every: int | None) -> Iterator[Event]:
     """What `execute` does with a run that has no result."""
-    config, steps = run.config, run.config.training.steps
+    config, training = run.config, run.config.training
+    steps = training.steps
     every = checkpoint_every if checkpoint_every is not None else max(1, steps // (CHECKPOINTS + 1))
     folder.start(run, torch.get_num_threads())
     parts = prepare(config)
     optimiser = adam(parts.model, config)
-    totals, tensors, faults = checkpoints.last_checkpoint(folder, config.id, parts.model, steps)
-    if tensors:
-        checkpoints.restore(parts.model, optimiser, tensors)
+    totals, tensors, faults = checkpoints.last_checkpoint(
+        folder, config.id, parts.model, steps, keeps_best=training.select == "best"
+    )
+    best = checkpoints.restore(parts.model, optimiser, tensors) if tensors else {}
     folder.cut_evaluations(totals.metrics_bytes)
     for fault in faults:
         yield Warned(text=f"{fault}: going on from an older checkpoint")
@@ -87,25 +91,30 @@ def complete(run: RunSpec, folder: RunFolder, checkpoint_every: int | None) -> I
         signals.check()
         if is_due(totals, config):  # interrupted in that evaluation
             evaluation, totals = evaluate(config, folder, parts, validation, totals, start)
+            best = best_weights(parts.model, totals, config, best)
             yield Evaluated(evaluation=evaluation)
-        for step in train(parts.model, optimiser, parts.batches, config, totals.step):
+        stopped = has_waited_enough(totals.selection, training)
+        for step in () if stopped else train(parts.model, optimiser, parts.batches, config, totals.step):
             totals = totals.after(step)
             if is_due(totals, config):
                 evaluation, totals = evaluate(config, folder, parts, validation, totals, start)
+                best = best_weights(parts.model, totals, config, best)
                 yield Evaluated(evaluation=evaluation)
-            if every and totals.step % every == 0 and totals.step < steps:
+            ended = totals.step == steps or has_waited_enough(totals.selection, training)
+            if every and totals.step % every == 0 and not ended:
                 totals = totals.model_copy(update={"seconds": time.monotonic() - start})
-                checkpoints.save_checkpoint(folder, config.id, parts.model, optimiser, totals)
-            if time.monotonic() - told > PACE or totals.step == steps:
+                checkpoints.save_checkpoint(folder, config.id, parts.model, optimiser, totals, best)
+            if time.monotonic() - told > PACE or ended:
                 told = time.monotonic()
                 yield Stepped(step=totals.step, steps=steps, epsilon=step.epsilon, loss=step.loss)
-            if totals.step < steps:
-                signals.check()
-        result = finish(run, folder, parts, totals, start)
+            if ended:
+                break
+            signals.check()
+        result = finish(run, folder, with_weights(parts, best), totals, start)
     except Interrupted:
         if totals.step > 0:
             totals = totals.model_copy(update={"seconds": time.monotonic() - start})
-            checkpoints.save_checkpoint(folder, config.id, parts.model, optimiser, totals)
+            checkpoints.save_checkpoint(folder, config.id, parts.model, optimiser, totals, best)
         raise
     except Diverged as diverged:
         fields = {**outcome(run, totals, start), "steps": diverged.step, "reason": str(diverged)}
@@ -127,7 +136,8 @@ def evaluate(
     Work on the run began at `start` on the monotonic clock, had it gone on without a break. Returns the totals with a
     new window as well; Diverged where a loss is no number.
     """
-    scores = score(parts.model, config.task, validation, parts.vocabularies, config.scoring)
+    training = config.training
+    scores = score(parts.model, config.task, validation, parts.vocabularies, config.scoring, [training.select_by])
     must_be_finite(scores, totals)
     evaluation = Evaluation(
         step=totals.step,
@@ -137,7 +147,25 @@ def evaluate(
         **totals.window_counts.shares(),
         **scores.values,
     )
-    return evaluation, totals.with_new_window(folder.append(evaluation))
+    totals = totals.with_new_window(folder.append(evaluation))
+    if training.watches:
+        totals = totals.model_copy(update={"selection": selected(totals.selection, evaluation, training)})
+    return evaluation, totals
+
+
+def best_weights(model: Seq2Seq, totals: Totals, config: RunConfig, before: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Those of the best evaluation so far, right after one, from those before it; none where the last are kept."""
+    is_best = totals.selection is not None and totals.selection.step == totals.step
+    return checkpoints.weights_of(model) if config.training.select == "best" and is_best else before
+
+
+def with_weights(parts: Prepared, weights: dict[str, Tensor]) -> Prepared:
+    """The run's parts with a model of these weights beside the trained one; as they are where there are none."""
+    if not weights:
+        return parts
+    model = Seq2Seq(parts.model.config, len(parts.vocabularies.source), len(parts.vocabularies.target))
+    model.load_state_dict(weights)
+    return parts._replace(model=model)
 
 
 def must_be_finite(scores: Scores, totals: Totals) -> None:
@@ -154,7 +182,7 @@ def outcome(run: RunSpec, totals: Totals, start: float) -> dict[str, Any]:
         "task": run.name.task,
         "strategy": run.name.strategy,
         "seed": run.name.seed,
-        "steps": steps,
+        "steps": totals.step,
         "schedule": schedule.resolved(steps),
         "mean_epsilon": schedule.mean(steps),
         **totals.run_counts.shares(),
@@ -166,7 +194,8 @@ def finish(run: RunSpec, folder: RunFolder, parts: Prepared, totals: Totals, sta
     """Scores the trained model on the test set and writes everything, the result last."""
     config = run.config
     test = list(config.task.held_out("test"))
-    scores = score(parts.model, config.task, test, parts.vocabularies, config.scoring)
+    scores = score(parts.model, config.task, test, parts.vocabularies, config.scoring, config.task.text_metrics)
+    best = totals.selection if config.training.select == "best" else None
     must_be_finite(scores, totals)
     folder.write_lines("sources.txt", [" ".join(example.source) for example in test])
     folder.write_lines("hypotheses.txt", [" ".join(output) for output in scores.outputs])
@@ -176,14 +205,15 @@ def finish(run: RunSpec, folder: RunFolder, parts: Prepared, totals: Totals, sta
     most = max(map(len, accepted))
     # `sacrebleu --num-refs` wants as many in every line: filled up by its first, since one there twice changes no BLEU.
     folder.write_lines("references.txt", ["\t".join([*texts, *texts[:1] * (most - len(texts))]) for texts in accepted])
-    tokens = {side: words.tokens[len(SPECIALS) :] for side, words in parts.vocabularies._asdict().items()}
-    write(folder.path / "vocabulary.json", canonical(tokens))
+    write(folder.path / "vocabulary.json", canonical(parts.vocabularies.kept()))
     write(folder.path / "model.safetensors", save(dict(parts.model.state_dict())))
     result = CompleteResult.model_validate(
         {
             **outcome(run, totals, start),
             **scores.values,
             "bleu_signature": scores.signature,
+            "text_signatures": scores.text_signatures,
+            "selected_step": best.step if best else None,
             "references": most,
             "test_pairs": len(test),
             "curves": scores.curves,

@@ -92,6 +92,8 @@ class CompleteResult(Outcome):
     Attributes:
         bleu_signature: sacreBLEU's.
         references: Most references that a test pair has.
+        selected_step: Optimiser steps done when the weights that are kept were the best; None for the last.
+        text_signatures: sacreBLEU's of the metrics beside BLEU, by name.
         facts: The task's counts.
     """
 
@@ -103,6 +105,8 @@ class CompleteResult(Outcome):
     free_running_loss: Number
     teacher_forced_loss: Number
     bleu_signature: str
+    selected_step: Count | None = Field(None, exclude_if=lambda step: step is None)
+    text_signatures: dict[str, str] = Field(default_factory=dict, exclude_if=lambda found: not found)
     references: Count
     test_pairs: Count
     curves: Curves

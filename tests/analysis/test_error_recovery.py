@@ -65,7 +65,7 @@ def test_recovery_is_that_of_a_loop_one_pair_and_one_step_at_a_time(
         rows.append([(a != y, b != y, s) for a, b, y, s in zip(without, injected, gold[swapped:], same, strict=True)])
         if without[-1] == injected[-1]:
             finished.append(max((k for k in range(len(same)) if without[k] != injected[k]), default=0))
-    found = recovery(trained, position)
+    found = recovery(trained, tiny.held_out(trained), position)
     expected = []
     for offset in range(max(map(len, rows))):
         reached = [row[offset] for row in rows if len(row) > offset]
@@ -83,7 +83,7 @@ def test_a_model_that_cannot_see_what_it_is_fed_loses_nothing() -> None:
     model = tiny.untrained(tiny.configuration())
     with torch.no_grad():
         model.model.target_embedding.weight.zero_()
-    found = recovery(model)
+    found = recovery(model, tiny.held_out(model))
     assert (found.recovered, found.untouched, found.mean_steps) == (found.pairs, found.pairs, 0)
     assert {(offset.excess, offset.recovered) for offset in found.offsets} == {(0, 100)}
 
@@ -96,9 +96,11 @@ def test_a_wrong_token_is_real_never_the_true_one_and_uniform() -> None:
 
 
 def test_the_first_pairs_alone_are_taken_when_asked(trained: Trained) -> None:
-    found = recovery(trained, None, 7)
+    found = recovery(trained, tiny.held_out(trained), None, 7)
     assert (found.pairs, found.left_out, found.references) == (7, 0, 1)
     longest = max(len(example.target) for example in tiny.held_out(trained))
     with pytest.raises(UsageError, match=f"give 0 to {longest - 1}"):
-        recovery(trained, longest)
-    assert recovery(trained, longest - 1).pairs == sum(len(e.target) == longest for e in tiny.held_out(trained))
+        recovery(trained, tiny.held_out(trained), longest)
+    assert recovery(trained, tiny.held_out(trained), longest - 1).pairs == sum(
+        len(e.target) == longest for e in tiny.held_out(trained)
+    )

@@ -9,6 +9,8 @@ from ssrun.analysis.document import ClaimEvidence, Comparison, Estimate, Row, be
 from ssrun.metrics import METRICS
 from ssrun.system.text import visible
 
+PER_PIECE = "losses, perplexity and error rates are per piece of a word, everything else is of whole words"
+
 
 class Cell(NamedTuple):
     """A table's cell, and whether it is the best of its column."""
@@ -119,8 +121,12 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
         lines.append("bootstrap: seeds in which BLEU differs at 5 % by sacreBLEU's paired bootstrap of the test set.")
     for task, facts in comparison.facts.items():
         lines.append(f"{task}: " + ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in facts.items()))
+        if "source_pieces" in facts:
+            lines.append(f"{task}: {PER_PIECE}.")
     signatures = sorted({signature for found in comparison.signatures.values() for signature in found})
     lines += [f"BLEU: {signature}" for signature in signatures]
+    for name, of_metric in comparison.text_signatures.items():
+        lines += [f"{METRICS[name].short}: {signature}" for signature in of_metric]
     for status in ("diverged", "failed", "missing"):
         if faults := [fault for fault in comparison.faults if fault.status == status]:
             first = faults[0]

@@ -19,6 +19,7 @@ from rich.text import Text
 from ssrun.metrics import METRICS
 from ssrun.runs.result import CompleteResult, Result
 from ssrun.system.text import plural, visible
+from ssrun.views.tables.cells import PER_PIECE
 from ssrun.views.terminal.console import stdout_console
 
 if TYPE_CHECKING:  # torch: not needed to draw a schedule
@@ -50,12 +51,21 @@ def print_result(result: Result, path: Path) -> None:
             table.add_row(name, f"{value:.4g}", "of the schedule, as resolved")
         for name, count in result.facts.items():
             table.add_row(name, str(count), "of the corpus")
+        if result.selected_step is not None:
+            table.add_row(
+                "selected_step", str(result.selected_step), f"whose weights are kept; {result.steps} were trained"
+            )
     else:
         table.add_row(result.status, Text(visible(result.reason)), "")
-    signature = result.bleu_signature if isinstance(result, CompleteResult) else "-"
     console = stdout_console()
     console.print(table)
-    console.print(Text(f"signature  {signature}", style="dim"))
+    if isinstance(result, CompleteResult):
+        if "source_pieces" in result.facts:
+            console.print(Text(PER_PIECE, style="dim"))
+        for name, signature in {"signature": result.bleu_signature, **result.text_signatures}.items():
+            console.print(Text(f"{name:<9}  {signature}", style="dim"))
+    else:
+        console.print(Text("signature  -", style="dim"))
     console.print(Text(f"run        {visible(path)}"), soft_wrap=True)
     sys.stdout.flush()
 
