@@ -67,9 +67,9 @@ def learn(sentences: Sequence[Tokens], pieces: int, name: str) -> bytes:
 def remedy(fault: str, name: str) -> str:
     """What a fault of sentencepiece says of the size that was asked for, counted without the unknown piece."""
     if found := re.search(r"required_chars\. \d+ vs (\d+)", fault):
-        return f"the {name} side has {int(found[1]) - 1} letters: give at least as many pieces"
+        return f"the {name} side needs at least {int(found[1]) - 1}, one a letter"
     if found := re.search(r"value <= (\d+)", fault):
-        return f"the {name} side has words for {int(found[1]) - 1} pieces: give at most so many, or 0 for whole words"
+        return f"the words of the {name} side give at most {int(found[1]) - 1}; 0 is whole words"
     return f"nothing can be learned from the {name} side: give 0 for whole words"
 
 
