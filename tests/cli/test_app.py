@@ -120,6 +120,8 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["train", "--steps", "-1"], "training.steps = -1: input should be greater than or equal to 1"),
     (["train", "--steps", "many"], "Invalid value for '--steps': "),
     (["train", "--beam", "0"], "scoring.beam = 0: input should be greater than or equal to 1"),
+    (["train", "--set", "strategy.schedule={}"], "schedule = {}: give a name: constant, linear, "),
+    (["schedule", "linear", "--set", "schedule=[1]"], "schedule = [1]: give a name: constant, linear, "),
     (["train", "--seed", "-1"], "seed = -1: input should be greater than or equal to 0"),
     (["train", "--task", "copy", "--corpus", "corpus"], "--corpus: no task here is a corpus: add --task corpus"),
     (["train", "--task", *CORPUS], "corpus/valid.en:1: no lines: give at least one sentence a file"),
