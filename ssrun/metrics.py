@@ -16,21 +16,37 @@ class Metric(NamedTuple):
     decimals: int = 2
     least: float = 0.0
     most: float = math.inf
+    on_request: bool = False  # a comparison holds it only where its columns or claims ask for it
 
 
 METRICS: dict[str, Metric] = {
     "bleu": Metric("corpus BLEU of the decoded outputs", "0-100", "higher", "BLEU", 1, most=100.0),
+    "chrf": Metric("chrF of the decoded outputs", "0-100", "higher", "chrF", 1, most=100.0, on_request=True),
+    "ter": Metric(
+        "translation edit rate; none where a line has over 200 words", "%", "lower", "TER %", 1, on_request=True
+    ),
     "exact_match": Metric("outputs equal to a reference", "%", "higher", "exact %", 1, most=100.0),
     "validity": Metric("outputs that the task accepts", "%", "higher", "valid %", 1, most=100.0),
     "bracket_f1": Metric("labelled bracket F1, as EVALB", "%", "higher", "F1 %", 1, most=100.0),
     "free_running_loss": Metric("loss when fed its own argmax", "nats", "lower", "free loss", 3),
     "teacher_forced_loss": Metric("loss when fed the true tokens", "nats", "lower", "forced loss", 3),
+    "perplexity": Metric("exp(teacher_forced_loss)", "1", "lower", "perplexity", 2, least=1.0, on_request=True),
     "exposure_gap": Metric("free_running_loss - teacher_forced_loss", "nats", "neither", "gap", 3, least=-math.inf),
     "next_step_error": Metric("wrong argmax when fed the true tokens", "%", "lower", "next-step %", 1, most=100.0),
     "decoding_error": Metric("wrong argmax when fed its own argmax", "%", "lower", "decoding %", 1, most=100.0),
     "steps_to_reach": Metric("steps until the loss asked for is reached", "steps", "lower", "steps to", 0),
-    "seconds_to_reach": Metric("training seconds until then", "s", "lower", "seconds to", 1),
+    "seconds_to_reach": Metric("training seconds until then", "s", "lower", "seconds to", 1, on_request=True),
     "realised_epsilon": Metric("share of coins that said true", "0-1", "neither", "ε", 3, most=1.0),
     "replaced": Metric("share of fed tokens unlike the true ones", "0-1", "neither", "replaced", 3, most=1.0),
-    "seconds": Metric("wall-clock seconds of the run", "s", "neither", "seconds", 1),
+    "seconds": Metric("wall-clock seconds of the run", "s", "neither", "seconds", 1, on_request=True),
 }
+NOT_ALWAYS = ("ter", "perplexity")  # that an evaluation may lack: a line too long, a loss too large
+OF_EVERY_TASK = (  # those of outputs and losses that each evaluation has, whatever the task
+    "bleu",
+    "exact_match",
+    "free_running_loss",
+    "teacher_forced_loss",
+    "exposure_gap",
+    "next_step_error",
+    "decoding_error",
+)

@@ -84,7 +84,7 @@ def outcome(store: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
         return row | {"status": result.status, "reason": result.reason}
     scores = folder.scores()
     row |= {"status": result.status, **Scored(result, scores).metrics, "steps": result.steps}
-    row |= {"signature": scores.bleu_signature, "facts": result.facts}
+    row |= {"signature": scores.bleu_signature, "facts": result.facts, "text_signatures": scores.text_signatures}
     return row | (reached(folder, reach, result) if reach else {})
 
 
@@ -148,10 +148,13 @@ def summarise(
     plan: str = "",
 ) -> Comparison:
     """The comparison of these outcomes: rows, differences, claims, and what must stand beside them."""
-    unasked = {"seconds", "seconds_to_reach"} - {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
-    metrics = [name for name in METRICS if name in outcomes and name not in unasked]
+    asked = {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
+    metrics = [
+        name for name, metric in METRICS.items() if name in outcomes and (name in asked or not metric.on_request)
+    ]
     complete = outcomes[outcomes["status"] == "complete"]
     signatures = complete.get("signature", pd.Series(dtype=str))
+    of_text = complete.get("text_signatures", pd.Series(dtype=object)).tolist()
     faults = outcomes[outcomes["status"] != "complete"]
     copied = {name: getattr(experiment, name) for name in ("question", "baseline", "published", "reading")}
     rows = [
@@ -172,6 +175,9 @@ def summarise(
         runs=[run_values(run, metrics) for run in outcomes.to_dict("records")],
         claims=judge(experiment, outcomes),
         signatures={task: sorted(set(signatures[complete["task"] == task].dropna())) for task in experiment.tasks},
+        text_signatures={
+            name: found for name in metrics if (found := sorted({of[name] for of in of_text if name in of}))
+        },
         facts={
             str(task): group["facts"].iloc[0]
             for task, group in complete.groupby("task", sort=False)

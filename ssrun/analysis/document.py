@@ -156,6 +156,7 @@ class Comparison(Document):
         runs: Those that the rows are of, in the manifest's order.
         reading: What to make of it.
         signatures: sacreBLEU's, by task.
+        text_signatures: sacreBLEU's of the other metrics of text that are shown, by metric.
         facts: Counts of the data, by task.
         faults: Runs that are counted and not averaged.
         environments: The distinct ones that the runs were made in.
@@ -176,6 +177,7 @@ class Comparison(Document):
     published: Published | None
     reading: str
     signatures: dict[str, list[str]]
+    text_signatures: dict[MetricName, list[str]] = Field(default_factory=dict, exclude_if=lambda found: not found)
     facts: dict[str, dict[str, Count]]
     faults: list[Fault]
     environments: list[Environment]

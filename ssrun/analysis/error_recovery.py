@@ -103,7 +103,7 @@ def recovery(trained: Trained, examples: Sequence[Example], position: int | None
     """
     injections = list(injections_of(trained, examples, position))
     if not injections:
-        longest = max(len(example.target) for example in examples)
+        longest = max(trained.vocabularies.target.length(example.target) for example in examples)
         raise UsageError(f"--position {position}: the longest target has {longest} tokens: give 0 to {longest - 1}")
     followed: list[Continuations] = []
     for indices, batch in batches_of([injection.example for injection in injections], trained.vocabularies):
@@ -125,10 +125,10 @@ def injections_of(trained: Trained, examples: Sequence[Example], position: int |
     if real < 2:
         raise UsageError("the target vocabulary has one real token: there is no wrong one to put in")
     for index, example in enumerate(examples):
-        swapped = (len(example.target) - 1) // 2 if position is None else position
-        if 0 <= swapped < len(example.target):
-            true = vocabulary.encode(example.target)[swapped]
-            yield Injection(example, swapped, wrong_token(true, real, swapped, index))
+        *target, _ = vocabulary.encode(example.target)
+        swapped = (len(target) - 1) // 2 if position is None else position
+        if 0 <= swapped < len(target):
+            yield Injection(example, swapped, wrong_token(target[swapped], real, swapped, index))
 
 
 @torch.no_grad()
@@ -147,7 +147,7 @@ def follow(trained: Trained, batch: Batch, injections: Sequence[Injection]) -> I
     wrong_prefix[torch.arange(len(target)), positions + 1] = torch.tensor([injection.token for injection in injections])
     without, injected = outputs_of(true_prefix), outputs_of(wrong_prefix)
     for row, (example, position, _) in enumerate(injections):
-        after = slice(position, len(example.target) + 1)
+        after = slice(position, trained.vocabularies.target.length(example.target) + 1)
         differences = (without != injected)[row, after].nonzero()
         yield Continuations(
             (without != target)[row, after].tolist(),

@@ -211,7 +211,7 @@ def attention_map(trained: Trained, example: Example) -> AttentionMap | None:
     The output ends with its EOS, or at the length that `search.length_limit` allows.
     """
     batch, memory = encoded(trained, example)
-    tokens, weights = greedy(trained.model, memory, length_limit(example.source), with_attention=True)
+    tokens, weights = greedy(trained.model, memory, length_limit(batch.source.shape[1] - 1), with_attention=True)
     if weights is None:
         return None
     source, target = trained.vocabularies

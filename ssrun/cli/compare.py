@@ -66,16 +66,19 @@ def compare(
     as_json: options.Json = False,
 ) -> None:
     """Train what is missing of an experiment, and print its table. The same command again trains nothing."""
-    from ssrun.config.loading import load_plan, take_shard
+    from ssrun.config.loading import load, load_plan, take_shard
     from ssrun.engines import Options
     from ssrun.runs.manifest import write_manifest
     from ssrun.runs.results_folder import destination
 
-    grid = {"tasks": options.joined(tasks), "strategies": options.joined(strategies), "seeds": options.joined(seeds)}
+    asked = options.joined(tasks)
+    if corpus is not None and not asked and "corpus" not in load(experiment).task_kinds:
+        asked = "corpus"
+    grid = {"tasks": asked, "strategies": options.joined(strategies), "seeds": options.joined(seeds)}
     choices: dict[str, Any] = {**grid, "baseline": baseline, "metrics": options.joined(metrics), "smoke": smoke}
     overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language)
     plan = load_plan(experiment, **choices, overrides=overrides)
-    options.corpus_must_be_used(overrides, [entry.get("base", name) for name, entry in plan.experiment.tasks.items()])
+    options.corpus_must_be_used(overrides, plan.experiment.task_kinds)
     runs = plan.runs()
     for task in dict.fromkeys(run.config.task for run in runs):
         task.check()
@@ -124,6 +127,8 @@ def train_missing(
 
 def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> str:
     """The command that gives these numbers: without what cannot change them (jobs, folders, formats, shards)."""
+    from ssrun.config.overrides import setting
+
     words = ["ssrun", "compare"] if experiment == "default" else ["ssrun", "compare", experiment]
     for name, value in choices.items():
         if value is True:
@@ -132,5 +137,5 @@ def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, di
             words += [f"--{name}", str(value)]
     for section, fields in sorted(overrides.items()):
         for field, value in sorted(fields.items()):
-            words += ["--set", f"{section}.{field}={str(value).lower() if isinstance(value, bool) else value}"]
+            words += ["--set", setting(f"{section}.{field}", value)]
     return shlex.join(words)

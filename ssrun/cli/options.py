@@ -67,8 +67,8 @@ def completed(kind: str) -> Callable[[str], list[str]]:
     return complete
 
 
-def names_option(kind: str, help: str, metavar: str | None = "NAMES") -> Any:
-    return typer.Option(metavar=metavar, help=help, autocompletion=completed(kind))
+def names_option(kind: str, help: str, metavar: str | None = "NAMES", default: bool | str = True) -> Any:
+    return typer.Option(metavar=metavar, help=help, autocompletion=completed(kind), show_default=default)
 
 
 def name_argument(kind: str, help: str, metavar: str | None = None) -> Any:
@@ -107,7 +107,7 @@ Beam = Annotated[
 ]
 CorpusFolder = Annotated[
     Path | None,
-    typer.Option("--corpus", metavar="DIR", help="With task corpus: the folder of train.*, valid.* and test.*"),
+    typer.Option("--corpus", metavar="DIR", help="Task corpus: the folder of train.*, valid.* and test.*"),
 ]
 SourceLanguage = Annotated[
     str | None, typer.Option(metavar="EXT", help="Ending of the corpus' source files, such as de.")

@@ -13,7 +13,7 @@ from ssrun.cli.driving import follow, mirrored
 from ssrun.cli.output import answer_view, emit, emit_json, tell
 from ssrun.errors import UsageError
 from ssrun.system import signals
-from ssrun.system.text import visible
+from ssrun.system.text import plural, visible
 
 if TYPE_CHECKING:
     from ssrun.analysis.explanation import Position
@@ -24,7 +24,12 @@ app = typer.Typer()
 
 @options.command(app, "ssrun train --strategy inverse-sigmoid --set strategy.half_at=0.3")
 def train(
-    task: Annotated[str, options.names_option("tasks", "What to learn; see `ssrun list tasks`.", "NAME")] = "reverse",
+    task: Annotated[
+        str | None,
+        options.names_option(
+            "tasks", "What to learn; see `ssrun list tasks`.", "NAME", "reverse; with --corpus, corpus"
+        ),
+    ] = None,
     strategy: Annotated[
         str, options.names_option("strategies", "How decoder inputs are chosen; see `ssrun list strategies`.", "NAME")
     ] = "teacher-forcing",
@@ -49,6 +54,7 @@ def train(
     from ssrun.runs.manifest import add_single_run
     from ssrun.runs.results_folder import SINGLE_RUNS, destination
 
+    task = task or ("reverse" if corpus is None else "corpus")
     overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language)
     options.corpus_must_be_used(overrides, [task])
     run = RunSpec.of(task, strategy, resolve(task, strategy, seed, [overrides]))
@@ -175,27 +181,57 @@ def decode(
     beam: Annotated[
         int | None, typer.Option(metavar="K", help="Beam size; 1 is greedy.", show_default="the run's", min=1, max=256)
     ] = None,
+    scores: Annotated[bool, typer.Option("--scores", help="Its log p in nats before each output, and a tab.")] = False,
+    n_best: Annotated[
+        int | None,
+        typer.Option(metavar="K", help="The K best outputs of each line, its number before them.", min=1, max=256),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Use a trained model on lines from stdin. Tokens stand between spaces; an output a line goes to stdout."""
-    from ssrun.runs.trained import load_trained, translate
+    from ssrun.runs.trained import load_trained, translations
 
     trained = load_trained(options.run_at(run, task, strategy, seed).folder)
-    outputs = []
+    kept = beam or trained.config.scoring.beam
+    if n_best is not None and n_best > kept:
+        raise UsageError(f"--n-best {n_best}: the beam keeps {kept}: add --beam {n_best}")
+    documents: list[dict[str, Any]] = []
+    unknown = 0
     for line_number, line in enumerate(sys.stdin.buffer, start=1):
-        try:
-            source = tuple(filter(None, line.decode().rstrip("\n").split(" ")))
-        except UnicodeDecodeError:
-            raise UsageError(f"stdin:{line_number}: invalid UTF-8: convert the text to UTF-8") from None
-        if not source:
-            raise UsageError(f"stdin:{line_number}: an empty line: give at least one token")
-        output = translate(trained, source, beam)
+        source = source_of(line, line_number)
+        found = translations(trained, source, beam)[: n_best or 1] if source else []
+        lost = trained.vocabularies.source.unknown(source)
+        unknown += len(lost)
         if as_json:
-            outputs.append({"source": list(source), "output": list(output)})
+            outputs = [{"output": list(output), "log_p": log_p} for output, log_p in found]
+            best = outputs[0] if outputs else {"output": [], "log_p": None}
+            documents.append({"source": list(source), **best, "unknown": lost})
+            if n_best is not None:
+                documents[-1]["n_best"] = outputs
         else:
-            emit(visible(" ".join(output)) + "\n")
+            number = f"{line_number}\t" if n_best is not None else ""
+            lines = [(f"{log_p:.4f}\t" if scores else "") + visible(" ".join(output)) for output, log_p in found]
+            emit("".join(f"{number}{text}\n" for text in lines or [""]))
     if as_json:
-        emit_json(outputs)
+        emit_json(documents)
+    if unknown:
+        tell(f"{plural(unknown, 'unknown word')} became <unk>")
+
+
+def source_of(line: bytes, number: int) -> tuple[str, ...]:
+    """The words of a line of stdin, none where it is empty; UsageError where it is no text that a corpus could hold."""
+    from ssrun.tasks.corpus import sentence
+
+    line = line.removesuffix(b"\n").removesuffix(b"\r")
+    if not line.strip(b" "):
+        return ()
+    try:
+        text = sentence(line, first=number == 1)
+    except ValueError as error:
+        raise UsageError(f"stdin:{number}: {error}") from None
+    if "\t" in text:
+        raise UsageError(f"stdin:{number}: a tab within the line: put spaces between words")
+    return tuple(filter(None, text.split(" ")))
 
 
 def labels_of(found: Found) -> dict[str, Any]:

@@ -104,6 +104,11 @@ class Experiment(Section):
     training: dict[str, Any] = Field(default_factory=dict)
     scoring: dict[str, Any] = Field(default_factory=dict)
 
+    @property
+    def task_kinds(self) -> list[str]:
+        """Of each task the one in TASKS that it is, or is a variant of."""
+        return [entry.get("base", name) for name, entry in self.tasks.items()]
+
     @field_validator("tasks", "strategies", mode="after")
     @classmethod
     def _names(cls, value: Entries) -> Entries:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ssrun.errors import UsageError, unknown
@@ -12,6 +15,7 @@ from ssrun.system.text import shown_value
 RUN_SECTIONS = ("model", "training", "scoring")  # every run has all of their fields
 SECTIONS = ("task", "strategy", *RUN_SECTIONS)
 MOST_DOTS = 200  # in a line of TOML
+POINT_FIRST = re.compile(r"[+-]?\.\d+")  # .5, which is a number to people and shells, and none to TOML
 Overrides = Mapping[str, Mapping[str, Any]]  # fields by section
 
 
@@ -57,8 +61,30 @@ def parse_settings(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
         try:
             document = toml(f"value = {text}")
         except (RecursionError, ValueError):
-            document = {"value": text.strip()}
+            bare = text.strip()
+            document = {"value": float(bare) if POINT_FIRST.fullmatch(bare) else bare}
         if document.keys() != {"value"}:
             raise UsageError(f"--set {shown_value(setting)}: one field, please: repeat --set for another")
         overrides.setdefault(section, {})[field] = document["value"]
     return overrides
+
+
+def setting(path: str, value: Any) -> str:
+    """What `parse_settings` reads as this value at `section.field`: `task.path="2024"`, but `task.path=text`."""
+    if isinstance(value, str):
+        bare, (section, _, field) = f"{path}={value}", path.partition(".")
+        with suppress(UsageError):
+            if parse_settings([bare]) == {section: {field: value}}:
+                return bare
+    return f"{path}={as_toml(value)}"
+
+
+def as_toml(value: Any) -> str:
+    """A value as TOML writes it in one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(name)} = {as_toml(part)}" for name, part in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(as_toml, value))}]"
+    if isinstance(value, bool | str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value)

@@ -23,7 +23,7 @@ SMOKE: Overrides = {  # tiny runs
     "task": {"validation_pairs": 20, "test_pairs": 50},
     "training": {"steps": 20, "evaluate_every": 10, "batch_size": 16},
 }
-JUDGED = ("validity", "bracket_f1")  # metrics that only some tasks have
+JUDGED = ("validity", "bracket_f1", "chrf", "ter")  # metrics that only some tasks have
 
 
 class Plan(Section):
@@ -76,7 +76,8 @@ class Plan(Section):
                 raise UsageError(f"a grid of more than {MOST_RUNS:,} runs: take fewer seeds")
             self._refuse_unused_fields()
             configs = {pair: self._config(*pair) for pair in product(experiment.tasks, experiment.strategies)}
-            judged = {metric for config in configs.values() for metric in config.task.metrics}
+            tasks = [config.task for config in configs.values()]
+            judged = {metric for task in tasks for metric in (*task.metrics, *task.text_metrics)}
             asked = {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
             if missing := [metric for metric in JUDGED if metric in asked - judged]:
                 raise UsageError(f"no task of the grid has the metric {missing[0]!r}: choose another")
@@ -121,14 +122,14 @@ class Plan(Section):
     def _refuse_unused_fields(self) -> None:
         """Raises UsageError for a field of `task` or `strategy` that no run of the grid has."""
         experiment = self.experiment
-        bases = [entry.get("base", name) for name, entry in experiment.tasks.items()]
-        of_tasks = {field for base in bases if base in TASKS for field in TASKS[base].model_fields}
+        of_tasks = {field for kind in experiment.task_kinds if kind in TASKS for field in TASKS[kind].model_fields}
         of_strategies: set[str] = set()
         for name, entry in experiment.strategies.items():
             base, schedule = entry.get("base", name), entry.get("schedule")
             if base in STRATEGIES:
                 of_strategies.update(parameters(STRATEGIES[base].strategy))
-                of_strategies.update(SCHEDULES[schedule].model_fields if schedule in SCHEDULES else ())
+                named = isinstance(schedule, str) and schedule in SCHEDULES
+                of_strategies.update(SCHEDULES[str(schedule)].model_fields if named else ())
         for section, fields in (("task", of_tasks), ("strategy", of_strategies)):
             known = sorted(fields - {"name"})
             for field in [*getattr(experiment, section), *self.overrides.get(section, {})]:

@@ -5,26 +5,29 @@ What cannot change a number (where runs go, how many at once, checkpoints) is no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeVar, get_args
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from ssrun.config.overrides import SECTIONS, Overrides
 from ssrun.errors import UsageError, unknown
+from ssrun.metrics import NOT_ALWAYS, OF_EVERY_TASK
 from ssrun.strategies import Strategy, variant
 from ssrun.system.documents import canonical
+from ssrun.system.fields import Fields, deciding_fields, later
 from ssrun.system.files import digest
 from ssrun.system.text import shown_value
 from ssrun.tasks import TASKS, Task
 
 Attention = Literal["none", "dot", "aligned"]
+RateDecay = Literal["none", "linear", "cosine", "inverse-sqrt"]
 
 
-class Section(BaseModel):
+class Section(Fields):
     """A part of the configuration: frozen, and without room for a field that nothing reads."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
 class ModelConfig(Section):
@@ -45,6 +48,25 @@ class TrainingConfig(Section):
     learning_rate: float = Field(8e-3, gt=0, description="Adam's")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     evaluate_every: int = Field(200, ge=1, le=1_000_000_000, description="steps between evaluations")
+    warmup: int = later(0, ge=0, le=1_000_000_000, description="steps over which the learning rate rises, in a line")
+    decay: RateDecay = later("none", description="how the learning rate falls after the warm-up")
+    label_smoothing: float = later(0.0, ge=0, lt=1, description="share of each target spread over all tokens")
+    select: Literal["last", "best"] = later("last", description="the weights that are kept: of which evaluation")
+    select_by: str = later("bleu", description="the validation metric that says which evaluation is best")
+    patience: int = later(
+        0, ge=0, le=1_000_000_000, description="evaluations without a better one, then stop; 0: never"
+    )
+
+    @property
+    def watches(self) -> bool:
+        """Whether the validation set decides which weights are kept, or when training ends."""
+        return self.select == "best" or self.patience > 0
+
+    @model_validator(mode="after")
+    def _select_by_is_used(self) -> Self:
+        if not self.watches and self.select_by != type(self).model_fields["select_by"].default:
+            raise ValueError(f"select_by = {self.select_by}: it needs select = 'best' or a patience")
+        return self
 
 
 class ScoringConfig(Section):
@@ -55,8 +77,8 @@ class ScoringConfig(Section):
 
     @property
     def id(self) -> str:
-        """Sha256 of the canonical JSON."""
-        return digest(canonical(self.model_dump(mode="json")))
+        """Sha256 of the canonical JSON of what decides the outputs."""
+        return digest(canonical(deciding_fields(self)))
 
 
 class RunConfig(Section):
@@ -79,15 +101,34 @@ class RunConfig(Section):
             raise ValueError(unknown("task", name, TASKS))
         return TASKS[name](**fields)
 
+    @model_validator(mode="after")
+    def _select_by_is_a_metric_of_the_task(self) -> Self:
+        has = (*OF_EVERY_TASK, *self.task.metrics, *self.task.text_metrics)
+        known = [name for name in has if name not in NOT_ALWAYS]
+        if self.training.select_by not in known:
+            raise ValueError(f"training.select_by: {unknown('validation metric', self.training.select_by, known)}")
+        return self
+
     @property
     def id(self) -> str:
-        """Sha256 of the canonical JSON, without the folder of a corpus (the digest of its text is there)."""
-        return digest(canonical(self.model_dump(mode="json", exclude={"task": {"path"}})))
+        """Sha256 of the canonical JSON of what decides the numbers."""
+        return digest(canonical(deciding(self)))
 
     @property
     def weights_id(self) -> str:
-        """The same without `scoring`: what decides the weights."""
-        return digest(canonical(self.model_dump(mode="json", exclude={"task": {"path"}, "scoring": True})))
+        """The same of what decides the weights: evaluations on the way decode greedily, however the run is scored."""
+        return digest(canonical(deciding(self, without=["scoring"])))
+
+
+def deciding(config: RunConfig, without: Collection[str] = ()) -> dict[str, Any]:
+    """What decides a run's numbers, by section, as an id is made of it; `without` the sections of these names.
+
+    The folder of a corpus is left out, since the digest of its text is there, and so is a field that came later where
+    it is not set: adding one changes no id.
+    """
+    document = {section: fields for section, fields in deciding_fields(config).items() if section not in without}
+    document.get("task", {}).pop("path", None)
+    return document
 
 
 Kind = TypeVar("Kind", bound=BaseModel)

@@ -1,7 +1,8 @@
 """Exact resume: everything that the next step depends on, as safetensors with a digest beside it.
 
 Random draws depend on the seed and the step alone (see `streams`), and so do the batches: weights, the
-optimiser's moments, the step, the running totals and the length of the metrics file are the whole state.
+optimiser's moments, the step, the running totals and the length of the metrics file are the whole state;
+and where a run keeps its best weights, those of the best evaluation so far.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, Self
 
 import torch
@@ -20,14 +22,17 @@ from torch import Tensor
 
 from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder
+from ssrun.runs.selection import Selection
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.training import Step
 from ssrun.system.documents import Count, Document, Number, read_sealed, write_sealed
 from ssrun.system.files import digest, read_bytes, write
 
 KEPT = 2
+NOTHING: Mapping[str, Tensor] = MappingProxyType({})
 HEADER_LIMIT = 2**20  # bytes of a safetensors header: ours are a few thousand
 MOMENTS = ("exp_avg", "exp_avg_sq")
+BEST = "best."  # before the name of a weight of the best evaluation
 
 
 class Counts(NamedTuple):
@@ -54,7 +59,7 @@ class Totals(Document):
     """What a run counts as it goes. Its window is the steps since the last evaluation.
 
     `step` is that of the next, from 0; the loss is a sum over the window's steps, nats per position; `metrics_bytes`
-    is the length of the file of evaluations.
+    is the length of the file of evaluations; the selection is the best of them, where the run asks which that is.
     """
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
@@ -66,6 +71,7 @@ class Totals(Document):
     window_steps: Count = Field(alias="steps")
     seconds: Number
     metrics_bytes: Count
+    selection: Selection | None = Field(None, exclude_if=lambda selection: selection is None)
 
     def after(self, step: Step) -> Self:
         return self.model_copy(
@@ -98,25 +104,34 @@ class Sidecar(Totals):
     metrics: str
 
 
-def state(model: Seq2Seq, optimiser: torch.optim.Adam) -> dict[str, Tensor]:
-    """Weights, and Adam's moments and step count for each."""
+def weights_of(model: Seq2Seq) -> dict[str, Tensor]:
+    """A copy of the weights, which training leaves as it is."""
+    return {name: weight.detach().clone() for name, weight in model.state_dict().items()}
+
+
+def state(model: Seq2Seq, optimiser: torch.optim.Adam, best: Mapping[str, Tensor] = NOTHING) -> dict[str, Tensor]:
+    """Weights, and Adam's moments and step count for each; and the best weights, where they are kept."""
     tensors = {f"model.{name}": weight.detach().contiguous() for name, weight in model.state_dict().items()}
+    tensors |= {f"{BEST}{name}": weight for name, weight in best.items()}
     for name, weight in model.named_parameters():
         for moment, value in optimiser.state[weight].items():
             tensors[f"adam.{moment}.{name}"] = value
     return tensors
 
 
-def restore(model: Seq2Seq, optimiser: torch.optim.Adam, tensors: dict[str, Tensor]) -> None:
-    """Puts back what `state` took."""
+def restore(model: Seq2Seq, optimiser: torch.optim.Adam, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Puts back what `state` took; returns the best weights, where they are kept."""
     model.load_state_dict({name: tensors[f"model.{name}"] for name in model.state_dict()})
     for name, weight in model.named_parameters():
         optimiser.state[weight] = {moment: tensors[f"adam.{moment}.{name}"] for moment in ("step", *MOMENTS)}
+    return {name.removeprefix(BEST): weight for name, weight in tensors.items() if name.startswith(BEST)}
 
 
-def kept_tensors(model: Seq2Seq) -> dict[str, Tensor]:
+def kept_tensors(model: Seq2Seq, with_best: bool) -> dict[str, Tensor]:
     """What a checkpoint of this model holds, by name: tensors of the right shapes."""
     tensors = {f"model.{name}": weight for name, weight in model.state_dict().items()}
+    if with_best:
+        tensors |= {f"{BEST}{name}": weight for name, weight in model.state_dict().items()}
     for name, weight in model.named_parameters():
         tensors |= {f"adam.{moment}.{name}": weight for moment in MOMENTS}
         tensors[f"adam.step.{name}"] = torch.empty(())
@@ -150,9 +165,16 @@ def form_of(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.
     return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
 
 
-def save_checkpoint(folder: RunFolder, run: str, model: Seq2Seq, optimiser: torch.optim.Adam, totals: Totals) -> None:
+def save_checkpoint(
+    folder: RunFolder,
+    run: str,
+    model: Seq2Seq,
+    optimiser: torch.optim.Adam,
+    totals: Totals,
+    best: Mapping[str, Tensor] = NOTHING,
+) -> None:
     """Writes a checkpoint, payload first, and removes all but the last KEPT up to it; later ones were refused."""
-    payload = save(state(model, optimiser))
+    payload = save(state(model, optimiser, best))
     path = folder.path / f"checkpoint-{totals.step:010d}.safetensors"
     write(path, payload)
     metrics = folder.digest_of_evaluations(totals.metrics_bytes)
@@ -166,7 +188,7 @@ def save_checkpoint(folder: RunFolder, run: str, model: Seq2Seq, optimiser: torc
 
 
 def last_checkpoint(
-    folder: RunFolder, run: str, model: Seq2Seq, steps: int
+    folder: RunFolder, run: str, model: Seq2Seq, steps: int, keeps_best: bool = False
 ) -> tuple[Totals, dict[str, Tensor], list[str]]:
     """The newest good checkpoint of a run: its own files are whole, and the evaluations up to it.
 
@@ -181,7 +203,8 @@ def last_checkpoint(
                 raise StoreError(f"{path}: not the totals of this run")
             if sidecar.run != run or sidecar.metrics != folder.digest_of_evaluations(sidecar.metrics_bytes):
                 raise StoreError(f"{folder.path / 'metrics.jsonl'}: damaged: not the metrics of {path.name}")
-            return sidecar, read_tensors(path.with_suffix(".safetensors"), kept_tensors(model), sidecar.payload), faults
+            expected = kept_tensors(model, keeps_best and sidecar.selection is not None)
+            return sidecar, read_tensors(path.with_suffix(".safetensors"), expected, sidecar.payload), faults
         except StoreError as error:
             faults.append(str(error))
     return AT_THE_START, {}, faults

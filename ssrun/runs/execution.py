@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import save
+from torch import Tensor
 
 from ssrun.config.run import RunConfig, ScoringConfig
 from ssrun.errors import Interrupted
@@ -17,13 +18,14 @@ from ssrun.runs.checkpoints import Totals
 from ssrun.runs.events import Evaluated, Event, Finished, Stepped, Warned
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.result import CompleteResult, DivergedResult, Evaluation, OutputScores
+from ssrun.runs.selection import has_waited_enough, selected
 from ssrun.runs.trained import load_trained
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batches
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.scoring import Scores, score
 from ssrun.seq2seq.training import Diverged, adam, train
-from ssrun.seq2seq.vocabulary import SPECIALS, Vocabularies
+from ssrun.seq2seq.vocabulary import Vocabularies
 from ssrun.system import signals
 from ssrun.system.documents import canonical
 from ssrun.system.files import write
@@ -77,14 +79,15 @@ def execute(config: RunConfig, folder: RunFolder, checkpoint_every: int | None =
 
 def trained(config: RunConfig, folder: RunFolder, checkpoint_every: int | None) -> Iterator[Event]:
     """Trains a run that has no result, to its result and the scores that are meant."""
-    steps = config.training.steps
+    training, steps = config.training, config.training.steps
     every = checkpoint_every if checkpoint_every is not None else max(1, steps // (CHECKPOINTS + 1))
     folder.start(config, torch.get_num_threads())
     parts = prepare(config)
     optimiser = adam(parts.model, config)
-    totals, tensors, faults = checkpoints.last_checkpoint(folder, config.weights_id, parts.model, steps)
-    if tensors:
-        checkpoints.restore(parts.model, optimiser, tensors)
+    totals, tensors, faults = checkpoints.last_checkpoint(
+        folder, config.weights_id, parts.model, steps, keeps_best=training.select == "best"
+    )
+    best = checkpoints.restore(parts.model, optimiser, tensors) if tensors else {}
     folder.cut_evaluations(totals.metrics_bytes)
     for fault in faults:
         yield Warned(text=f"{fault}: going on from an older checkpoint")
@@ -94,25 +97,30 @@ def trained(config: RunConfig, folder: RunFolder, checkpoint_every: int | None) 
         signals.check()
         if is_due(totals, config):  # interrupted in that evaluation
             evaluation, totals = evaluate(config, folder, parts, validation, totals, start)
+            best = best_weights(parts.model, totals, config, best)
             yield Evaluated(evaluation=evaluation)
-        for step in train(parts.model, optimiser, parts.batches, config, totals.step):
+        stopped = has_waited_enough(totals.selection, training)
+        for step in () if stopped else train(parts.model, optimiser, parts.batches, config, totals.step):
             totals = totals.after(step)
             if is_due(totals, config):
                 evaluation, totals = evaluate(config, folder, parts, validation, totals, start)
+                best = best_weights(parts.model, totals, config, best)
                 yield Evaluated(evaluation=evaluation)
-            if every and totals.step % every == 0 and totals.step < steps:
+            ended = totals.step == steps or has_waited_enough(totals.selection, training)
+            if every and totals.step % every == 0 and not ended:
                 totals = totals.model_copy(update={"seconds": time.monotonic() - start})
-                checkpoints.save_checkpoint(folder, config.weights_id, parts.model, optimiser, totals)
-            if time.monotonic() - told > PACE or totals.step == steps:
+                checkpoints.save_checkpoint(folder, config.weights_id, parts.model, optimiser, totals, best)
+            if time.monotonic() - told > PACE or ended:
                 told = time.monotonic()
                 yield Stepped(step=totals.step, steps=steps, epsilon=step.epsilon, loss=step.loss)
-            if totals.step < steps:
-                signals.check()
-        finish(config, folder, parts, totals, start)
+            if ended:
+                break
+            signals.check()
+        finish(config, folder, with_weights(parts, best), totals, start)
     except Interrupted:
         if totals.step > 0:
             totals = totals.model_copy(update={"seconds": time.monotonic() - start})
-            checkpoints.save_checkpoint(folder, config.weights_id, parts.model, optimiser, totals)
+            checkpoints.save_checkpoint(folder, config.weights_id, parts.model, optimiser, totals, best)
         raise
     except Diverged as diverged:
         fields = {**outcome(config, totals, start), "steps": diverged.step, "reason": str(diverged)}
@@ -134,7 +142,8 @@ def evaluate(
     at `start` on the monotonic clock, had it gone on without a break. Returns the totals with a new window as well;
     Diverged where a loss is no number.
     """
-    scores = score(parts.model, config.task, validation, parts.vocabularies, GREEDY)
+    training = config.training
+    scores = score(parts.model, config.task, validation, parts.vocabularies, GREEDY, [training.select_by])
     must_be_finite(scores, totals)
     evaluation = Evaluation(
         step=totals.step,
@@ -145,7 +154,25 @@ def evaluate(
         **scores.values,
         **scores.quality,
     )
-    return evaluation, totals.with_new_window(folder.append(evaluation))
+    totals = totals.with_new_window(folder.append(evaluation))
+    if training.watches:
+        totals = totals.model_copy(update={"selection": selected(totals.selection, evaluation, training)})
+    return evaluation, totals
+
+
+def best_weights(model: Seq2Seq, totals: Totals, config: RunConfig, before: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Those of the best evaluation so far, right after one, from those before it; none where the last are kept."""
+    is_best = totals.selection is not None and totals.selection.step == totals.step
+    return checkpoints.weights_of(model) if config.training.select == "best" and is_best else before
+
+
+def with_weights(parts: Prepared, weights: dict[str, Tensor]) -> Prepared:
+    """The run's parts with a model of these weights beside the trained one; as they are where there are none."""
+    if not weights:
+        return parts
+    model = Seq2Seq(parts.model.config, len(parts.vocabularies.source), len(parts.vocabularies.target))
+    model.load_state_dict(weights)
+    return parts._replace(model=model)
 
 
 def must_be_finite(scores: Scores, totals: Totals) -> None:
@@ -159,7 +186,7 @@ def outcome(config: RunConfig, totals: Totals, start: float) -> dict[str, Any]:
     steps, schedule = config.training.steps, config.strategy.schedule
     return {
         "run": config.weights_id,
-        "steps": steps,
+        "steps": totals.step,
         "schedule": schedule.resolved(steps),
         "mean_epsilon": schedule.mean(steps),
         **totals.run_counts.shares(),
@@ -170,7 +197,8 @@ def outcome(config: RunConfig, totals: Totals, start: float) -> dict[str, Any]:
 def finish(config: RunConfig, folder: RunFolder, parts: Prepared, totals: Totals, start: float) -> None:
     """Scores the trained model on the test set and writes everything, the result last."""
     test = list(config.task.held_out("test"))
-    scores = score(parts.model, config.task, test, parts.vocabularies, config.scoring)
+    scores = score(parts.model, config.task, test, parts.vocabularies, config.scoring, config.task.text_metrics)
+    best = totals.selection if config.training.select == "best" else None
     must_be_finite(scores, totals)
     folder.write_lines("sources.txt", [" ".join(example.source) for example in test])
     folder.write_lines("next_step.txt", [" ".join(tokens) for tokens in scores.teacher_forced])
@@ -179,14 +207,14 @@ def finish(config: RunConfig, folder: RunFolder, parts: Prepared, totals: Totals
     most = max(map(len, accepted))
     # `sacrebleu --num-refs` wants as many in every line: filled up by its first, since one there twice changes no BLEU.
     folder.write_lines("references.txt", ["\t".join([*texts, *texts[:1] * (most - len(texts))]) for texts in accepted])
-    tokens = {side: words.tokens[len(SPECIALS) :] for side, words in parts.vocabularies._asdict().items()}
-    write(folder.path / "vocabulary.json", canonical(tokens))
+    write(folder.path / "vocabulary.json", canonical(parts.vocabularies.kept()))
     write(folder.path / "model.safetensors", save(dict(parts.model.state_dict())))
     write_scores(config, folder, scores)
     result = CompleteResult.model_validate(
         {
             **outcome(config, totals, start),
             **scores.values,
+            "selected_step": best.step if best else None,
             "references": most,
             "test_pairs": len(test),
             "curves": scores.curves,
@@ -200,10 +228,12 @@ def score_again(config: RunConfig, folder: RunFolder) -> OutputScores:
     """Decodes and scores the outputs of a run that is trained, as its configuration now asks."""
     model = load_trained(folder)
     test = list(config.task.prepared().held_out("test"))
-    return write_scores(config, folder, score(model.model, config.task, test, model.vocabularies, config.scoring))
+    scores = score(model.model, config.task, test, model.vocabularies, config.scoring, config.task.text_metrics)
+    return write_scores(config, folder, scores)
 
 
 def write_scores(config: RunConfig, folder: RunFolder, scores: Scores) -> OutputScores:
-    fields = {"run": config.weights_id, "scoring": config.scoring, "bleu_signature": scores.signature, "files": {}}
+    signatures = {"bleu_signature": scores.signature, "text_signatures": scores.text_signatures}
+    fields = {"run": config.weights_id, "scoring": config.scoring, **signatures, "files": {}}
     document = OutputScores.model_validate({**fields, **scores.quality})
     return folder.write_scores(document, [" ".join(output) for output in scores.outputs])

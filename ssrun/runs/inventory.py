@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from pydantic import BaseModel
+
 from ssrun.config.overrides import by_path
 from ssrun.config.run import ModelConfig, RunConfig, Section, TrainingConfig, validated
 from ssrun.config.spec import RunName, RunSpec
@@ -114,7 +116,10 @@ def changes_of(config: RunConfig, strategy: str) -> dict[str, Any]:
     """The fields of a configuration that are not the defaults of its task and strategy, by path."""
     fields = type(config.task).model_fields
     unset = {name: field.get_default() for name, field in fields.items() if not field.is_required()}
-    sections = {"task": config.task.model_copy(update=unset), **{name: Kind() for name, Kind in OF_EVERY_RUN.items()}}
+    sections: dict[str, BaseModel] = {
+        "task": config.task.model_copy(update=unset),
+        **{name: Kind() for name, Kind in OF_EVERY_RUN.items()},
+    }
     defaults = by_path({name: section.model_dump(mode="json") for name, section in sections.items()})
     defaults |= config.task.defaults
     if strategy not in STRATEGIES:

@@ -89,6 +89,7 @@ class CompleteResult(Outcome):
 
     Attributes:
         references: Most references that a test pair has.
+        selected_step: Optimiser steps done when the weights that are kept were the best; None for the last.
         facts: The task's counts.
     """
 
@@ -98,6 +99,7 @@ class CompleteResult(Outcome):
     status: Literal["complete"] = "complete"
     free_running_loss: Number
     teacher_forced_loss: Number
+    selected_step: Count | None = Field(None, exclude_if=lambda step: step is None)
     references: Count
     test_pairs: Count
     curves: Curves
@@ -115,6 +117,7 @@ class OutputScores(Document):
         run: As in the result.
         scoring: How the outputs were decoded.
         bleu_signature: sacreBLEU's.
+        text_signatures: Those of the metrics beside BLEU, by name.
         files: sha256 of the outputs, and of the weights that gave them, by name.
     """
 
@@ -126,6 +129,7 @@ class OutputScores(Document):
     scoring: ScoringConfig
     bleu: Number
     bleu_signature: str
+    text_signatures: dict[str, str] = Field(default_factory=dict, exclude_if=lambda found: not found)
     files: dict[str, str]
 
 

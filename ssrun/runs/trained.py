@@ -11,10 +11,9 @@ from ssrun.errors import StoreError
 from ssrun.runs import checkpoints
 from ssrun.runs.folder import REMEDY, RunFolder
 from ssrun.runs.result import CompleteResult
-from ssrun.seq2seq.batches import collate
 from ssrun.seq2seq.model import Seq2Seq
-from ssrun.seq2seq.search import decode, length_limit
-from ssrun.seq2seq.vocabulary import Vocabularies, Vocabulary
+from ssrun.seq2seq.search import hypotheses, length_limit
+from ssrun.seq2seq.vocabulary import Vocabularies
 from ssrun.tasks import Tokens
 
 
@@ -38,7 +37,7 @@ def load_trained(folder: RunFolder) -> Trained:
     config = folder.config()
     tokens = folder.vocabularies()
     try:
-        vocabularies = Vocabularies(Vocabulary(tokens["source"]), Vocabulary(tokens["target"]))
+        vocabularies = Vocabularies.read(tokens)
     except (KeyError, ValueError) as error:
         raise StoreError(f"{folder.path / 'vocabulary.json'}: not a vocabulary ({error}): {REMEDY}") from None
     path = folder.path / "model.safetensors"
@@ -53,9 +52,22 @@ def load_trained(folder: RunFolder) -> Trained:
     return Trained(config, model, vocabularies)
 
 
-def translate(trained: Trained, source: Tokens, beam: int | None = None) -> Tokens:
+class Translation(NamedTuple):
+    """One output for a source, in the target's words, and its log p in nats, EOS included."""
+
+    output: Tokens
+    log_p: float
+
+
+def translations(trained: Trained, source: Tokens, beam: int | None = None) -> list[Translation]:
+    """What the search ends with, the best first: as many as the beam keeps, `beam` or the run's."""
     config = trained.config.scoring
-    batch = collate([(trained.vocabularies.source.encode(source), [])])
-    memory = trained.model.encode(batch.source)
-    (ids,) = decode(trained.model, memory, length_limit(source), beam or config.beam, config.length_penalty)
-    return trained.vocabularies.target.decode(ids)
+    source_ids = trained.vocabularies.source.encode(source)
+    memory = trained.model.encode(torch.tensor([source_ids]))
+    limit = length_limit(len(source_ids) - 1)
+    found = hypotheses(trained.model, memory, limit, beam or config.beam, config.length_penalty)
+    return [Translation(trained.vocabularies.target.decode(ids), log_p) for ids, log_p in found]
+
+
+def translate(trained: Trained, source: Tokens, beam: int | None = None) -> Tokens:
+    return translations(trained, source, beam)[0].output

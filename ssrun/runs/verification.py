@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def mistakes(folder: RunFolder) -> Iterator[str]:
     try:
         scored = folder.scored()
         metrics = scored.metrics if scored else {}
-        for name, value in recomputed(folder).items():
+        for name, value in recomputed(folder, metrics).items():
             stored = metrics[name]
             if not math.isclose(stored, value, rel_tol=1e-9, abs_tol=1e-9):
                 yield f"{path}: {name} is {stored}, but the stored text gives {value}"
@@ -88,19 +88,23 @@ def mistakes(folder: RunFolder) -> Iterator[str]:
         yield f"{path}: its scores cannot be recomputed from the stored text ({type(error).__name__}: {error})"
 
 
-def recomputed(folder: RunFolder) -> dict[str, float]:
-    """BLEU, exact match and both errors, from the run's stored text alone."""
-    from ssrun.seq2seq.scoring import corpus_bleu
+def recomputed(folder: RunFolder, stored: Collection[str]) -> dict[str, float]:
+    """BLEU, exact match, both errors and the metrics of text that are stored, from the run's stored text alone."""
+    from ssrun.seq2seq.scoring import TEXT_METRICS, corpus_bleu
+    from ssrun.seq2seq.vocabulary import Vocabularies
 
     outputs = [tuple(line.split(" ")) if line else () for line in folder.outputs()]
     references = [
         tuple(tuple(reference.split(" ")) for reference in line.split("\t")) for line in folder.lines("references.txt")
     ]
-    known = set(folder.vocabularies()["target"])
-    targets = [[*(word if word in known else "<unk>" for word in first), "<eos>"] for first, *_ in references]
+    vocabulary = Vocabularies.read(folder.vocabularies()).target
+    targets = [[vocabulary.tokens[index] for index in vocabulary.encode(first)] for first, *_ in references]
     bleu, _ = corpus_bleu(outputs, references)
     exact = sum(output in accepted for output, accepted in zip(outputs, references, strict=True))
     scores = {"bleu": bleu, "exact_match": 100 * exact / len(outputs)}
+    for name, text_metric in TEXT_METRICS.items():
+        if name in stored and (found := text_metric(outputs, references)):
+            scores[name], _ = found
     for name in ("next_step", "decoding"):
         predicted = [line.split(" ") for line in folder.lines(f"{name}.txt")]
         wrong = sum(p != t for ps, ts in zip(predicted, targets, strict=True) for p, t in zip(ps, ts, strict=True))

@@ -1,17 +1,21 @@
 """Losses, errors and output quality on held-out pairs, with dropout off and no sampling.
 
 Positions are every target token and EOS; PAD never counts. Losses are nats per position. Both losses average
-over the SAME positions, so that their difference, the exposure gap, means something.
+over the SAME positions, so that their difference, the exposure gap, means something. Where words are cut into
+pieces, a position is a piece's; outputs are words again before anything else is asked of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import torch
 from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.metrics.ter import TER
 from torch import Tensor, nn
 
 from ssrun.config.run import ScoringConfig
@@ -26,6 +30,8 @@ from ssrun.tasks import Example, Task, Tokens
 AT_ONCE = 256  # pairs evaluated together
 CURVE = 64  # positions that the curves show
 ROOM = 10  # tokens that an output may be longer than the longest reference
+LONGEST = 200  # words of a line that TER can take: twice as many take it five times as long, which is seconds
+LARGEST = 300.0  # nats whose exp() is still told as a number
 
 
 class Scores(NamedTuple):
@@ -40,6 +46,7 @@ class Scores(NamedTuple):
         teacher_forced: For each example the argmax at each of its positions (EOS too), fed the true tokens.
         free_running: The same, fed its own argmax.
         signature: sacreBLEU's.
+        text_signatures: sacreBLEU's of the metrics beside BLEU, by name.
     """
 
     values: dict[str, float]
@@ -49,6 +56,7 @@ class Scores(NamedTuple):
     teacher_forced: list[Tokens]
     free_running: list[Tokens]
     signature: str
+    text_signatures: dict[str, str]
 
 
 class _Errors:
@@ -74,13 +82,19 @@ class _Errors:
 
 @torch.no_grad()
 def score(
-    model: Seq2Seq, task: Task, examples: Sequence[Example], vocabularies: Vocabularies, config: ScoringConfig
+    model: Seq2Seq,
+    task: Task,
+    examples: Sequence[Example],
+    vocabularies: Vocabularies,
+    config: ScoringConfig,
+    text_metrics: Sequence[str] = (),
 ) -> Scores:
-    """Scores a model on these examples; Interrupted where a signal comes."""
+    """Scores a model on these examples, by those of `text_metrics` too that the task has; Interrupted on a signal."""
     teacher_forced, free_running = _Errors(len(examples)), _Errors(len(examples))
     reached, positions = torch.zeros(CURVE), 0
     outputs: list[Tokens] = [()] * len(examples)
-    limit = max(len(reference) for example in examples for reference in example.references) + ROOM
+    references = [example.references for example in examples]
+    limit = max(vocabularies.target.length(reference) for item in references for reference in item) + ROOM
     for indices, (source, lengths, target) in batches_of(examples, vocabularies):
         signals.check()
         memory = model.encode(source, lengths)
@@ -92,12 +106,21 @@ def score(
         reached[: len(real)] += real[:CURVE]
         for index, ids in zip(indices, decode(model, memory, limit, config.beam, config.length_penalty), strict=True):
             outputs[index] = vocabularies.target.decode(ids)
-    bleu, signature = corpus_bleu(outputs, [example.references for example in examples])
+    bleu, signature = corpus_bleu(outputs, references)
+    asked = [name for name in task.text_metrics if name in text_metrics]
+    of_text = {name: found for name in asked if (found := TEXT_METRICS[name](outputs, references))}
+    forced_loss = teacher_forced.loss / positions
     exact = [output in example.references for output, example in zip(outputs, examples, strict=True)]
-    quality = {"bleu": bleu, "exact_match": 100 * (sum(exact) / len(exact)), **task.judge(examples, outputs)}
+    quality = {
+        "bleu": bleu,
+        **{name: value for name, (value, _) in of_text.items()},
+        "exact_match": 100 * (sum(exact) / len(exact)),
+        **task.judge(examples, outputs),
+    }
     values = {
         "free_running_loss": free_running.loss / positions,
-        "teacher_forced_loss": teacher_forced.loss / positions,
+        "teacher_forced_loss": forced_loss,
+        **({"perplexity": math.exp(forced_loss)} if forced_loss <= LARGEST else {}),
         "exposure_gap": (free_running.loss - teacher_forced.loss) / positions,
         "next_step_error": 100 * teacher_forced.errors / positions,
         "decoding_error": 100 * free_running.errors / positions,
@@ -108,15 +131,17 @@ def score(
         "decoding": _rounded(100 * free_running.by_position[:length] / reached[:length]),
         "positions": reached[:length].tolist(),
     }
-    return Scores(values, quality, curves, outputs, teacher_forced.predicted, free_running.predicted, signature)
+    said = (outputs, teacher_forced.predicted, free_running.predicted)
+    return Scores(values, quality, curves, *said, signature, {name: told for name, (_, told) in of_text.items()})
 
 
 def batches_of(examples: Sequence[Example], vocabularies: Vocabularies) -> Iterator[tuple[list[int], Batch]]:
     """The examples in batches of like lengths, each with the examples' indices."""
-    order = sorted(range(len(examples)), key=lambda n: (len(examples[n].source), len(examples[n].target)))
+    encoded = [vocabularies.encode(example) for example in examples]
+    order = sorted(range(len(examples)), key=lambda n: (len(encoded[n][0]), len(encoded[n][1])))
     for start in range(0, len(order), AT_ONCE):
         indices = order[start : start + AT_ONCE]
-        yield indices, collate([vocabularies.encode(examples[index]) for index in indices])
+        yield indices, collate([encoded[index] for index in indices])
 
 
 def corpus_bleu(outputs: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> tuple[float, str]:
@@ -128,6 +153,33 @@ def corpus_bleu(outputs: Sequence[Tokens], references: Sequence[Sequence[Tokens]
     metric = BLEU(tokenize="none", force=True)
     result = metric.corpus_score([" ".join(output) for output in outputs], streams)
     return float(result.score), str(metric.get_signature())
+
+
+def corpus_chrf(outputs: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> tuple[float, str]:
+    """ChrF over all references, 0-100, and its signature, by sacreBLEU (Popovic 2015)."""
+    streams = reference_streams([[" ".join(reference) for reference in item] for item in references])
+    metric = CHRF()
+    result = metric.corpus_score([" ".join(output) for output in outputs], streams)
+    return float(result.score), str(metric.get_signature())
+
+
+def corpus_ter(outputs: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> tuple[float, str] | None:
+    """Translation edit rate over all references in %, and its signature, by sacreBLEU (Snover et al. 2006).
+
+    None where a line has more than LONGEST words; Interrupted where a signal comes.
+    """
+    if max(map(len, [*outputs, *(reference for item in references for reference in item)])) > LONGEST:
+        return None
+    metric, edits, words = TER(), 0.0, 0.0
+    for output, item in zip(outputs, references, strict=True):
+        signals.check()
+        result = metric.sentence_score(" ".join(output), [" ".join(reference) for reference in item])
+        edits, words = edits + result.num_edits, words + result.ref_length
+    return 100 * edits / words, str(metric.get_signature())
+
+
+TextMetric = Callable[[Sequence[Tokens], Sequence[Sequence[Tokens]]], tuple[float, str] | None]
+TEXT_METRICS: dict[str, TextMetric] = {"chrf": corpus_chrf, "ter": corpus_ter}  # by the names in `Task.text_metrics`
 
 
 def reference_streams(references: Sequence[Sequence[str]]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,9 +14,16 @@ from ssrun.system import signals
 HYPOTHESES = 4096  # in memory at once, of all sources of a beam search
 
 
-def length_limit(source: Sequence[str]) -> int:
-    """Most tokens of an output, EOS included, where no reference says how long one should be."""
-    return 4 * len(source) + 10
+class Hypothesis(NamedTuple):
+    """An output, as ids up to EOS or the limit, and log p of all of them, EOS included; nats."""
+
+    ids: list[int]
+    log_p: float
+
+
+def length_limit(length: int) -> int:
+    """Most tokens of an output, EOS included, for a source of this length without EOS, where no reference says more."""
+    return 4 * length + 10
 
 
 @torch.no_grad()
@@ -32,6 +39,26 @@ def decode(model: Seq2Seq, memory: Memory, limit: int, beam: int = 1, length_pen
     parts = [torch.arange(start, min(start + step, size)) for start in range(0, size, step)]
     searched = (beam_search(model, memory.select(part), limit, beam, length_penalty) for part in parts)
     return [output for outputs in searched for output in outputs]
+
+
+@torch.no_grad()
+def hypotheses(model: Seq2Seq, memory: Memory, limit: int, beam: int, length_penalty: float) -> list[Hypothesis]:
+    """What a search for the output of one source ends with, `beam` hypotheses or fewer: the best first, `decode`'s."""
+    if beam == 1:
+        tokens, _ = greedy(model, memory, limit)
+        ids = to_its_end(tokens[0].tolist())
+        inputs = torch.tensor([[BOS, *ids[:-1]]])
+        log_p = model.decode(memory, inputs)[0].log_softmax(-1)[torch.arange(len(ids)), ids].sum()
+        return [Hypothesis(ids, float(log_p))]
+    outputs, total, lengths = all_hypotheses(model, memory, limit, beam, length_penalty)
+    order = (total[0] / lengths[0] ** length_penalty).sort(descending=True, stable=True).indices.tolist()
+    found = [Hypothesis(to_its_end(outputs[0, row].tolist()), float(total[0, row])) for row in order]
+    return [hypothesis for hypothesis in found if hypothesis.log_p > -torch.inf]  # fewer where there are no more
+
+
+def to_its_end(ids: list[int]) -> list[int]:
+    """An output up to its first EOS, which it keeps."""
+    return ids[: ids.index(EOS) + 1] if EOS in ids else ids
 
 
 @torch.no_grad()
@@ -61,9 +88,21 @@ def greedy(model: Seq2Seq, memory: Memory, limit: int, with_attention: bool = Fa
 
 
 def beam_search(model: Seq2Seq, memory: Memory, limit: int, beam: int, length_penalty: float) -> list[list[int]]:
+    """The best output of a beam search for each source."""
+    outputs, total, lengths = all_hypotheses(model, memory, limit, beam, length_penalty)
+    best = (total / lengths**length_penalty).argmax(-1)
+    return [outputs[row, hypothesis].tolist() for row, hypothesis in enumerate(best.tolist())]
+
+
+def all_hypotheses(
+    model: Seq2Seq, memory: Memory, limit: int, beam: int, length_penalty: float
+) -> tuple[Tensor, Tensor, Tensor]:
     """Beam search; a hypothesis that has said EOS stays in the beam with its final score.
 
     Shapes: B sources, K beam, V vocabulary; row b K + k of a state is hypothesis k of source b.
+
+    Returns:
+        All hypotheses: their tokens [B, K, T], log p [B, K] and lengths with EOS [B, K].
     """
     size = len(memory.states)
     wide = memory.select(torch.arange(size).repeat_interleave(beam))
@@ -92,5 +131,4 @@ def beam_search(model: Seq2Seq, memory: Memory, limit: int, beam: int, length_pe
         token = word.flatten()
         if ended.all():
             break
-    best = (total / lengths**length_penalty).argmax(-1)
-    return [outputs[row, hypothesis].tolist() for row, hypothesis in enumerate(best.tolist())]
+    return outputs, total, lengths

@@ -13,12 +13,13 @@ from ssrun.config.run import RunConfig
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batches
 from ssrun.seq2seq.decoder_inputs import DecoderInputs, draw, scheduled_inputs
+from ssrun.seq2seq.learning_rate import learning_rate
 from ssrun.seq2seq.model import Seq2Seq
-from ssrun.seq2seq.vocabulary import PAD
+from ssrun.seq2seq.vocabulary import EOS, PAD
 
 
 class Step(NamedTuple):
-    """One optimiser step, from 0, as it was; its loss in nats per real position, under these inputs."""
+    """One optimiser step, from 0, as it was; its loss in nats per real position, under these inputs, never smoothed."""
 
     step: int
     epsilon: float
@@ -39,6 +40,17 @@ def loss_of(logits: Tensor, target: Tensor) -> Tensor:
     return nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=PAD)
 
 
+def objective_of(loss: Tensor, logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
+    """What is minimised: the loss, or with label smoothing (1 - s) loss + s mean of -log p over all tokens; nats.
+
+    All tokens are those that can be said: neither PAD nor BOS (Szegedy et al. 2016, section 7).
+    """
+    if not smoothing:
+        return loss
+    spread = -logits.log_softmax(-1)[..., EOS:].mean(-1)
+    return (1 - smoothing) * loss + smoothing * spread[target != PAD].mean()
+
+
 def adam(model: Seq2Seq, config: RunConfig) -> torch.optim.Adam:
     return torch.optim.Adam(model.parameters(), lr=config.training.learning_rate, fused=True)
 
@@ -50,8 +62,8 @@ def train(
 
     Diverged where the loss is not finite; the weights are those before that step.
     """
-    strategy = config.strategy
-    steps = config.training.steps
+    strategy, training = config.strategy, config.training
+    steps = training.steps
     for step in range(first, steps):
         batch = batches.at(step)
         masks = model.masks(len(batch.target), streams.generator(config.seed, "dropout", step))
@@ -68,7 +80,9 @@ def train(
         if not math.isfinite(value := loss.item()):
             raise Diverged(step, value)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.parameters(), config.training.clip)
+        objective_of(loss, logits, batch.target, training.label_smoothing).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), training.clip)
+        for weights in optimiser.param_groups:
+            weights["lr"] = learning_rate(step, training)
         optimiser.step()
         yield Step(step, epsilon, value, inputs)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ssrun.errors import UsageError, unknown
 from ssrun.strategies.schedules import SCHEDULES, Constant, Cycle, Exponential, InverseSigmoid, Linear, Switch
 from ssrun.strategies.strategy import Strategy, parameters
+from ssrun.system.text import shown_value
 
 __all__ = ["SCHEDULES", "STRATEGIES", "Entry", "Strategy", "parameters", "variant"]
 
@@ -63,6 +64,8 @@ def variant(base: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     schedule: dict[str, Any] = strategy.schedule.model_dump(exclude_unset=True) | {"name": strategy.schedule.name}
     if "schedule" in changes:
         name = changes.pop("schedule")
+        if not isinstance(name, str):
+            raise UsageError(f"schedule = {shown_value(name)}: give a name: {', '.join(SCHEDULES)}")
         if name not in SCHEDULES:
             raise UsageError(unknown("schedule", name, SCHEDULES))
         schedule = {"name": name}

@@ -12,17 +12,18 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from ssrun.system.fields import Fields
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Stretch = Annotated[float, Field(ge=1e-9, le=1000, allow_inf_nan=False)]  # the longest run has 1e9 steps
 EXACT_STEPS = 200_000  # up to which a mean is taken over every step: a billion would take minutes
 
 
-class Schedule(BaseModel):
+class Schedule(Fields):
     """A function from the optimiser step to epsilon, that can print, compare and store itself."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     formula: ClassVar[str]  # the equation, as `ssrun list strategies` shows it
 
     name: str

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from ssrun.strategies.schedules import AnySchedule
+from ssrun.system.fields import Fields
 
 Coin = Literal["token", "sequence", "batch"]
 Feed = Literal["sample", "argmax", "uniform-token"]
 
 
-class Strategy(BaseModel):
+class Strategy(Fields):
     """How decoder inputs are chosen in training.
 
     Attributes:
@@ -22,8 +21,6 @@ class Strategy(BaseModel):
         feed: What replaces a true token: a `sample` of the model's distribution, its `argmax`,
             or a `uniform-token`, drawn uniformly from the vocabulary's real tokens.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schedule: AnySchedule
     coin: Coin = "token"

@@ -13,11 +13,13 @@ import zlib
 from collections import Counter
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ssrun.errors import UsageError
+from ssrun.system.fields import later
+from ssrun.tasks.subwords import learn
 from ssrun.tasks.task import Example, Split, Task
 
 STEMS: dict[Split, tuple[str, ...]] = {
@@ -40,16 +42,21 @@ class Corpus(Task):
         source_language: Ending of the source files; empty for TSV.
         target_language: Ending of the target files; empty for TSV.
         minimum_frequency: Words rarer than this in training are unknown words.
-        maximum_length: Training pairs with a longer side (in tokens) are left out, and counted.
+        subwords: Pieces a side that words are cut into, learned from the training pairs; 0 for whole words. Losses
+            and errors are then per piece; outputs are words again, so BLEU stays what it is.
+        maximum_length: Training pairs with a longer side (in words) are left out, and counted.
             Held-out pairs never are.
         digest: sha256 over the text, filled in by `prepared`: a changed corpus is another configuration.
     """
+
+    text_metrics: ClassVar[tuple[str, ...]] = ("chrf", "ter")
 
     name: Literal["corpus"] = "corpus"
     path: str = ""
     source_language: str = Field("", pattern=r"^[A-Za-z0-9_-]*$", max_length=32)
     target_language: str = Field("", pattern=r"^[A-Za-z0-9_-]*$", max_length=32)
     minimum_frequency: int = Field(2, ge=1, le=1_000_000)
+    subwords: int = later(0, ge=0, le=1_000_000)
     maximum_length: int = Field(50, ge=1, le=10_000)
     test_pairs: int = Field(100_000, ge=1, le=1_000_000)
     digest: str = Field("", max_length=64)
@@ -69,6 +76,12 @@ class Corpus(Task):
             raise ValueError(f"source and target language are both {self.source_language!r}")
         return self
 
+    @model_validator(mode="after")
+    def _rare_words_or_pieces(self) -> Self:
+        if self.subwords and self.minimum_frequency != type(self).model_fields["minimum_frequency"].default:
+            raise ValueError("minimum_frequency is of whole words: leave it out, or subwords")
+        return self
+
     def prepared(self) -> Self:
         """This task with the digest of its text; reads and checks the whole corpus.
 
@@ -86,7 +99,9 @@ class Corpus(Task):
             raise UsageError(
                 f"{self.path}: no training pair is within maximum_length = {self.maximum_length}: raise it"
             )
-        return self.model_copy(update={"digest": of_text})
+        task = self.model_copy(update={"digest": of_text})
+        task.subword_models()  # which may find that there are too few letters or words for so many pieces
+        return task
 
     def training(self) -> list[Example]:
         """The training pairs whose sides are within `maximum_length`."""
@@ -103,10 +118,20 @@ class Corpus(Task):
     def target_tokens(self) -> list[str]:
         return frequent((pair.target for pair in self.training()), self.minimum_frequency)
 
+    def subword_models(self) -> tuple[bytes, bytes] | None:
+        """The models of both sides; learned once a process."""
+        if not self.subwords:
+            return None
+        return models_of(
+            self.path, self.source_language, self.target_language, self.digest, self.maximum_length, self.subwords
+        )
+
     def facts(self) -> dict[str, int]:
         """Sizes, pairs left out as too long, and words unknown to the vocabulary in each held-out side."""
         training = self.training()
         facts = {"training_pairs": len(training), "left_out_pairs": len(self._pairs("training")) - len(training)}
+        if self.subwords:
+            return facts | {"source_pieces": self.subwords, "target_pieces": self.subwords}
         for side, tokens in (("source", self.source_tokens()), ("target", self.target_tokens())):
             known = set(tokens)
             facts[f"{side}_vocabulary"] = len(tokens)
@@ -117,6 +142,23 @@ class Corpus(Task):
 
     def _pairs(self, split: Split) -> tuple[Example, ...]:
         return read_split(self.path, split, self.source_language, self.target_language)
+
+
+@lru_cache(maxsize=8)
+def models_of(
+    path: str, source_language: str, target_language: str, digest: str, maximum_length: int, pieces: int
+) -> tuple[bytes, bytes]:
+    """The subword models of a corpus' sides; `digest` tells its text from another in the same place."""
+    corpus = Corpus(
+        path=path,
+        source_language=source_language,
+        target_language=target_language,
+        maximum_length=maximum_length,
+        digest=digest,
+    )
+    training = corpus.training()
+    source = learn([pair.source for pair in training], pieces, "source")
+    return source, learn([pair.target for pair in training], pieces, "target")
 
 
 def frequent(sentences: Any, minimum: int) -> list[str]:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from ssrun.errors import UsageError
+from ssrun.system.fields import Fields
 
 Tokens = tuple[str, ...]
 Split = Literal["training", "validation", "test"]
@@ -61,7 +62,7 @@ Lengths = Annotated[
 ]
 
 
-class Task(BaseModel):
+class Task(Fields):
     """A source of examples. Its fields are what `--set task.<field>=` reaches.
 
     A task either gives a finite training set (`training`) or draws fresh pairs from a seeded
@@ -71,11 +72,12 @@ class Task(BaseModel):
         defaults: What differs from the defaults of the other sections when this task is trained,
             by dotted path, for example `{"model.attention": "aligned"}`.
         metrics: Names of the metrics that `judge` adds.
+        text_metrics: Names of the metrics beside BLEU, where its tokens are words of a text.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     defaults: ClassVar[Mapping[str, Any]] = {}
     metrics: ClassVar[tuple[str, ...]] = ()
+    text_metrics: ClassVar[tuple[str, ...]] = ()
 
     name: str
     validation_pairs: int = Field(200, ge=1, le=1_000_000)
@@ -129,6 +131,10 @@ class Task(BaseModel):
     def target_tokens(self) -> Sequence[str]:
         """The real tokens a target can hold, in the vocabulary's order: the source's where a task says no others."""
         return self.source_tokens()
+
+    def subword_models(self) -> tuple[bytes, bytes] | None:
+        """What cuts the tokens of sources and of targets into pieces; None where tokens are what is learned."""
+        return None
 
     def judge(self, examples: Sequence[Example], outputs: Sequence[Tokens]) -> dict[str, float]:
         """The task's own metrics of these outputs, in %, by the names in `metrics`: the share that `is_right`."""

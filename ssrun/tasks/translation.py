@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,8 @@ FOLDERS = (
 
 class Translation(Task):
     """English to French, from a synchronous grammar: one right translation a sentence."""
+
+    text_metrics: ClassVar[tuple[str, ...]] = ("chrf", "ter")
 
     name: Literal["translation"] = "translation"
     pairs: int = Field(8000, ge=1, le=8000)  # for training, the first of the file; the vocabulary is that of all

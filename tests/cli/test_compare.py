@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from ssrun.seq2seq.scoring import corpus_bleu
 from tests.support.commands import Done
 from tests.support.in_process import GRID, SMALL, document, python, ssrun
+from tests.tasks.test_corpus import write as write_corpus
 
 
 def test_compare_ends_with_one_document_of_rows(compared: tuple[Path, Done]) -> None:
@@ -106,3 +109,45 @@ def test_sacrebleus_own_command_gives_the_stored_bleu(
     assert 50 < expected < 100
     scored = by_sacrebleus_command(folder / "references.txt", tmp_path / "better.txt", count)
     assert scored == pytest.approx(expected, abs=1e-8)
+
+
+def test_a_corpus_folder_alone_is_compared_as_the_task_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = ("--corpus", write_corpus(Path("2024"), form="tsv").name, "--strategies", "linear,uniform", "--seeds", "0")
+    given = ("compare", *folder, "--steps", 2, "--set", "model.hidden=8", "--set", "training.batch_size=2", "--jobs", 1)
+    told = document(*given)
+    assert told["command"].startswith("ssrun compare --tasks corpus --strategies linear,uniform --seeds 0 ")
+    assert told["command"].endswith("--set 'task.path=\"2024\"' --set training.batch_size=2 --set training.steps=2")
+    assert document(*shlex.split(told["command"])[1:]) == told
+    refused = ssrun("compare", "--tasks", "copy", *folder, "--dry-run").must(2)
+    assert refused.err.startswith("ssrun: --corpus: no task here is a corpus: ")
+
+
+def test_metrics_of_text_stand_in_the_table_that_asks_for_them_with_their_signatures(tmp_path: Path) -> None:
+    tiny = (
+        "--tasks",
+        "translation",
+        "--strategies",
+        "linear",
+        "--seeds",
+        "0",
+        "--smoke",
+        *SMALL,
+        "--out",
+        tmp_path / "runs",
+    )
+    plain = document("compare", *tiny)
+    assert not {"chrf", "ter", "perplexity", "text_signatures"} & {*plain["rows"][0], *plain}
+    asked = ("compare", *tiny, "--metrics", "bleu,chrf,ter,perplexity")
+    told = document(*asked)
+    (row,) = told["rows"]
+    assert {name: row[name]["mean"] for name in plain["rows"][0] if name in ("bleu", "free_running_loss")} == {
+        name: plain["rows"][0][name]["mean"] for name in ("bleu", "free_running_loss")
+    }
+    assert row["perplexity"]["mean"] == pytest.approx(math.exp(row["teacher_forced_loss"]["mean"]))
+    shown = ssrun(*asked).must(0).out
+    assert re.search(r"BLEU +chrF +TER % +perplexity", shown)
+    for name, signature in (("chrF", "nrefs:1|case:mixed|eff:yes|nc:6|"), ("TER %", "nrefs:1|case:lc|tok:tercom|")):
+        assert f"{name}: {signature}" in shown
+    refused = ssrun("compare", "--tasks", "copy", "--metrics", "ter", "--dry-run").must(2)
+    assert "no task of the grid has the metric 'ter'" in refused.err

@@ -53,6 +53,9 @@ def test_a_corpus_of_ones_own_is_trained_on_from_the_command_line(tmp_path: Path
     tiny = ("--steps", "2", "--set", "model.hidden=8", "--set", "training.batch_size=2")
     done = ssrun("train", *corpus, *tiny, "--out", tmp_path / "runs").must(0)
     assert re.search(r"source_unknown_words +2 +of the corpus", done.out)
+    assert ssrun("train", *corpus[2:], *tiny, "--out", tmp_path / "runs") == Done(0, done.out, "")
+    refused = ssrun("train", "--task", "copy", *corpus[2:], "--out", tmp_path / "other").must(2)
+    assert refused.err.startswith("ssrun: --corpus: no task here is a corpus: ")
 
 
 def test_a_trained_model_decodes_lines(trained: tuple[Path, Done]) -> None:
@@ -65,13 +68,54 @@ def test_a_trained_model_decodes_lines(trained: tuple[Path, Done]) -> None:
     ssrun("decode", run, "--beam", "3", typed="a b c d\n").must(0)
 
 
+def test_an_empty_line_in_is_an_empty_line_out(trained: tuple[Path, Done]) -> None:
+    run = json.loads(trained[1].out)["run"]
+    alone = ssrun("decode", run, typed="a b c d\nx y\n").must(0).out.split("\n")
+    together = ssrun("decode", run, typed="a b c d\n\n  \r\nx y\n").must(0).out.split("\n")
+    assert together == [alone[0], "", "", *alone[1:]]
+    assert document("decode", run, typed="\n")[0] == {"source": [], "output": [], "log_p": None, "unknown": []}
+
+
+def test_the_end_of_a_line_is_no_part_of_its_last_word(trained: tuple[Path, Done]) -> None:
+    run = json.loads(trained[1].out)["run"]
+    assert ssrun("decode", run, typed="a b\r\nc d\r\n") == ssrun("decode", run, typed="a b\nc d\n").must(0)
+
+
 @pytest.mark.parametrize(
     ("typed", "message"),
-    [("a b\n\nc\n", "stdin:2: an empty line: give at least one token"), ("\n", "stdin:1: an empty line")],
+    [
+        ("a b\na\tb\n", "stdin:2: a tab within the line: put spaces between words"),
+        ("\ufeffa b\n", "stdin:1: begins with a byte-order mark: save it as UTF-8 without one"),
+        ("a\rb\n", "stdin:1: a carriage return inside the line"),
+    ],
 )
-def test_an_empty_line_is_refused(trained: tuple[Path, Done], typed: str, message: str) -> None:
+def test_a_line_that_no_corpus_could_hold_is_refused(trained: tuple[Path, Done], typed: str, message: str) -> None:
     done = ssrun("decode", json.loads(trained[1].out)["run"], typed=typed).must(2)
     assert done.err.startswith(f"ssrun: {message}")
+    assert done.err.count("\n") == 1
+
+
+def test_words_that_the_model_does_not_know_are_counted_and_named(trained: tuple[Path, Done]) -> None:
+    run = json.loads(trained[1].out)["run"]
+    done = ssrun("decode", run, typed="a Z ü\nb\nQ\n").must(0)
+    assert done.err == "3 unknown words became <unk>\n"
+    assert done.out.count("\n") == 3
+    assert [line["unknown"] for line in document("decode", run, typed="a Z ü\nb\n")] == [["Z", "ü"], []]
+
+
+def test_outputs_may_have_their_log_probability_and_the_next_best_after_them(trained: tuple[Path, Done]) -> None:
+    run = json.loads(trained[1].out)["run"]
+    for beam in (1, 4):
+        (told,) = document("decode", run, "--beam", beam, typed="a b c d\n")
+        score, output = ssrun("decode", run, "--scores", "--beam", beam, typed="a b c d\n").must(0).out.split("\t")
+        assert (score, output.split()) == (f"{told['log_p']:.4f}", told["output"])
+        assert told["log_p"] < 0
+    lines = ssrun("decode", run, "--beam", 4, "--n-best", 3, "--scores", typed="a b\n\nc\n").must(0).out.splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["1", "1", "1", "2", "3", "3", "3"]
+    several = document("decode", run, "--beam", 4, "--n-best", 3, typed="a b\n")[0]
+    assert (several["output"], several["log_p"]) == tuple(several["n_best"][0].values())
+    refused = ssrun("decode", run, "--n-best", 3, typed="a b\n").must(2)
+    assert refused.err == "ssrun: --n-best 3: the beam keeps 1: add --beam 3\n"
 
 
 # Inside a run
@@ -164,23 +208,20 @@ def test_of_several_runs_one_is_found_by_its_labels(results: Path) -> None:
 
 
 def test_only_a_replay_needs_the_corpus_itself(results: Path) -> None:
-    path, text = run_of(results, "corpus", "uniform"), results / "text"
-    before = [document("explain", path), document("inject", path)]
-    read_split.cache_clear()
-    text.rename(results / "elsewhere")
+    path, test = run_of(results, "corpus", "uniform"), results / "text" / "test.tsv"
+    commands = (("explain", path), ("inject", path), ("decode", path), ("report", results / "corpus"))
+    said = [ssrun(*command, typed="a\n").must(0).out for command in commands]
+    before = test.read_text(encoding="utf-8")
     try:
-        assert [document("explain", path), document("inject", path)] == before
-        assert "text: no such corpus folder" in ssrun("explain", path, "--step", 1).must(2).err
-    finally:
-        (results / "elsewhere").rename(text)
-    test = text / "test.tsv"
-    content = test.read_text(encoding="utf-8")
-    try:
-        test.write_text(content + "a\tb\n", encoding="utf-8")
+        test.write_text(before + "a\tb\n", encoding="utf-8")
         read_split.cache_clear()
-        assert "the corpus has changed" in ssrun("explain", path, "--step", 1).must(2).err
+        assert "the corpus has changed" in ssrun("explain", "--step", 1, path).must(2).err
+        test.rename(test.with_suffix(".away"))
+        read_split.cache_clear()
+        assert [ssrun(*command, typed="a\n").must(0).out for command in commands] == said
     finally:
-        test.write_text(content, encoding="utf-8")
+        test.with_suffix(".away").unlink(missing_ok=True)
+        test.write_text(before, encoding="utf-8")
         read_split.cache_clear()
 
 

@@ -73,3 +73,11 @@ def test_shards_part_the_grid_by_task_and_seed_and_keep_its_order(parts: int) ->
 def test_a_shard_that_is_none_is_refused_with_the_form(shard: str) -> None:
     with pytest.raises(UsageError, match=r"^--shard '.*': write it like 1/4, the first of four parts$"):
         take_shard([], shard)
+
+
+def test_a_schedule_that_is_no_name_is_refused_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text('question = "?"\ntasks = ["copy"]\n[strategies]\nx = { base = "linear", schedule = [1] }\n')
+    with pytest.raises(UsageError, match=r"own: schedule = \[1\]: give a name: constant, ") as error:
+        load_plan(str(path)).runs()
+    assert "\n" not in str(error.value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ssrun.config.overrides import parse_settings, toml
+from ssrun.config.overrides import parse_settings, setting, toml
 from ssrun.errors import UsageError
 
 
@@ -32,3 +32,17 @@ def test_a_setting_of_another_form_is_refused(setting: str, message: str) -> Non
 def test_a_key_of_very_many_parts_is_refused_before_it_is_read() -> None:
     with pytest.raises(ValueError, match="a line of more than 200 dots"):
         toml("a" + ".a" * 201 + " = 1")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["2024", "text", "a b", "4..8", "true", " x", "1\ny = 2", 'q"\\', "é\x7f\u2028", ".5", True, 3, 1e-5, [1, "a"],
+     {"a b": [0.5]}],
+)  # fmt: skip
+def test_a_value_is_written_so_that_it_is_read_as_itself(value: object) -> None:
+    assert parse_settings([setting("task.path", value)]) == {"task": {"path": value}}
+
+
+def test_a_text_that_would_be_a_number_is_quoted_and_other_text_stands_as_it_is() -> None:
+    assert setting("task.path", "2024") == 'task.path="2024"'
+    assert setting("task.length", "4..8") == "task.length=4..8"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ssrun.config.overrides import RUN_SECTIONS, SECTIONS, parse_settings
-from ssrun.config.run import RunConfig, resolve
+from ssrun.config.run import RunConfig, deciding, resolve
 from ssrun.errors import UsageError
 from ssrun.strategies import STRATEGIES, parameters
 from ssrun.system.documents import canonical
@@ -27,9 +27,16 @@ OTHER = {  # another value for each field of the sections that every run has
     "training.learning_rate": 0.5,
     "training.clip": 2.5,
     "training.evaluate_every": 3,
+    "training.warmup": 4,
+    "training.decay": "inverse-sqrt",
+    "training.label_smoothing": 0.125,
+    "training.select": "best",
+    "training.select_by": "exact_match",
+    "training.patience": 2,
     "scoring.beam": 4,
     "scoring.length_penalty": 0.25,
 }
+NEEDED = {"training.select_by": ["training.patience=1"]}  # without which a field would have no effect
 OF_SCHEDULES = {
     "value": 0.25,
     "start": 0.75,
@@ -103,8 +110,9 @@ def test_every_run_comes_back_from_its_json_with_the_same_id(task: str, strategy
 
 @pytest.mark.parametrize("path", OTHER)
 def test_set_reaches_every_field_of_model_training_and_scoring(path: str) -> None:
-    config = resolve("reverse", "linear", 0, [parse_settings([f"{path}={OTHER[path]}"])])
-    plain = resolve("reverse", "linear")
+    needed = NEEDED.get(path, [])
+    config = resolve("reverse", "linear", 0, [parse_settings([*needed, f"{path}={OTHER[path]}"])])
+    plain = resolve("reverse", "linear", 0, [parse_settings(needed)])
     assert value_of(config, path) == OTHER[path] != value_of(plain, path)
     assert {other for other in fields_of(plain) if value_of(plain, other) != value_of(config, other)} == {path}
     assert config.id != plain.id
@@ -159,7 +167,7 @@ def test_the_same_configuration_has_the_same_id_whatever_the_order_of_its_layers
     one = resolve("reverse", "linear", 0, [{"model": {"hidden": 8}, "training": {"steps": 5}}])
     layers = [{"training": {"steps": 9}}, {"training": {"steps": 5}, "model": {"hidden": 8}}]
     two = resolve("reverse", "linear", 0, layers)
-    assert one.id == two.id == hashlib.sha256(canonical(one.model_dump(mode="json"))).hexdigest()
+    assert one.id == two.id == hashlib.sha256(canonical(deciding(one))).hexdigest()
     assert one.id != resolve("reverse", "linear", 1, [{"model": {"hidden": 8}, "training": {"steps": 5}}]).id
 
 
@@ -187,6 +195,16 @@ def test_where_a_corpus_lies_is_no_part_of_the_id_and_its_text_is(tmp_path: Path
         ("strategy.half_att=0.3", "strategy inverse-sigmoid: unknown field 'half_att': did you mean 'half_at'? "),
         ("model.hidden=0", "model.hidden = 0: input should be greater than or equal to 1"),
         ("model.hidden=many", "model.hidden = 'many': input should be a valid integer"),
+        ("model.hidden=true", "model.hidden = True: input should be a valid integer"),
+        ("model.hidden='8'", "model.hidden = '8': input should be a valid integer"),
+        ("training.learning_rate=true", "training.learning_rate = True: input should be a valid number"),
+        ("strategy.end='0'", "strategy.end = '0': input should be a valid number"),
+        ("task.symbols=false", "task.symbols = False: input should be a valid integer"),
+        ("strategy.schedule=[]", "schedule = []: give a name: constant, linear, "),
+        ("strategy.schedule={}", "schedule = {}: give a name: constant, "),
+        ("strategy.schedule=[1]", "schedule = [1]: give a name: constant, "),
+        ("training.decay=exp", "training.decay = 'exp': input should be 'none', 'linear', 'cosine' or 'inverse-sqrt'"),
+        ("training.select_by=bracket_f1", "training: select_by = bracket_f1: it needs select = 'best' or a patience"),
         ("model.dropout=nan", "model.dropout = nan: input should be "),
         ("model.attention=dott", "model.attention = 'dott': input should be 'none', 'dot' or 'aligned'"),
         ("training.steps=-1", "training.steps = -1: input should be greater than or equal to 1"),
@@ -214,3 +232,40 @@ def test_k_and_half_at_together_are_refused_with_both_values() -> None:
     for strategy in ("inverse-sigmoid", "exponential"):
         with pytest.raises(UsageError, match=r"^strategy: k = 3 and half_at = 0\.3 say the same thing: give one$"):
             resolve("reverse", strategy, 0, [parse_settings(["strategy.k=3", "strategy.half_at=0.3"])])
+
+
+def test_a_metric_that_the_task_has_not_selects_nothing() -> None:
+    by = ["training.select=best", "training.select_by=validity"]
+    with pytest.raises(
+        UsageError, match=r"^training\.select_by: unknown validation metric 'validity': .*known: bleu, "
+    ):
+        resolve("reverse", "linear", 0, [parse_settings(by)])
+    assert resolve("captions", "linear", 0, [parse_settings(by)]).training.watches
+
+
+def test_ids_stand_still() -> None:
+    """Those of runs made before the fields that came later."""
+    for told, path in (("67b2afdb12", "reverse/linear"), ("1a2d727dfe", "parsing/inverse-sigmoid")):
+        assert resolve(*path.split("/")).id[:10] == told
+
+
+def test_one_number_has_one_id() -> None:
+    plain = resolve("reverse", "linear").id
+    for setting in (
+        "model.dropout=-0.0",
+        "strategy.end=-0.0",
+        "strategy.over=1",
+        "strategy.over=1.0",
+        "model.hidden=64.0",
+    ):
+        assert resolve("reverse", "linear", 0, [parse_settings([setting])]).id == plain
+    point_first = [
+        resolve("reverse", "linear", 0, [parse_settings([f"model.dropout={text}"])]) for text in (".5", "0.5")
+    ]
+    assert point_first[0].id == point_first[1].id != plain
+
+
+def test_what_decides_can_be_told_without_a_section() -> None:
+    one, other = (resolve("reverse", "linear", 0, [{"scoring": {"beam": beam}}]) for beam in (1, 4))
+    assert deciding(one) != deciding(other)
+    assert deciding(one, without=["scoring"]) == deciding(other, without=["scoring"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from random import Random
@@ -9,12 +10,13 @@ from random import Random
 import pytest
 import sacrebleu
 import torch
+from sacrebleu.metrics import CHRF, TER
 
 from ssrun.config.run import ScoringConfig, resolve
 from ssrun.runs.execution import Prepared, prepare
 from ssrun.seq2seq.batches import collate
 from ssrun.seq2seq.model import Seq2Seq
-from ssrun.seq2seq.scoring import Scores, corpus_bleu, score
+from ssrun.seq2seq.scoring import TEXT_METRICS, Scores, corpus_bleu, score
 from ssrun.seq2seq.training import adam, train
 from ssrun.seq2seq.vocabulary import BOS, EOS, Vocabularies
 from ssrun.tasks import Example, Tokens
@@ -159,6 +161,43 @@ def test_references_may_differ_in_number_and_every_one_counts() -> None:
     outside = sacrebleu.corpus_bleu(outputs, filled, tokenize="none")
     assert 20 < bleu == pytest.approx(outside.score)
     assert "nrefs:var" in signature
+
+
+@pytest.mark.parametrize(("name", "outside"), [("chrf", CHRF), ("ter", TER)])
+def test_metrics_of_text_are_sacrebleus(name: str, outside: type[CHRF | TER]) -> None:
+    outputs = ["the cat sat on the mat", "a dog ran to me", "", "The rug ."]
+    references = [
+        ["the cat sat on a mat", "on the rug the cat sat"],
+        ["a dog ran to us"] * 2,
+        ["all", "x"],
+        ["the rug"] * 2,
+    ]
+    tokens = [[tuple(reference.split()) for reference in item] for item in references]
+    found = TEXT_METRICS[name]([tuple(output.split()) for output in outputs], tokens)
+    metric = outside()
+    expected = metric.corpus_score(outputs, [list(stream) for stream in zip(*references, strict=True)])
+    assert found == (pytest.approx(expected.score), str(metric.get_signature()))
+
+
+def test_ter_is_not_asked_of_a_line_on_which_it_would_take_minutes() -> None:
+    assert TEXT_METRICS["ter"]([("a",)], [[("a",) * 200]])
+    assert TEXT_METRICS["ter"]([("a",)], [[("a",) * 201]]) is None
+    assert TEXT_METRICS["ter"]([("a",) * 201], [[("a",)]]) is None
+
+
+def test_perplexity_is_exp_of_the_forced_loss_and_absent_where_that_is_no_number() -> None:
+    values = scored(tiny.model(), examples_of(10)).values
+    assert values["perplexity"] == pytest.approx(math.exp(values["teacher_forced_loss"]))
+    model = tiny.model()
+    with torch.no_grad():
+        model.output.bias[EOS] += 5000
+    assert "perplexity" not in scored(model, examples_of(10)).values
+
+
+def test_a_task_whose_tokens_are_no_words_has_no_metric_of_text() -> None:
+    asked = score(tiny.model(), TASK, examples_of(5), VOCABULARIES, GREEDY, ["chrf", "ter"])
+    assert not {"chrf", "ter"} & asked.values.keys()
+    assert asked.text_signatures == {}
 
 
 def test_any_reference_makes_an_exact_match() -> None:

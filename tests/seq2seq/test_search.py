@@ -12,7 +12,7 @@ from torch import Tensor
 from ssrun.config.run import Attention
 from ssrun.seq2seq.batches import collate
 from ssrun.seq2seq.model import Memory, Seq2Seq
-from ssrun.seq2seq.search import beam_search, decode, greedy
+from ssrun.seq2seq.search import beam_search, decode, greedy, hypotheses
 from ssrun.seq2seq.vocabulary import BOS, EOS, PAD, Vocabulary
 from tests.support import tiny
 
@@ -165,3 +165,19 @@ def test_nothing_after_eos_is_part_of_an_output(beam: int) -> None:
         words = vocabulary.decode(output)
         assert len(words) == len(ended(output)) - (EOS in output)
         assert not {"<eos>", "<pad>", "<bos>"} & set(words)
+
+
+@every_attention
+@pytest.mark.parametrize("beam", [1, 2, 5, 300])
+def test_hypotheses_are_told_with_their_log_probability_the_best_first(attention: str, beam: int) -> None:
+    model = tiny.model(scale=1.5, attention=attention)
+    memory = memory_of(model, 1)
+    found = hypotheses(model, memory, 4, beam, 0.6)
+    (best,) = decode(model, memory, 4, beam, 0.6)
+    assert found[0].ids == ended(best)
+    assert 1 <= len(found) <= beam
+    assert len({tuple(hypothesis.ids) for hypothesis in found}) == len(found)
+    for ids, log_p in found:
+        assert log_p == pytest.approx(float(log_probability(model, memory, torch.tensor([ids]))))
+    scores = [log_p / len(ids) ** 0.6 for ids, log_p in found]
+    assert scores == sorted(scores, reverse=True)

@@ -15,9 +15,10 @@ from ssrun.config.run import RunConfig, resolve
 from ssrun.runs.execution import prepare
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.decoder_inputs import draw
-from ssrun.seq2seq.model import Seq2Seq
-from ssrun.seq2seq.training import Diverged, Step, adam, loss_of, train
-from ssrun.seq2seq.vocabulary import EOS, PAD
+from ssrun.seq2seq.learning_rate import learning_rate
+from ssrun.seq2seq.model import MASKED, Seq2Seq
+from ssrun.seq2seq.training import Diverged, Step, adam, loss_of, objective_of, train
+from ssrun.seq2seq.vocabulary import BOS, EOS, PAD
 from ssrun.strategies import STRATEGIES
 from tests.support import textbook, tiny
 
@@ -141,3 +142,39 @@ def test_training_learns_to_copy(strategy: str) -> None:
     _, steps = trained(resolve("copy", strategy, 0, [layer]))
     assert steps[0].loss == pytest.approx(math.log(11), abs=0.6)
     assert sum(step.loss for step in steps[-10:]) / 10 < 0.05
+
+
+# Warm-up, decay, label smoothing
+
+
+def test_each_step_is_adams_with_the_rate_of_that_step() -> None:
+    config = configuration("teacher-forcing", warmup=2, decay="cosine", clip=1e9)
+    parts = prepare(config)
+    optimiser = adam(parts.model, config)
+    for step in train(parts.model, optimiser, parts.batches, config):
+        assert [group["lr"] for group in optimiser.param_groups] == [learning_rate(step.step, config.training)]
+    constant = configuration("teacher-forcing", learning_rate=config.training.learning_rate / 2, steps=1)
+    assert weights(trained(constant)[0]) == weights(trained(configuration("teacher-forcing", warmup=2, steps=1))[0])
+
+
+def test_the_smoothed_objective_is_the_cross_entropy_with_the_smoothed_target() -> None:
+    logits, target = torch.randn(3, 4, 7, dtype=torch.double), torch.tensor([[3, 4, 5, 2], [6, 2, 0, 0], [4, 3, 2, 0]])
+    logits[..., [PAD, BOS]] = MASKED
+    nats = []
+    for row, labels in zip(logits.log_softmax(-1), target, strict=True):
+        for log_p, label in zip(row, labels, strict=True):
+            if label != PAD:
+                wanted = torch.zeros(7, dtype=torch.double)
+                wanted[EOS:] = 0.3 / 5
+                wanted[label] += 0.7
+                nats.append(float(-(wanted * log_p).sum()))
+    loss = loss_of(logits, target)
+    assert float(objective_of(loss, logits, target, 0.3)) == pytest.approx(sum(nats) / len(nats))
+    assert objective_of(loss, logits, target, 0.0) is loss
+
+
+@pytest.mark.parametrize("strategy", ["teacher-forcing", "always-sampling"])
+def test_smoothing_changes_the_weights_and_no_loss_that_is_told(strategy: str) -> None:
+    (plain, first), (smoothed, same) = (trained(configuration(strategy, label_smoothing=s, steps=1)) for s in (0, 0.2))
+    assert first[0].loss == same[0].loss
+    assert weights(plain) != weights(smoothed)

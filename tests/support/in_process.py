@@ -36,13 +36,13 @@ def ssrun(*arguments: object, typed: str = "") -> Done:
     return Done(code, out.getvalue(), err.getvalue())
 
 
-def document(*arguments: object) -> Any:
+def document(*arguments: object, typed: str = "") -> Any:
     """What a command tells as strict JSON."""
 
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 
-    return json.loads(ssrun(*arguments, "--json").must(0).out, parse_constant=refuse)
+    return json.loads(ssrun(*arguments, "--json", typed=typed).must(0).out, parse_constant=refuse)
 
 
 def python(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -12,6 +12,7 @@ from ssrun.system.text import visible
 
 SIGNIFICANT = 0.05
 Item = TypeVar("Item")
+PER_PIECE = "losses, perplexity and error rates are per piece of a word, everything else is of whole words"
 
 
 class Cell(NamedTuple):
@@ -169,10 +170,15 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
     if comparison.published:
         source = comparison.published.source
         lines.append(f"paper: {source}; other data and another model: compare orders, not values.")
-    lines += [f"{task}: {corpus_words(facts)}" for task, facts in comparison.facts.items()]
+    for task, facts in comparison.facts.items():
+        lines.append(f"{task}: {corpus_words(facts)}")
+        if "source_pieces" in facts:
+            lines.append(f"{task}: {PER_PIECE}.")
     signatures = sorted({signature for found in comparison.signatures.values() for signature in found})
     of_bleu = "bleu" in comparison.columns or any(claim.metric == "bleu" for claim in comparison.claims)
     lines += [f"BLEU: {signature}" for signature in signatures if of_bleu]
+    for name, of_metric in comparison.text_signatures.items():
+        lines += [f"{METRICS[name].short}: {signature}" for signature in of_metric]
     for status in ("diverged", "failed", "missing"):
         if faults := [fault for fault in comparison.faults if fault.status == status]:
             first = faults[0]

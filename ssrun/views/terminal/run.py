@@ -19,6 +19,7 @@ from rich.text import Text
 from ssrun.metrics import METRICS
 from ssrun.runs.result import DivergedResult, Result, Scored
 from ssrun.system.text import plural, visible
+from ssrun.views.tables.cells import PER_PIECE
 from ssrun.views.terminal.console import stdout_console
 
 if TYPE_CHECKING:  # torch: not needed to draw a schedule
@@ -50,12 +51,19 @@ def print_result(result: Result, scored: Scored | None, path: Path) -> None:
             table.add_row(name, f"{value:.4g}", "of the schedule, as resolved")
         for name, count in scored.result.facts.items():
             table.add_row(name, str(count), "of the corpus")
+        if (step := scored.result.selected_step) is not None:
+            table.add_row("selected_step", str(step), f"whose weights are kept; {result.steps} were trained")
     elif isinstance(result, DivergedResult):
         table.add_row(result.status, Text(visible(result.reason)), "")
-    signature = scored.scores.bleu_signature if scored else "-"
     console = stdout_console()
     console.print(table)
-    console.print(Text(f"signature  {signature}", style="dim"))
+    if scored:
+        if "source_pieces" in scored.result.facts:
+            console.print(Text(PER_PIECE, style="dim"))
+        for name, signature in {"signature": scored.scores.bleu_signature, **scored.scores.text_signatures}.items():
+            console.print(Text(f"{name:<9}  {signature}", style="dim"))
+    else:
+        console.print(Text("signature  -", style="dim"))
     console.print(Text(f"run        {visible(path)}"), soft_wrap=True)
     sys.stdout.flush()
 
