@@ -31,7 +31,7 @@ from ssrun.system.documents import canonical, read_as, read_sealed, write_sealed
 from ssrun.system.environment import Environment, environment
 
 LOCK = "lock"
-TRANSIENT = (LOCK, "failure.json", "checkpoint-*", files.TEMPORARY)  # of a run's files, those it loses when complete
+TRANSIENT = (LOCK, "failure.json", "checkpoint-*")  # of a run's files, those it loses when complete
 TEXTS = ("hypotheses.txt", "references.txt", "sources.txt", "next_step.txt", "decoding.txt")
 TEXT_LIMIT = 2**32  # bytes of a file of lines
 REMEDY = "remove the run's folder and run again"
@@ -102,7 +102,7 @@ class RunFolder:
 
     def start(self, run: RunSpec, threads: int) -> None:
         """Writes what is known before training; in a locked folder, of which it sweeps what dead writers left."""
-        files.sweep_temporaries(self.path)
+        self.sweep_temporaries()
         files.write(self.path / "run.json", canonical(RunDocument.of(run).model_dump(mode="json")))
         files.write(self.path / "environment.json", canonical(environment(threads).model_dump(mode="json")))
 
@@ -181,6 +181,10 @@ class RunFolder:
         self.sweep()
         return result
 
+    def sweep_temporaries(self) -> None:
+        """Removes what writers left that died before a file was whole."""
+        files.sweep_temporaries(self.path, (*self.ALL_FILES, *TRANSIENT))
+
     def sweep(self) -> None:
         """Removes what only training needs, once the run is complete; again where that was cut short."""
         for path in list(self.path.iterdir()):
@@ -217,4 +221,5 @@ class RunFolder:
 
 def is_transient(name: str) -> bool:
     """Whether a file of this name is one that a run loses when it is complete."""
-    return any(fnmatch(name, pattern) for pattern in TRANSIENT)
+    unfinished = files.is_temporary(name, (*RunFolder.ALL_FILES, *TRANSIENT))
+    return unfinished or any(fnmatch(name, pattern) for pattern in TRANSIENT)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ from ssrun.config.plan import Plan
 from ssrun.errors import StoreError, UsageError
 from ssrun.runs.folder import RunFolder, is_transient
 from ssrun.runs.manifest import read_manifest, write_manifest
-from ssrun.runs.results_folder import MARK, claim_results, is_ours, mark
+from ssrun.runs.results_folder import BESIDE, MARK, claim_results, is_ours, mark
 from ssrun.runs.verification import faults_of
 from ssrun.system import signals
-from ssrun.system.files import TEMPORARY, read_bytes, sweep_temporaries, write
+from ssrun.system.files import TEMPORARY, is_temporary, read_bytes, write
 
 TABLES = ("table.md", "table.csv", "table.json", "table.tex", "bootstrap.json", "report.html")
 
@@ -71,7 +70,7 @@ def portable(plan: Plan) -> Any:
 def copy_run(folder: RunFolder, target: RunFolder) -> None:
     """Copies a complete run, its result last, and sweeps what an unfinished one left there."""
     with target.locked():
-        sweep_temporaries(target.path)
+        target.sweep_temporaries()
         for name in RunFolder.ALL_FILES:
             if (folder.path / name).is_file():
                 write(target.path / name, read_bytes(folder.path / name, 2**33))
@@ -98,12 +97,12 @@ def ours(results: Path) -> list[Path]:
             folders.append(strategy)
         folders.append(task)
     files += [results / name for name in (*TABLES, "experiment.json") if (results / name).is_file()]
-    files += sorted(results.glob(TEMPORARY))
+    files += sorted(path for path in results.iterdir() if is_temporary(path.name, BESIDE))
     for name, pattern in DERIVED.items():
         if (results / name).is_symlink():
             continue
         for folder, _, names in os.walk(results / name, topdown=False):
-            known = [name for name in sorted(names) if pattern.fullmatch(name) or fnmatch(name, TEMPORARY)]
+            known = [name for name in sorted(names) if pattern.fullmatch(TEMPORARY.sub(r"\1", name))]
             files += [Path(folder, name) for name in known]
             folders.append(Path(folder))
     return [*files, *folders, results / MARK, results]  # the mark last: cut short, it can be done again

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fnmatch import fnmatch
 from pathlib import Path
 
 from ssrun.config.spec import RunSpec
 from ssrun.errors import UsageError
 from ssrun.runs.folder import RunFolder
-from ssrun.system.files import TEMPORARY, sweep_temporaries, write, writing
+from ssrun.system.files import is_temporary, sweep_temporaries, write, writing
 
 RESULTS = Path("results")
 MARK = ".ssrun"  # in a folder of results: this folder is ours
+BESIDE = (MARK, "experiment.json", "bootstrap.json", "table.*", "report.html")  # what is written beside the runs
 
 
 def claim_results(results: Path) -> None:
@@ -31,7 +31,7 @@ def claim_results(results: Path) -> None:
 def is_ours(results: Path) -> bool:
     """Whether a folder is marked, or holds only committed tables, or nothing but what a dead writer left."""
     return (results / MARK).is_file() or all(
-        path.name.startswith(("table.", "report.")) or fnmatch(path.name, TEMPORARY) for path in results.iterdir()
+        path.name.startswith(("table.", "report.")) or is_temporary(path.name, BESIDE) for path in results.iterdir()
     )
 
 
@@ -39,7 +39,7 @@ def mark(results: Path) -> None:
     """Writes the mark that says a folder of results is ours, and sweeps what dead writers left in it."""
     with writing(results):
         results.mkdir(parents=True, exist_ok=True)
-    sweep_temporaries(results)
+    sweep_temporaries(results, BESIDE)
     if not (results / MARK).is_file():
         write(results / MARK, b"A folder of results of ssrun.\n")
 

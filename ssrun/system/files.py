@@ -9,8 +9,10 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
@@ -18,7 +20,7 @@ from typing import IO, Any
 from ssrun.errors import StoreError
 
 JSON_LIMIT = 64 * 2**20  # bytes; a larger JSON file is not ours
-TEMPORARY = ".*.tmp"
+TEMPORARY = re.compile(r"\.(.+)\.\d+\.tmp")  # a file until it is whole: its name, its writer's process id
 
 
 @contextmanager
@@ -80,9 +82,17 @@ def lock(path: Path) -> IO[bytes] | None:
         file.close()  # removed by the process that held it before
 
 
-def sweep_temporaries(folder: Path) -> None:
-    """Removes the temporary files that dead writers left."""
-    for left in folder.glob(TEMPORARY):
+def is_temporary(name: str, files: Sequence[str]) -> bool:
+    """Whether `write` gives this name, until it is whole, to a file whose own is one of these, or fits a pattern."""
+    match = TEMPORARY.fullmatch(name)
+    return match is not None and any(fnmatch(match[1], file) for file in files)
+
+
+def sweep_temporaries(folder: Path, files: Sequence[str]) -> None:
+    """Removes what dead writers of these files, by name or pattern, left in a folder of ours."""
+    for left in folder.iterdir():
+        if not is_temporary(left.name, files):
+            continue
         with suppress(OSError):
             descriptor = os.open(left, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:

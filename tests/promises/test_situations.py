@@ -71,6 +71,20 @@ def test_what_dead_writers_left_is_swept_by_the_next(copied: Path, tmp_path: Pat
     assert not list(copied.rglob(".*.tmp"))
 
 
+def test_nothing_of_other_people_is_swept(copied: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    theirs = [
+        folder / name for folder in (home, copied, copied / "copy") for name in (".thesis.tmp", ".my.notes.7.tmp")
+    ]
+    for path in theirs:
+        path.write_text("precious", encoding="utf-8")
+    for command in (["report", "runs", "--out=home/page.html"], ["figures", "runs", "--out=home"], ["report", "runs"]):
+        ssrun(*command, folder=tmp_path).must(0)
+    ssrun("compare", "grid.toml", "--out=runs", folder=tmp_path).must(0)
+    assert all(path.exists() for path in theirs)
+
+
 def test_no_link_is_followed_to_write(copied: Path, tmp_path: Path) -> None:
     (tmp_path / "victim").mkdir()
     for name in ("figures", "tensorboard"):

@@ -29,10 +29,18 @@ def test_a_write_that_fails_leaves_what_was_there_and_nothing_else(
 def test_a_temporary_file_in_use_is_not_swept(tmp_path: Path) -> None:
     temporary = tmp_path / ".table.md.1.tmp"
     with create(temporary):
-        sweep_temporaries(tmp_path)
+        sweep_temporaries(tmp_path, ["table.*"])
         assert temporary.exists()
-    sweep_temporaries(tmp_path)
+    sweep_temporaries(tmp_path, ["table.*"])
     assert not temporary.exists()
+
+
+def test_only_temporary_files_of_ours_are_swept(tmp_path: Path) -> None:
+    theirs = {".thesis.tmp", ".my.notes.tmp", ".table.md.tmp", ".table.md.draft.tmp", ".thesis.7.tmp", "table.md.7.tmp"}
+    for name in (*theirs, ".table.md.7.tmp", ".table.csv.70000.tmp"):
+        (tmp_path / name).touch()
+    sweep_temporaries(tmp_path, ["table.*"])
+    assert {path.name for path in tmp_path.iterdir()} == theirs
 
 
 def test_a_lock_whose_file_was_removed_by_its_last_holder_is_taken_anew(
