@@ -65,7 +65,7 @@ def test_every_pair_of_runs_is_kept_by_the_digests_of_its_outputs(results: Path)
     assert len(pairs) == 2
     for key, (_, treatment, baseline) in pairs.items():
         assert all(digest((folder.path / "hypotheses.txt").read_bytes()) in key for folder in (treatment, baseline))
-    assert bootstrap.kept(results) == dict.fromkeys(pairs, (0.0, 1.0))  # so early all outputs are empty
+    assert bootstrap.kept(results).keys() == pairs.keys()
 
 
 def test_evidence_without_a_difference_does_not_outlive_the_version_that_kept_it(results: Path) -> None:
