@@ -142,8 +142,8 @@ def varying(settings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def environments(results: Path, runs: Sequence[RunName]) -> list[Environment]:
-    found = (RunFolder.of(results, run).environment() for run in runs)
-    distinct = {canonical(environment.model_dump()): environment for environment in found if environment}
+    found = (environment for run in runs for environment in RunFolder.of(results, run).environments())
+    distinct = {canonical(environment.model_dump()): environment for environment in found}
     return [distinct[key] for key in sorted(distinct)]
 
 

@@ -131,7 +131,8 @@ def explain_training_step(folder: RunFolder, step: int, index: int, as_json: boo
     with Progress(console=console, transient=True, disable=not is_live(console)) as bar:
         replay = bar.add_task("replaying training", total=step)
         view = explain_step(run.config, step, index, lambda done: bar.update(replay, completed=done))
-    if (made_in := folder.environment()) and made_in.unlike(environment(torch.get_num_threads())):
+    here = environment(torch.get_num_threads())
+    if any(made_in.unlike(here) for made_in in folder.environments()):
         tell("trained on another machine or other versions: the replay may differ in the last digits")
     fields = {**view._asdict(), "loss": finite(view.loss), "positions": rows_of(view.positions)}
     document = {**labels_of(folder, run.name), "example": index, **fields}

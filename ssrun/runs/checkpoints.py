@@ -23,6 +23,7 @@ from ssrun.runs.folder import RunFolder
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.training import Step
 from ssrun.system.documents import Count, Document, Number, read_sealed, write_sealed
+from ssrun.system.environment import Environment
 from ssrun.system.files import digest, read_bytes, write
 
 KEPT = 2
@@ -54,7 +55,7 @@ class Totals(Document):
     """What a run counts as it goes. Its window is the steps since the last evaluation.
 
     `step` is that of the next, from 0; the loss is a sum over the window's steps, nats per position; `metrics_bytes`
-    is the length of the file of evaluations.
+    is the length of the file of evaluations. `environments` are those that the steps were made in, in order.
     """
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
@@ -66,6 +67,7 @@ class Totals(Document):
     window_steps: Count = Field(alias="steps")
     seconds: Number
     metrics_bytes: Count
+    environments: tuple[Environment, ...] = ()
 
     def after(self, step: Step) -> Self:
         return self.model_copy(
@@ -77,6 +79,11 @@ class Totals(Document):
                 "window_steps": self.window_steps + 1,
             }
         )
+
+    def going_on_in(self, environment: Environment) -> Self:
+        """With this environment as the last of those that the steps are made in."""
+        same = self.environments[-1:] == (environment,)
+        return self if same else self.model_copy(update={"environments": (*self.environments, environment)})
 
     def with_new_window(self, metrics_bytes: int) -> Self:
         """After an evaluation, which made the file of evaluations this long."""

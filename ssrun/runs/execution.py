@@ -26,6 +26,7 @@ from ssrun.seq2seq.training import Diverged, adam, train
 from ssrun.seq2seq.vocabulary import SPECIALS, Vocabularies
 from ssrun.system import signals
 from ssrun.system.documents import canonical
+from ssrun.system.environment import environment
 from ssrun.system.files import write
 from ssrun.tasks import Example
 
@@ -72,7 +73,7 @@ def complete(run: RunSpec, folder: RunFolder, checkpoint_every: int | None) -> I
     """What `execute` does with a run that has no result."""
     config, steps = run.config, run.config.training.steps
     every = checkpoint_every if checkpoint_every is not None else max(1, steps // (CHECKPOINTS + 1))
-    folder.start(run, torch.get_num_threads())
+    folder.start(run)
     parts = prepare(config)
     optimiser = adam(parts.model, config)
     totals, tensors, faults = checkpoints.last_checkpoint(folder, config.id, parts.model, steps)
@@ -81,6 +82,11 @@ def complete(run: RunSpec, folder: RunFolder, checkpoint_every: int | None) -> I
     folder.cut_evaluations(totals.metrics_bytes)
     for fault in faults:
         yield Warned(text=f"{fault}: going on from an older checkpoint")
+    here = environment(torch.get_num_threads())
+    if totals.environments and (unlike := ", ".join(totals.environments[-1].unlike(here))):
+        yield Warned(text=f"begun in another environment ({unlike}): an uninterrupted run's numbers may differ")
+    totals = totals.going_on_in(here)
+    folder.write_environments(totals.environments)
     validation = list(config.task.held_out("validation"))
     start, told = time.monotonic() - totals.seconds, 0.0
     try:

@@ -1,7 +1,7 @@
 """A run's folder: written atomically, read back, locked. The result comes last and makes the run complete.
 
     run.json            labels and resolved configuration; the sha256 of the configuration is the run's id
-    environment.json    versions, processor, threads: an allow-list
+    environment.json    versions, processor, threads: an allow-list; of every environment that it was trained in
     metrics.jsonl       one line an evaluation
     hypotheses.txt references.txt sources.txt     one line each, for any other scorer
     next_step.txt decoding.txt                    the argmax at each reference position, under either feed
@@ -21,14 +21,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import IO, ClassVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from ssrun.config.spec import RunDocument, RunName, RunSpec, read_run
 from ssrun.errors import StoreError
 from ssrun.runs.result import RESULT, Evaluation, Failure, Result
 from ssrun.system import files
 from ssrun.system.documents import canonical, read_as, read_sealed, write_sealed
-from ssrun.system.environment import Environment, environment
+from ssrun.system.environment import Environment
 
 LOCK = "lock"
 TRANSIENT = (LOCK, "failure.json", "checkpoint-*")  # of a run's files, those it loses when complete
@@ -40,6 +40,12 @@ VOCABULARIES = TypeAdapter(dict[str, list[str]])
 
 class Busy(StoreError):
     """Another process has what is asked for."""
+
+
+class MadeIn(Environment):
+    """`environment.json`: where a run came to its end, and where it had been `earlier`, before it was resumed there."""
+
+    earlier: list[Environment] = Field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -100,21 +106,27 @@ class RunFolder:
         with files.writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
 
-    def start(self, run: RunSpec, threads: int) -> None:
+    def start(self, run: RunSpec) -> None:
         """Writes what is known before training; in a locked folder, of which it sweeps what dead writers left."""
         self.sweep_temporaries()
         files.write(self.path / "run.json", canonical(RunDocument.of(run).model_dump(mode="json")))
-        files.write(self.path / "environment.json", canonical(environment(threads).model_dump(mode="json")))
 
     def spec(self) -> RunSpec:
         """The labels and the configuration."""
         path = self.path / "run.json"
         return read_run(files.read_json(path), path)
 
-    def environment(self) -> Environment | None:
-        """Where the run was made; None where that is not known."""
+    def environments(self) -> list[Environment]:
+        """Where the run was made: several where it was resumed elsewhere, its end last; none where that is unknown."""
         path = self.path / "environment.json"
-        return read_as(path, files.read_json(path), Environment, REMEDY) if path.is_file() else None
+        if not path.is_file():
+            return []
+        made = read_as(path, files.read_json(path), MadeIn, REMEDY)
+        return [*made.earlier, Environment.model_validate(made.model_dump(exclude={"earlier"}))]
+
+    def write_environments(self, environments: Sequence[Environment]) -> None:
+        *earlier, last = (environment.model_dump(mode="json") for environment in environments)
+        files.write(self.path / "environment.json", canonical({**last, **({"earlier": earlier} if earlier else {})}))
 
     def vocabularies(self) -> dict[str, list[str]]:
         """The real tokens of `source` and `target`."""

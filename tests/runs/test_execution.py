@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from ssrun.analysis.comparison import environments
 from ssrun.errors import Interrupted
-from ssrun.runs.events import EVENT, Evaluated, Event, Finished, Stepped
+from ssrun.runs.events import EVENT, Evaluated, Event, Finished, Stepped, Warned
 from ssrun.runs.execution import execute
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.result import CompleteResult
@@ -71,6 +73,27 @@ def test_a_signal_right_after_an_evaluation_keeps_it(tmp_path: Path) -> None:
 
 def test_the_threads_that_computed_are_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.get_num_threads", lambda: 7)
-    known = finished(tmp_path, small_run(steps=1)).environment()
-    assert known
+    (known,) = finished(tmp_path, small_run(steps=1)).environments()
     assert known.threads == 7
+
+
+def test_a_run_that_goes_on_in_another_environment_says_so_and_names_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = small_run(steps=6, evaluate_every=2)
+    folder = RunFolder.of(tmp_path, run.name)
+    monkeypatch.delenv("MKL_CBWR", raising=False)
+    for attempt in range(3):
+        if attempt == 2:  # goes on elsewhere, and to the end
+            monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
+        told: list[str] = []
+        with suppress(Interrupted):
+            for event in execute(run, folder, checkpoint_every=0):
+                told += [event.text] if isinstance(event, Warned) else []
+                if isinstance(event, Evaluated) and attempt < 2:
+                    signals.request()
+        signals._received.clear()
+        assert len(told) == attempt // 2
+        assert all(text.startswith("begun in another environment (variables): ") for text in told)
+    assert ["MKL_CBWR" in known.variables for known in folder.environments()] == [False, True]
+    assert len(environments(tmp_path, [run.name])) == 2

@@ -120,11 +120,16 @@ def test_a_result_says_what_it_is_and_removes_what_only_training_needs(folder: R
 
 
 def test_where_a_run_was_made_is_read_back_and_may_be_unknown(folder: RunFolder) -> None:
-    known = folder.environment()
-    assert known
+    (known,) = folder.environments()
     assert {"ssrun", "torch", "numpy", "sacrebleu"} == known.packages.keys()
+    whole = (folder.path / "environment.json").read_bytes()
+    folder.write_environments([known])
+    assert (folder.path / "environment.json").read_bytes() == whole
+    elsewhere = known.model_copy(update={"processor": "another"})
+    folder.write_environments([known, elsewhere])
+    assert folder.environments() == [known, elsewhere]
     (folder.path / "environment.json").unlink()
-    assert folder.environment() is None
+    assert folder.environments() == []
 
 
 def test_a_vocabulary_is_lists_of_words(folder: RunFolder) -> None:
