@@ -55,7 +55,8 @@ class Totals(Document):
     """What a run counts as it goes. Its window is the steps since the last evaluation.
 
     `step` is that of the next, from 0; the loss is a sum over the window's steps, nats per position; `metrics_bytes`
-    is the length of the file of evaluations. `environments` are those that the steps were made in, in order.
+    and `metrics` are the length and the digest of the file of evaluations as it was written; `environments` are those
+    that the steps were made in, in order.
     """
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
@@ -67,6 +68,7 @@ class Totals(Document):
     window_steps: Count = Field(alias="steps")
     seconds: Number
     metrics_bytes: Count
+    metrics: str = digest(b"")
     environments: tuple[Environment, ...] = ()
 
     def after(self, step: Step) -> Self:
@@ -85,11 +87,10 @@ class Totals(Document):
         same = self.environments[-1:] == (environment,)
         return self if same else self.model_copy(update={"environments": (*self.environments, environment)})
 
-    def with_new_window(self, metrics_bytes: int) -> Self:
-        """After an evaluation, which made the file of evaluations this long."""
-        return self.model_copy(
-            update={"window_counts": NO_COUNTS, "window_loss": 0.0, "window_steps": 0, "metrics_bytes": metrics_bytes}
-        )
+    def with_new_window(self, metrics_bytes: int, metrics: str) -> Self:
+        """After an evaluation, which gave the file of evaluations this length and digest."""
+        new_window = {"window_counts": NO_COUNTS, "window_loss": 0.0, "window_steps": 0}
+        return self.model_copy(update={**new_window, "metrics_bytes": metrics_bytes, "metrics": metrics})
 
 
 AT_THE_START = Totals(
@@ -98,11 +99,10 @@ AT_THE_START = Totals(
 
 
 class Sidecar(Totals):
-    """What lies beside a checkpoint's tensors: the run's id, digests of the tensors and of the evaluations so far."""
+    """What lies beside a checkpoint's tensors: the totals, the run's id and the digest of the tensors."""
 
     run: str
     payload: str
-    metrics: str
 
 
 def state(model: Seq2Seq, optimiser: torch.optim.Adam) -> dict[str, Tensor]:
@@ -162,8 +162,7 @@ def save_checkpoint(folder: RunFolder, run: str, model: Seq2Seq, optimiser: torc
     payload = save(state(model, optimiser))
     path = folder.path / f"checkpoint-{totals.step:010d}.safetensors"
     write(path, payload)
-    metrics = folder.digest_of_evaluations(totals.metrics_bytes)
-    fields = {**dict(totals), "run": run, "payload": digest(payload), "metrics": metrics}
+    fields = {**dict(totals), "run": run, "payload": digest(payload)}
     write_sealed(path.with_suffix(".json"), Sidecar.model_validate(fields))
     kept = sorted(left.stem for left in folder.path.glob("checkpoint-*.json") if left.stem <= path.stem)[-KEPT:]
     for left in folder.path.glob("checkpoint-*"):

@@ -115,7 +115,7 @@ def complete(run: RunSpec, folder: RunFolder, checkpoint_every: int | None) -> I
         raise
     except Diverged as diverged:
         fields = {**outcome(run, totals, start), "steps": diverged.step, "reason": str(diverged)}
-        result = folder.finish(DivergedResult.model_validate(fields))
+        result = folder.finish(DivergedResult.model_validate(fields), totals.metrics)
     yield Finished(result=result)
 
 
@@ -143,7 +143,7 @@ def evaluate(
         **totals.window_counts.shares(),
         **scores.values,
     )
-    return evaluation, totals.with_new_window(folder.append(evaluation))
+    return evaluation, totals.with_new_window(*folder.append(evaluation, totals.metrics))
 
 
 def must_be_finite(scores: Scores, totals: Totals) -> None:
@@ -196,4 +196,4 @@ def finish(run: RunSpec, folder: RunFolder, parts: Prepared, totals: Totals, sta
             "facts": config.task.facts(),
         }
     )
-    return folder.finish(result)
+    return folder.finish(result, totals.metrics)

@@ -35,6 +35,7 @@ TRANSIENT = (LOCK, "failure.json", "checkpoint-*")  # of a run's files, those it
 TEXTS = ("hypotheses.txt", "references.txt", "sources.txt", "next_step.txt", "decoding.txt")
 TEXT_LIMIT = 2**32  # bytes of a file of lines
 REMEDY = "remove the run's folder and run again"
+CHANGED = "changed by somebody while the run was in training: run the same command again, which goes on from before"
 VOCABULARIES = TypeAdapter(dict[str, list[str]])
 
 
@@ -161,13 +162,21 @@ class RunFolder:
     def digest_of_evaluations(self, size: int) -> str:
         return files.digest(files.read_bytes(self.path / "metrics.jsonl", TEXT_LIMIT)[:size] if size else b"")
 
-    def append(self, evaluation: Evaluation) -> int:
-        """Adds an evaluation; returns how many bytes their file then has."""
+    def append(self, evaluation: Evaluation, metrics: str) -> tuple[int, str]:
+        """Adds an evaluation to those whose digest is `metrics`, and returns the bytes and the digest of them all.
+
+        StoreError where the others are no longer as they were written.
+        """
+        path = self.path / "metrics.jsonl"
+        before = files.read_bytes(path, TEXT_LIMIT)
+        if files.digest(before) != metrics:
+            raise StoreError(f"{path}: {CHANGED}")
+        line = canonical(evaluation.model_dump(mode="json")) + b"\n"
         with self._opened_evaluations() as file:
-            file.write(canonical(evaluation.model_dump(mode="json")) + b"\n")
+            file.write(line)
             file.flush()
             os.fsync(file.fileno())
-            return file.tell()
+        return len(before + line), files.digest(before + line)
 
     def cut_evaluations(self, size: int) -> None:
         with self._opened_evaluations() as file:
@@ -185,9 +194,14 @@ class RunFolder:
         """The result, checked against its own digest; StoreError where it is damaged or too new."""
         return read_sealed(self.path / "result.json", RESULT, REMEDY, exact=True)
 
-    def finish(self, result: Result) -> Result:
-        """Writes the result, with the digests of all files and its own, and removes what only training needs."""
+    def finish(self, result: Result, metrics: str) -> Result:
+        """Writes the result, with the digests of all files and its own, and removes what only training needs.
+
+        StoreError where the evaluations are no longer those whose digest is `metrics`.
+        """
         digests = {name: files.digest_of(self.path / name) for name in self.FILES if (self.path / name).is_file()}
+        if digests.get("metrics.jsonl") != metrics:
+            raise StoreError(f"{self.path / 'metrics.jsonl'}: {CHANGED}")
         result = result.model_copy(update={"files": digests})
         write_sealed(self.path / "result.json", result)
         self.sweep()

@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from ssrun.errors import StoreError
-from ssrun.runs.folder import RunFolder, is_transient
+from ssrun.runs.folder import REMEDY, TEXT_LIMIT, RunFolder, is_transient
 from ssrun.runs.manifest import read_manifest
-from ssrun.runs.result import CompleteResult
+from ssrun.runs.result import CompleteResult, Evaluation
 from ssrun.runs.results_folder import run_folders
+from ssrun.system.files import read_bytes
 
 
 def to_verify(results: Path) -> list[RunFolder]:
@@ -56,9 +59,21 @@ def faults_of(folder: RunFolder, results: Path | None = None) -> list[str]:
         for entry in sorted(path.iterdir())
         if entry.name not in (*named, "result.json") and not is_transient(entry.name)
     ]
+    if not faults:
+        faults += nonsense(path / "metrics.jsonl")
     if not faults and isinstance(result, CompleteResult):
         faults += mistakes(folder, result)
     return faults
+
+
+def nonsense(metrics: Path) -> Iterator[str]:
+    """The lines of a file of evaluations that are none."""
+    *lines, rest = read_bytes(metrics, TEXT_LIMIT).split(b"\n")
+    for number, line in enumerate([*lines, rest] if rest else lines, start=1):
+        try:
+            Evaluation.model_validate_json(line)
+        except ValidationError:
+            yield f"{metrics}:{number}: not an evaluation: {REMEDY}"
 
 
 def mistakes(folder: RunFolder, result: CompleteResult) -> Iterator[str]:

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from ssrun.analysis.comparison import environments
-from ssrun.errors import Interrupted
+from ssrun.errors import Interrupted, StoreError
 from ssrun.runs.events import EVENT, Evaluated, Event, Finished, Stepped, Warned
 from ssrun.runs.execution import execute
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.result import CompleteResult
+from ssrun.runs.verification import faults_of
 from ssrun.system import signals
+from tests.support.damage import flip
 from tests.support.runs import EVALUATE, STEPS, finished, small_run
 from tests.support.snapshots import snapshot
 
@@ -69,6 +71,22 @@ def test_a_signal_right_after_an_evaluation_keeps_it(tmp_path: Path) -> None:
         next(events)
     signals._received.clear()
     assert (folder.path / f"checkpoint-{EVALUATE:010}.json").is_file()
+
+
+@pytest.mark.parametrize("step", [10, 24])
+def test_evaluations_that_are_changed_in_training_are_not_sealed(tmp_path: Path, step: int) -> None:
+    run = small_run()
+    folder = RunFolder.of(tmp_path, run.name)
+
+    def change(event: Event) -> None:
+        if isinstance(event, Evaluated) and event.evaluation.step == step:
+            flip(folder.path / "metrics.jsonl", 20)
+
+    with pytest.raises(StoreError, match=r"metrics\.jsonl: changed by somebody while the run was in training"):
+        list(map(change, execute(run, folder)))
+    assert not folder.complete
+    assert finished(tmp_path, run).complete
+    assert faults_of(folder) == []
 
 
 def test_the_threads_that_computed_are_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import pytest
 from ssrun.errors import StoreError
 from ssrun.runs.folder import Busy, RunFolder
 from ssrun.runs.result import DivergedResult, Failure
+from ssrun.system.files import digest
 from tests.support.runs import finished, small_run
 
 
@@ -75,8 +76,10 @@ def test_evaluations_are_cut_and_go_on(folder: RunFolder) -> None:
     size, content = path.stat().st_size, path.read_bytes()
     folder.cut_evaluations(len(content.splitlines()[0]) + 1)
     assert folder.evaluations() == [first]
-    assert folder.append(second) == size
+    assert folder.append(second, digest(path.read_bytes())) == (size, digest(content))
     assert path.read_bytes() == content
+    with pytest.raises(StoreError, match=r"metrics\.jsonl: changed by somebody .* run the same command again"):
+        folder.append(second, digest(content[:-1]))
 
 
 def test_evaluations_are_written_through_no_link_and_into_no_pipe(tmp_path: Path, folder: RunFolder) -> None:
@@ -114,7 +117,11 @@ def test_a_result_says_what_it_is_and_removes_what_only_training_needs(folder: R
         (folder.path / name).touch()
     fields = {name: getattr(result, name) for name in DivergedResult.model_fields if hasattr(result, name)}
     diverged = DivergedResult(**{**fields, "status": "diverged", "files": {}}, reason="diverged at step 3")
-    assert folder.finish(diverged) == folder.result()
+    metrics = result.files["metrics.jsonl"]
+    with pytest.raises(StoreError, match=r"metrics\.jsonl: changed by somebody .* run the same command again"):
+        folder.finish(diverged, metrics[::-1])
+    assert folder.result() == result
+    assert folder.finish(diverged, metrics) == folder.result()
     assert folder.result() == diverged.model_copy(update={"files": result.files})
     assert sorted(path.name for path in folder.path.iterdir()) == sorted(RunFolder.ALL_FILES)
 
