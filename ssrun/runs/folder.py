@@ -77,8 +77,7 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Makes the folder (or StoreError), and keeps other processes from writing to it; Busy where one does."""
         self.make()
-        with files.writing(self.path):
-            held = files.lock(self.path / LOCK)
+        held = files.lock(self.path / LOCK)
         if held is None:
             raise Busy(f"{self.path}: another process is training this run: wait for it")
         with held:

@@ -68,15 +68,20 @@ def create(temporary: Path) -> IO[bytes]:
 def lock(path: Path) -> IO[bytes] | None:
     """A lock, held as long as the file that it returns is open; None where another process has it.
 
-    OSError where there can be no such file, or no lock on this disk.
+    StoreError where there can be no such file, or no lock on this disk.
     """
     while True:
-        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666), "wb")
+        with writing(path):
+            file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666), "wb")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.close()
             return None
+        except OSError as error:
+            file.close()
+            remedy = "give an --out DIR on another disk"
+            raise StoreError(f"{path}: cannot be locked ({error.strerror}): {remedy}") from None
         if os.fstat(file.fileno()).st_nlink:
             return file
         file.close()  # removed by the process that held it before

@@ -119,7 +119,7 @@ def test_too_many_held_out_pairs_are_an_error_and_no_endless_loop() -> None:
 
 
 class Interrupting(Copy):
-    """At its 50th draw a signal comes; after the 51st it is too late."""
+    """At its 50th draw a signal comes, after which there must be none."""
 
     drawn: ClassVar[list[Split]] = []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 from pathlib import Path
 
@@ -61,6 +63,21 @@ def test_a_lock_whose_file_was_removed_by_its_last_holder_is_taken_anew(
     assert len(opened) == 2
     assert lock(path) is None
     held.close()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_disk_without_locks_is_said_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(file: object, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StoreError, match=r"lock: cannot be locked \(.*\): give an --out DIR on another disk"):
+        lock(tmp_path / "lock")
+    with pytest.raises(StoreError, match=r"none/lock: cannot be written \(No such file or directory\)"):
+        lock(tmp_path / "none" / "lock")
+    write(tmp_path / "file", b"whole")  # what needs no lock works
 
 
 def test_only_regular_files_of_a_sensible_size_are_read(tmp_path: Path) -> None:
