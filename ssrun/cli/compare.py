@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +14,7 @@ from ssrun.cli.driving import concluded, follow, mirrored, print_comparison
 from ssrun.cli.output import answer
 from ssrun.errors import ClaimError
 from ssrun.system import signals
+from ssrun.system.text import shell_word
 
 if TYPE_CHECKING:
     from ssrun.config.plan import Plan
@@ -125,4 +125,4 @@ def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, di
     for section, fields in sorted(overrides.items()):
         for field, value in sorted(fields.items()):
             words += ["--set", f"{section}.{field}={str(value).lower() if isinstance(value, bool) else value}"]
-    return shlex.join(words)
+    return " ".join(map(shell_word, words))

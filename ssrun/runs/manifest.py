@@ -11,6 +11,7 @@ from ssrun.config.spec import RunName
 from ssrun.errors import StoreError
 from ssrun.runs.results_folder import mark, run_folders
 from ssrun.system.documents import VERSION, Document, read_sealed, write_sealed
+from ssrun.system.text import shell_word, visible
 
 FILE = "experiment.json"
 
@@ -53,10 +54,10 @@ def gathered(results: Path) -> Manifest:
     if not names:
         raise StoreError(f"{results}: no results here: give a folder that `ssrun compare` or `train` wrote")
     experiment = Experiment(
-        name=results.resolve().name,
+        name=visible(results.resolve().name),
         question="Single runs, side by side.",
         tasks=list(dict.fromkeys(name.task for name in names)),
         strategies=list(dict.fromkeys(name.strategy for name in names)),
         seeds=tuple(sorted({name.seed for name in names})),
     )
-    return Manifest(plan=Plan(experiment=experiment), runs=names, command=f"ssrun show {results}")
+    return Manifest(plan=Plan(experiment=experiment), runs=names, command=f"ssrun show {shell_word(str(results))}")

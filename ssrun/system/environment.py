@@ -69,12 +69,8 @@ def environment(threads: int) -> Environment:
         threads=threads,
         packages={name: version(name) for name in ("ssrun", "torch", "numpy", "sacrebleu")},
         kernels=cpu.get_cpu_capability(),
-        variables={name: _text(os.environ[name]) for name in VARIABLES if name in os.environ},
+        variables={name: ellipsis(os.environ[name], 200) for name in VARIABLES if name in os.environ},
     )
-
-
-def _text(value: str) -> str:
-    return ellipsis(value, 200).encode(errors="backslashreplace").decode()  # a variable may hold any bytes
 
 
 def _processor() -> str:

@@ -18,6 +18,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from ssrun.errors import UsageError
+from ssrun.system.text import is_unicode, visible
 from ssrun.tasks.task import Example, Split, Task
 
 STEMS: dict[Split, tuple[str, ...]] = {
@@ -59,6 +60,8 @@ class Corpus(Task):
     def _has_path(cls, fields: Any) -> Any:
         if isinstance(fields, dict) and not fields.get("path"):
             raise ValueError("task corpus needs a folder: --corpus DIR (or task.path)")
+        if isinstance(fields, dict) and isinstance(path := fields["path"], str) and not is_unicode(path):
+            raise ValueError(f"{visible(path)}: the name is not UTF-8, and a run keeps it: give a link of another name")
         return fields
 
     @model_validator(mode="after")
