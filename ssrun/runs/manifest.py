@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from ssrun.config.experiment import Experiment
 from ssrun.config.plan import Plan
@@ -21,7 +24,7 @@ class Manifest(Document):
 
     store: int = VERSION
     plan: Plan
-    runs: tuple[RunName, ...]
+    runs: Annotated[tuple[RunName, ...], Field(min_length=1)]
     command: str
 
     @property
