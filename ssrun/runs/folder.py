@@ -158,8 +158,10 @@ class RunFolder:
                 raise StoreError(f"{path}: damaged: a line is no evaluation; {REMEDY}") from None
         return evaluations
 
-    def digest_of_evaluations(self, size: int) -> str:
-        return files.digest(files.read_bytes(self.path / "metrics.jsonl", TEXT_LIMIT)[:size] if size else b"")
+    def digest_of_evaluations(self, size: int) -> str | None:
+        """The digest of the first so many bytes of the evaluations; None where there are not so many."""
+        content = files.read_bytes(self.path / "metrics.jsonl", TEXT_LIMIT)[:size] if size else b""
+        return files.digest(content) if len(content) == size else None
 
     def append(self, evaluation: Evaluation, metrics: str) -> tuple[int, str]:
         """Adds an evaluation to those whose digest is `metrics`, and returns the bytes and the digest of them all.

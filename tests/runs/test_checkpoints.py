@@ -79,14 +79,21 @@ FORGED: list[dict[str, Any]] = [
     {"window_counts": "abc"},
     {"more": 1},
     {"run": "0" * 64},
+    {"seconds": 10**400},
+    {"loss": 1e308},
+    {"metrics_bytes": 2**70},
+    {"metrics_bytes": 2**50},
+    {"metrics": None},
+    {"environments": [{}]},
 ]
 
 
-@pytest.mark.parametrize("fields", FORGED, ids=str)
+@pytest.mark.parametrize("fields", FORGED, ids=lambda fields: str(fields)[:40])
 def test_a_forged_checkpoint_is_passed_over_for_the_one_before(
     tmp_path: Path, parts: tuple[Any, Any], fields: dict[str, Any]
 ) -> None:
     folder = kept(tmp_path / "run", parts, 2, 3)
+    (folder.path / "metrics.jsonl").touch()
     reseal(folder.path / "checkpoint-0000000003.json", lambda document: document.update(fields))
     totals, _, faults = last_checkpoint(folder, RUN.config.id, parts[0], 24)
     assert (totals.step, len(faults)) == (2, 1)
