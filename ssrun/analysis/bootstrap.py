@@ -51,13 +51,14 @@ def pairs_of(results: Path, runs: Sequence[RunName], baseline: str) -> dict[str,
 
 
 def kept(results: Path) -> dict[str, tuple[float, float]]:
-    """What was computed before, by key.
+    """What was computed before, by key; but not what took two outputs that do not differ for two that do.
 
     Raises:
         StoreError: The file is damaged.
     """
     path = results / FILE
-    return dict(read_sealed(path, Kept, REMEDY).pairs) if path.is_file() else {}
+    pairs = read_sealed(path, Kept, REMEDY).pairs if path.is_file() else {}
+    return {key: (difference, p) for key, (difference, p) in pairs.items() if difference or p == 1}
 
 
 def fill(results: Path, runs: Sequence[RunName], baseline: str) -> Iterator[tuple[int, int]]:
@@ -81,7 +82,11 @@ def fill(results: Path, runs: Sequence[RunName], baseline: str) -> Iterator[tupl
 
 
 def compare(treatment: RunFolder, baseline: RunFolder) -> tuple[float, float]:
-    """The difference in corpus BLEU, and the two-sided p of the paired bootstrap (Koehn 2004, as sacreBLEU does it)."""
+    """The difference in corpus BLEU, and the two-sided p of the paired bootstrap (Koehn 2004, as sacreBLEU does it).
+
+    Without a difference p is 1: sacreBLEU counts the resamples that differ by more than the test set, finds that none
+    differs by more than 0 where all outputs are equal, and would call that its strongest evidence.
+    """
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.significance import PairedTest
 
@@ -93,7 +98,8 @@ def compare(treatment: RunFolder, baseline: RunFolder) -> tuple[float, float]:
     systems: Any = [("baseline", baseline.outputs()), ("ours", treatment.outputs())]
     test = PairedTest(systems, {"BLEU": metric}, None, test_type="bs", n_samples=RESAMPLES)
     scores: Any = test()[1]["BLEU"]
-    return float(scores[1].score - scores[0].score), float(scores[1].p_value)
+    difference = float(scores[1].score - scores[0].score)
+    return difference, float(scores[1].p_value) if difference else 1.0
 
 
 def by_strategy(results: Path, runs: Sequence[RunName], baseline: str) -> Bootstraps:

@@ -134,8 +134,8 @@ def varying(settings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def environments(store: Path, runs: Sequence[RunName]) -> list[Environment]:
-    found = (RunFolder.of(store, run).environment() for run in runs)
-    distinct = {canonical(environment.model_dump()): environment for environment in found if environment}
+    found = (environment for run in runs for environment in RunFolder.of(store, run).environments())
+    distinct = {canonical(environment.model_dump()): environment for environment in found}
     return [distinct[key] for key in sorted(distinct)]
 
 

@@ -138,9 +138,10 @@ def simultaneous(
     Each comparison has its differences, one a pair, and the signed boundary that their mean is held against.
     They are ordered by their t p against it. The k-th smallest of m gets the t-interval at level
     1 - (1 - level) / (m - k + 1); the first that reaches its boundary ends the descent, and all after it keep
-    its level: an interval excludes its boundary exactly where Holm rejects. Below two pairs nothing is
-    rejected, but m counts it: an unfinished experiment is not judged more mildly. The decisions share one
-    error rate; the intervals, all but the first narrower than Bonferroni's, need not all cover at once.
+    its level: an interval excludes its boundary exactly where Holm rejects. Below two pairs, and of two whose
+    differences are equal, nothing is rejected, but m counts it: an unfinished experiment is not judged more
+    mildly. The decisions share one error rate; the intervals, all but the first narrower than Bonferroni's,
+    need not all cover at once.
 
     Raises:
         ValueError: On unequal lengths, a value that is not finite, or a level outside (0, 1).
@@ -159,8 +160,11 @@ def simultaneous(
 
 
 def verdict(interval: SimultaneousInterval, direction: Direction) -> Verdict:
-    """Agree where the interval is wholly on the claimed side of its boundary, disagree where on the other."""
-    if interval.low is None or interval.high is None:
+    """Agree where the interval is wholly on the claimed side of its boundary, disagree where on the other.
+
+    Without a p it is inconclusive: there are fewer than two pairs, or two whose differences are equal.
+    """
+    if interval.low is None or interval.high is None or interval.p is None:
         return "inconclusive"
     rounding = TOLERANCE * max(abs(interval.low), abs(interval.high), abs(interval.boundary))
     ends = sorted(SIGNS[direction] * (end - interval.boundary) for end in (interval.low, interval.high))
@@ -220,8 +224,11 @@ def _alpha(level: float) -> float:
 
 
 def _t_p(array: Floats, boundary: float) -> float | None:
-    """Two-sided p of t = (mean - boundary) / standard error; without spread 0, or 1 on the boundary."""
-    if array.size < 2:
+    """Two-sided p of t = (mean - boundary) / standard error; without spread 0, or 1 on the boundary.
+
+    Two equal differences have none: that their spread is 0 is what two seeds of a coarse metric give by chance.
+    """
+    if array.size < 2 or (array.size == 2 and np.ptp(array) <= TOLERANCE * np.abs(array).max()):
         return None
     mean, error = _moments(array)
     distance = abs(mean - boundary)

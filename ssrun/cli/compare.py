@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +13,7 @@ from ssrun.cli.driving import concluded, follow, mirrored, print_comparison
 from ssrun.cli.output import answer, tell
 from ssrun.errors import ClaimError
 from ssrun.system import signals
-from ssrun.system.text import plural, visible
+from ssrun.system.text import plural, shell_word, visible
 
 if TYPE_CHECKING:
     from ssrun.config.plan import Plan
@@ -138,4 +137,4 @@ def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, di
     for section, fields in sorted(overrides.items()):
         for field, value in sorted(fields.items()):
             words += ["--set", setting(f"{section}.{field}", value)]
-    return shlex.join(words)
+    return " ".join(map(shell_word, words))

@@ -139,7 +139,8 @@ def explain_training_step(found: Found, step: int, index: int, as_json: bool) ->
     with Progress(console=console, transient=True, disable=not is_live(console)) as bar:
         replay = bar.add_task("replaying training", total=step)
         view = explain_step(config, step, index, lambda done: bar.update(replay, completed=done))
-    if found.folder.environment() not in (None, environment(torch.get_num_threads())):
+    here = environment(torch.get_num_threads())
+    if any(made_in.unlike(here) for made_in in found.folder.environments()):
         tell("trained on another machine or other versions: the replay may differ in the last digits")
     fields = {**view._asdict(), "loss": finite(view.loss), "positions": rows_of(view.positions)}
     document = {**labels_of(found), "example": index, **fields}

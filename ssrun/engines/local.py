@@ -33,14 +33,18 @@ class _Worker:
 
     def __init__(self) -> None:
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "ssrun.engines.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,  # Ctrl-C is the parent's
-        )
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "ssrun.engines.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self.errors,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,  # Ctrl-C is the parent's
+            )
+        except OSError:
+            self.errors.close()
+            raise
         self.stdin, self.stdout = cast("IO[bytes]", self.process.stdin), cast("IO[bytes]", self.process.stdout)
         os.set_blocking(self.stdout.fileno(), False)
         self.run: RunSpec | None = None
@@ -84,7 +88,8 @@ def run(runs: Sequence[RunSpec], store: Path, options: Options) -> Iterator[Upda
     """Brings the runs to their ends, `options.jobs` at once, each in a process of its own: an `Engine`."""
     pool = _Pool(runs, store, options)
     try:
-        pool.workers = [_Worker() for _ in range(min(options.jobs, len(runs)))]
+        for _ in range(min(options.jobs, len(runs))):
+            pool.workers.append(hire())
         while pool.waiting or any(worker.run for worker in pool.workers):
             signals.check()
             yield from pool.hand_out()
@@ -93,6 +98,14 @@ def run(runs: Sequence[RunSpec], store: Path, options: Options) -> Iterator[Upda
                 yield from pool.listen(worker)
     finally:
         stop(pool.workers)
+
+
+def hire() -> _Worker:
+    """A new worker; StoreError where the system has no room for one."""
+    try:
+        return _Worker()
+    except OSError as error:
+        raise StoreError(f"no room for another worker ({error.strerror}): give fewer --jobs") from None
 
 
 class _Pool:
@@ -131,7 +144,7 @@ class _Pool:
                 reason = f"hung: no end within {timeout:g} s" if hung else worker.last_words()
                 yield from self.bury(worker.run, reason, last=hung)
             worker.close()
-            self.workers[self.workers.index(worker)] = _Worker()
+            self.workers[self.workers.index(worker)] = hire()
 
     def bury(self, run: RunSpec, reason: str, last: bool) -> Iterator[Update]:
         """Lets the run of a dead worker be tried again, from its checkpoint; or gives it up."""

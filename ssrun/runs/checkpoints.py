@@ -26,6 +26,7 @@ from ssrun.runs.selection import Selection
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.training import Step
 from ssrun.system.documents import Count, Document, Number, read_sealed, write_sealed
+from ssrun.system.environment import Environment
 from ssrun.system.files import digest, read_bytes, write
 
 KEPT = 2
@@ -59,7 +60,8 @@ class Totals(Document):
     """What a run counts as it goes. Its window is the steps since the last evaluation.
 
     `step` is that of the next, from 0; the loss is a sum over the window's steps, nats per position; `metrics_bytes`
-    is the length of the file of evaluations; the selection is the best of them, where the run asks which that is.
+    and `metrics` are the length and the digest of the file of evaluations as it was written; the selection is the best
+    of them, where the run asks which that is; `environments` are those that the steps were made in, in order.
     """
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
@@ -72,6 +74,8 @@ class Totals(Document):
     seconds: Number
     metrics_bytes: Count
     selection: Selection | None = Field(None, exclude_if=lambda selection: selection is None)
+    metrics: str = digest(b"")
+    environments: tuple[Environment, ...] = ()
 
     def after(self, step: Step) -> Self:
         return self.model_copy(
@@ -84,11 +88,15 @@ class Totals(Document):
             }
         )
 
-    def with_new_window(self, metrics_bytes: int) -> Self:
-        """After an evaluation, which made the file of evaluations this long."""
-        return self.model_copy(
-            update={"window_counts": NO_COUNTS, "window_loss": 0.0, "window_steps": 0, "metrics_bytes": metrics_bytes}
-        )
+    def going_on_in(self, environment: Environment) -> Self:
+        """With this environment as the last of those that the steps are made in."""
+        same = self.environments[-1:] == (environment,)
+        return self if same else self.model_copy(update={"environments": (*self.environments, environment)})
+
+    def with_new_window(self, metrics_bytes: int, metrics: str) -> Self:
+        """After an evaluation, which gave the file of evaluations this length and digest."""
+        new_window = {"window_counts": NO_COUNTS, "window_loss": 0.0, "window_steps": 0}
+        return self.model_copy(update={**new_window, "metrics_bytes": metrics_bytes, "metrics": metrics})
 
 
 AT_THE_START = Totals(
@@ -97,11 +105,10 @@ AT_THE_START = Totals(
 
 
 class Sidecar(Totals):
-    """What lies beside a checkpoint's tensors: the run's id, digests of the tensors and of the evaluations so far."""
+    """What lies beside a checkpoint's tensors: the totals, the run's id and the digest of the tensors."""
 
     run: str
     payload: str
-    metrics: str
 
 
 def weights_of(model: Seq2Seq) -> dict[str, Tensor]:
@@ -177,8 +184,7 @@ def save_checkpoint(
     payload = save(state(model, optimiser, best))
     path = folder.path / f"checkpoint-{totals.step:010d}.safetensors"
     write(path, payload)
-    metrics = folder.digest_of_evaluations(totals.metrics_bytes)
-    fields = {**dict(totals), "run": run, "payload": digest(payload), "metrics": metrics}
+    fields = {**dict(totals), "run": run, "payload": digest(payload)}
     write_sealed(path.with_suffix(".json"), Sidecar.model_validate(fields))
     kept = sorted(left.stem for left in folder.path.glob("checkpoint-*.json") if left.stem <= path.stem)[-KEPT:]
     for left in folder.path.glob("checkpoint-*"):

@@ -28,6 +28,7 @@ from ssrun.seq2seq.training import Diverged, adam, train
 from ssrun.seq2seq.vocabulary import Vocabularies
 from ssrun.system import signals
 from ssrun.system.documents import canonical
+from ssrun.system.environment import environment
 from ssrun.system.files import write
 from ssrun.tasks import Example
 
@@ -81,7 +82,7 @@ def trained(config: RunConfig, folder: RunFolder, checkpoint_every: int | None) 
     """Trains a run that has no result, to its result and the scores that are meant."""
     training, steps = config.training, config.training.steps
     every = checkpoint_every if checkpoint_every is not None else max(1, steps // (CHECKPOINTS + 1))
-    folder.start(config, torch.get_num_threads())
+    folder.start(config)
     parts = prepare(config)
     optimiser = adam(parts.model, config)
     totals, tensors, faults = checkpoints.last_checkpoint(
@@ -91,6 +92,11 @@ def trained(config: RunConfig, folder: RunFolder, checkpoint_every: int | None) 
     folder.cut_evaluations(totals.metrics_bytes)
     for fault in faults:
         yield Warned(text=f"{fault}: going on from an older checkpoint")
+    here = environment(torch.get_num_threads())
+    if totals.environments and (unlike := ", ".join(totals.environments[-1].unlike(here))):
+        yield Warned(text=f"begun in another environment ({unlike}): an uninterrupted run's numbers may differ")
+    totals = totals.going_on_in(here)
+    folder.write_environments(totals.environments)
     validation = list(config.task.held_out("validation"))
     start, told = time.monotonic() - totals.seconds, 0.0
     try:
@@ -124,7 +130,7 @@ def trained(config: RunConfig, folder: RunFolder, checkpoint_every: int | None) 
         raise
     except Diverged as diverged:
         fields = {**outcome(config, totals, start), "steps": diverged.step, "reason": str(diverged)}
-        folder.finish(DivergedResult.model_validate(fields))
+        folder.finish(DivergedResult.model_validate(fields), totals.metrics)
 
 
 def is_due(totals: Totals, config: RunConfig) -> bool:
@@ -154,7 +160,7 @@ def evaluate(
         **scores.values,
         **scores.quality,
     )
-    totals = totals.with_new_window(folder.append(evaluation))
+    totals = totals.with_new_window(*folder.append(evaluation, totals.metrics))
     if training.watches:
         totals = totals.model_copy(update={"selection": selected(totals.selection, evaluation, training)})
     return evaluation, totals
@@ -221,7 +227,7 @@ def finish(config: RunConfig, folder: RunFolder, parts: Prepared, totals: Totals
             "facts": config.task.facts(),
         }
     )
-    folder.finish(result)
+    folder.finish(result, totals.metrics)
 
 
 def score_again(config: RunConfig, folder: RunFolder) -> OutputScores:

@@ -1,7 +1,7 @@
 """A run's folder: written atomically, read back, locked. The result comes last and makes the run trained.
 
     run.json            resolved configuration; the sha256 of what decides the weights is the run's id
-    environment.json    versions, processor, threads: an allow-list
+    environment.json    versions, processor, threads: an allow-list; of every environment that it was trained in
     metrics.jsonl       one line an evaluation
     references.txt sources.txt      the test pairs, one line each, for any other scorer
     next_step.txt decoding.txt      the argmax at each reference position, under either feed
@@ -24,7 +24,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import IO, ClassVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from ssrun.config.run import RunConfig, ScoringConfig
 from ssrun.config.spec import SHORT, RunDocument, RunName
@@ -32,20 +32,27 @@ from ssrun.errors import StoreError
 from ssrun.runs.result import RESULT, CompleteResult, Evaluation, Failure, OutputScores, Result, Scored
 from ssrun.system import files
 from ssrun.system.documents import canonical, read_as, read_sealed, write_sealed
-from ssrun.system.environment import Environment, environment
+from ssrun.system.environment import Environment
 from ssrun.tasks import Example, Tokens
 
 LOCK = "lock"
-TRANSIENT = (LOCK, "failure.json", "checkpoint-*", files.TEMPORARY)  # of a run's files, those it loses when complete
+TRANSIENT = (LOCK, "failure.json", "checkpoint-*")  # of a run's files, those it loses when complete
 TEXTS = ("references.txt", "sources.txt", "next_step.txt", "decoding.txt")
 OUTPUTS = "hypotheses.txt"
 TEXT_LIMIT = 2**32  # bytes of a file of lines
 REMEDY = "remove the run's folder and run again"
+CHANGED = "changed by somebody while the run was in training: run the same command again, which goes on from before"
 VOCABULARIES = TypeAdapter(dict[str, list[str]])
 
 
 class Busy(StoreError):
     """Another process has what is asked for."""
+
+
+class MadeIn(Environment):
+    """`environment.json`: where a run came to its end, and where it had been `earlier`, before it was resumed there."""
+
+    earlier: list[Environment] = Field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -80,8 +87,7 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Makes the folder (or StoreError), and keeps other processes from writing to it; Busy where one does."""
         self.make()
-        with files.writing(self.path):
-            held = files.lock(self.path / LOCK)
+        held = files.lock(self.path / LOCK)
         if held is None:
             raise Busy(f"{self.path}: another process is training this run: wait for it")
         with held:
@@ -130,12 +136,11 @@ class RunFolder:
         with files.writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
 
-    def start(self, config: RunConfig, threads: int) -> None:
+    def start(self, config: RunConfig) -> None:
         """Writes what is known before training; in a locked folder, of which it sweeps what dead writers left."""
-        files.sweep_temporaries(self.path)
+        self.sweep_temporaries()
         run = RunDocument(run=config.weights_id, config=config)
         files.write(self.path / "run.json", canonical(run.model_dump(mode="json", exclude={"config": {"scoring"}})))
-        files.write(self.path / "environment.json", canonical(environment(threads).model_dump(mode="json")))
 
     def weights_config(self) -> RunConfig:
         """The configuration that decides the weights, with the default scoring."""
@@ -149,10 +154,17 @@ class RunFolder:
             return config
         return config.model_copy(update={"scoring": self.scores().scoring})
 
-    def environment(self) -> Environment | None:
-        """Where the run was made; None where that is not known."""
+    def environments(self) -> list[Environment]:
+        """Where the run was made: several where it was resumed elsewhere, its end last; none where that is unknown."""
         path = self.path / "environment.json"
-        return read_as(path, files.read_json(path), Environment, REMEDY) if path.is_file() else None
+        if not path.is_file():
+            return []
+        made = read_as(path, files.read_json(path), MadeIn, REMEDY)
+        return [*made.earlier, Environment.model_validate(made.model_dump(exclude={"earlier"}))]
+
+    def write_environments(self, environments: Sequence[Environment]) -> None:
+        *earlier, last = (environment.model_dump(mode="json") for environment in environments)
+        files.write(self.path / "environment.json", canonical({**last, **({"earlier": earlier} if earlier else {})}))
 
     def vocabularies(self) -> dict[str, list[str]]:
         """The real tokens of `source` and `target`."""
@@ -191,16 +203,26 @@ class RunFolder:
                 raise StoreError(f"{path}: damaged: a line is no evaluation; {REMEDY}") from None
         return evaluations
 
-    def digest_of_evaluations(self, size: int) -> str:
-        return files.digest(files.read_bytes(self.path / "metrics.jsonl", TEXT_LIMIT)[:size] if size else b"")
+    def digest_of_evaluations(self, size: int) -> str | None:
+        """The digest of the first so many bytes of the evaluations; None where there are not so many."""
+        content = files.read_bytes(self.path / "metrics.jsonl", TEXT_LIMIT)[:size] if size else b""
+        return files.digest(content) if len(content) == size else None
 
-    def append(self, evaluation: Evaluation) -> int:
-        """Adds an evaluation; returns how many bytes their file then has."""
+    def append(self, evaluation: Evaluation, metrics: str) -> tuple[int, str]:
+        """Adds an evaluation to those whose digest is `metrics`, and returns the bytes and the digest of them all.
+
+        StoreError where the others are no longer as they were written.
+        """
+        path = self.path / "metrics.jsonl"
+        before = files.read_bytes(path, TEXT_LIMIT)
+        if files.digest(before) != metrics:
+            raise StoreError(f"{path}: {CHANGED}")
+        line = canonical(evaluation.model_dump(mode="json")) + b"\n"
         with self._opened_evaluations() as file:
-            file.write(canonical(evaluation.model_dump(mode="json")) + b"\n")
+            file.write(line)
             file.flush()
             os.fsync(file.fileno())
-            return file.tell()
+        return len(before + line), files.digest(before + line)
 
     def cut_evaluations(self, size: int) -> None:
         with self._opened_evaluations() as file:
@@ -218,13 +240,17 @@ class RunFolder:
         """The result, checked against its own digest; StoreError where it is damaged or too new."""
         return read_sealed(self.path / "result.json", RESULT, REMEDY, exact=True)
 
-    def finish(self, result: Result) -> Result:
+    def finish(self, result: Result, metrics: str) -> Result:
         """Writes the result, with the digests of all files and its own, and removes what only training needs.
 
-        StoreError where a file has gone that the run had written.
+        StoreError where a file has gone that the run had written, or the evaluations are no longer those whose digest
+        is `metrics`.
         """
         names = self.FILES if isinstance(result, CompleteResult) else self.FILES[:3]
-        result = result.model_copy(update={"files": {name: files.digest_of(self.path / name) for name in names}})
+        digests = {name: files.digest_of(self.path / name) for name in names}
+        if digests["metrics.jsonl"] != metrics:
+            raise StoreError(f"{self.path / 'metrics.jsonl'}: {CHANGED}")
+        result = result.model_copy(update={"files": digests})
         write_sealed(self.path / "result.json", result)
         self.sweep()
         return result
@@ -246,7 +272,7 @@ class RunFolder:
         files.must_be_no_link(path)
         with files.writing(path):
             path.mkdir(parents=True, exist_ok=True)
-        files.sweep_temporaries(path)
+        files.sweep_temporaries(path, self.SCORE_FILES)
         files.write(path / OUTPUTS, text_of(outputs))
         weights = files.digest_of(self.path / "model.safetensors")
         digests = {OUTPUTS: files.digest_of(path / OUTPUTS), "model.safetensors": weights}
@@ -258,6 +284,10 @@ class RunFolder:
         """The result with the scores that are meant, of a complete run; None where it diverged."""
         result = self.result()
         return Scored(result, self.scores()) if isinstance(result, CompleteResult) else None
+
+    def sweep_temporaries(self) -> None:
+        """Removes what writers left that died before a file was whole."""
+        files.sweep_temporaries(self.path, (*self.ALL_FILES, *TRANSIENT))
 
     def sweep(self) -> None:
         """Removes what only training needs, once the run is complete; again where that was cut short."""
@@ -314,4 +344,5 @@ def checked_lines(path: Path, digests: Mapping[str, str]) -> list[str]:
 
 def is_transient(name: str) -> bool:
     """Whether a file of this name is one that a run loses when it is complete."""
-    return any(fnmatch(name, pattern) for pattern in TRANSIENT)
+    unfinished = files.is_temporary(name, (*RunFolder.ALL_FILES, *RunFolder.SCORE_FILES, *TRANSIENT))
+    return unfinished or any(fnmatch(name, pattern) for pattern in TRANSIENT)

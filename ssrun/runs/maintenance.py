@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from ssrun.runs.folder import RunFolder, is_transient
 from ssrun.runs.inventory import users_of
 from ssrun.runs.manifest import read_manifest, write_manifest
 from ssrun.runs.results_folder import (
+    BESIDE,
     DERIVED,
     MARK,
     RUNS,
@@ -28,7 +28,7 @@ from ssrun.runs.results_folder import (
 )
 from ssrun.runs.verification import faults_of
 from ssrun.system import signals
-from ssrun.system.files import TEMPORARY, read_bytes, sweep_temporaries, write
+from ssrun.system.files import TEMPORARY, is_temporary, read_bytes, write
 
 FOLDERS = {  # of files that are made from the runs
     "figures": re.compile(r"[a-z0-9-]+\.(svg|pdf|png)"),
@@ -107,7 +107,7 @@ def portable(plan: Plan) -> Any:
 def copy_run(folder: RunFolder, target: RunFolder) -> None:
     """Copies a complete run and its scores, its result last, and sweeps what an unfinished one left there."""
     with target.locked():
-        sweep_temporaries(target.path)
+        target.sweep_temporaries()
         for path in folder.score_paths:
             there = target.path / "scores" / path.name
             there.mkdir(parents=True, exist_ok=True)
@@ -152,12 +152,12 @@ def removable(path: Path) -> Removable:
         raise StoreError(f"{path}: not marked as ssrun's: nothing is removed")
     mark = read_mark(path)
     files = [path / name for name in DERIVED if name not in mark.kept and (path / name).is_file()]
-    files += sorted(path.glob(TEMPORARY))
+    files += sorted(left for left in path.iterdir() if is_temporary(left.name, BESIDE))
     folders: list[Path] = []
     for name, pattern in FOLDERS.items():
         if not (path / name).is_symlink():
             for folder, _, names in os.walk(path / name, topdown=False):
-                known = [name for name in sorted(names) if pattern.fullmatch(name) or fnmatch(name, TEMPORARY)]
+                known = [name for name in sorted(names) if pattern.fullmatch(TEMPORARY.sub(r"\1", name))]
                 files += [Path(folder, name) for name in known]
                 folders.append(Path(folder))
     own = path / RUNS if mark.runs == RUNS else None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from ssrun.config.experiment import Experiment
 from ssrun.config.plan import Plan
@@ -11,6 +14,7 @@ from ssrun.config.spec import RunName
 from ssrun.errors import StoreError
 from ssrun.runs.results_folder import SINGLE_RUNS, Destination, claim
 from ssrun.system.documents import VERSION, Document, read_sealed, write_sealed
+from ssrun.system.text import shell_word, visible
 
 FILE = "experiment.json"
 
@@ -20,7 +24,7 @@ class Manifest(Document):
 
     store: int = VERSION
     plan: Plan
-    runs: tuple[RunName, ...]
+    runs: Annotated[tuple[RunName, ...], Field(min_length=1)]
     command: str
 
     @property
@@ -49,11 +53,11 @@ def add_single_run(place: Destination, run: RunName) -> None:
     others = [name for name in known if name[:3] != run[:3]]
     runs = sorted([*others, run])
     experiment = Experiment(
-        name=place.path.resolve().name,
+        name=visible(place.path.resolve().name),
         question="Single runs, side by side.",
         tasks=list(dict.fromkeys(name.task for name in runs)),
         strategies=list(dict.fromkeys(name.strategy for name in runs)),
         seeds=tuple(sorted({name.seed for name in runs})),
     )
-    command = f"ssrun show {place.path}"
+    command = f"ssrun show {shell_word(str(place.path))}"
     write_manifest(place, SINGLE_RUNS, Plan(experiment=experiment), runs, command)

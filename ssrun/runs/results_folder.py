@@ -27,6 +27,7 @@ SHARED: Literal["../runs"] = "../runs"
 MARK = ".ssrun"
 TABLE = "table.json"
 DERIVED = ("table.md", "table.csv", TABLE, "table.tex", "runs.csv", "bootstrap.json", "report.html", "experiment.json")
+BESIDE = (MARK, *DERIVED)  # what is written in a comparison's folder
 REMEDY = "remove it, and make the comparison again"
 FIELDS: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 SINGLE_RUNS = "single runs"  # what `train` gathers in its folder, in the place of a plan's id
@@ -153,7 +154,7 @@ def claim(place: Destination, plan: str) -> None:
         files.write_first(path / MARK, sealed(Mark(plan=plan, runs=place.runs, kept=kept)))
     if held(path) != plan:
         raise UsageError(f"{path}: holds another comparison: give another --out DIR or --name")
-    files.sweep_temporaries(path)
+    files.sweep_temporaries(path, BESIDE)
 
 
 def run_folders(store: Path) -> list[RunFolder]:

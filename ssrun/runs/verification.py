@@ -7,12 +7,15 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from ssrun.config.spec import place
 from ssrun.errors import StoreError
-from ssrun.runs.folder import RunFolder, is_transient
+from ssrun.runs.folder import REMEDY, TEXT_LIMIT, RunFolder, is_transient
 from ssrun.runs.manifest import read_manifest
-from ssrun.runs.result import CompleteResult
+from ssrun.runs.result import CompleteResult, Evaluation
 from ssrun.runs.results_folder import is_marked, run_folders, store_of
+from ssrun.system.files import read_bytes
 
 
 def to_verify(path: Path) -> list[RunFolder]:
@@ -48,12 +51,13 @@ def faults_of(folder: RunFolder) -> list[str]:
         for entry in sorted(path.iterdir())
         if entry.name not in (*named, "result.json", "scores") and not is_transient(entry.name)
     ]
-    if not isinstance(result, CompleteResult):
-        return faults
-    faults += faults_of_scores(folder)
     if not faults:
-        for scores in folder.score_paths:
-            faults += mistakes(RunFolder(path, scores.name))
+        faults += nonsense(path / "metrics.jsonl")
+    if isinstance(result, CompleteResult):
+        faults += faults_of_scores(folder)
+        if not faults:
+            for scores in folder.score_paths:
+                faults += mistakes(RunFolder(path, scores.name))
     return faults
 
 
@@ -70,6 +74,16 @@ def faults_of_scores(folder: RunFolder) -> Iterator[str]:
                 scored.outputs()
             except StoreError as error:
                 yield str(error)
+
+
+def nonsense(metrics: Path) -> Iterator[str]:
+    """The lines of a file of evaluations that are none."""
+    *lines, rest = read_bytes(metrics, TEXT_LIMIT).split(b"\n")
+    for number, line in enumerate([*lines, rest] if rest else lines, start=1):
+        try:
+            Evaluation.model_validate_json(line)
+        except ValidationError:
+            yield f"{metrics}:{number}: not an evaluation: {REMEDY}"
 
 
 def mistakes(folder: RunFolder) -> Iterator[str]:

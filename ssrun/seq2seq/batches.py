@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.vocabulary import PAD, Vocabularies
+from ssrun.system import signals
 from ssrun.tasks import HELD_OUT, Example, Task
 
+Item = TypeVar("Item")
 POOL = 100  # batches that are sorted by length together
 
 
@@ -25,6 +27,13 @@ class Batch(NamedTuple):
     source: Tensor
     lengths: Tensor | None
     target: Tensor
+
+
+def heard(items: Iterable[Item]) -> Iterator[Item]:
+    """These items, and between them an ear for signals: Interrupted where one comes."""
+    for item in items:
+        signals.check()
+        yield item
 
 
 def pad(rows: Sequence[Sequence[int]]) -> Tensor:
@@ -69,9 +78,9 @@ class Batches:
 
     def _cut(self, pool: int) -> list[Batch]:
         size = self.batch_size
-        encoded = [self.vocabularies.encode(example) for example in self._examples(pool)]
+        encoded = [self.vocabularies.encode(example) for example in heard(self._examples(pool))]
         encoded.sort(key=lambda pair: (len(pair[0]), len(pair[1])))
-        batches = [collate(encoded[start : start + size]) for start in range(0, len(encoded), size)]
+        batches = [collate(encoded[start : start + size]) for start in heard(range(0, len(encoded), size))]
         # The stream `order` serves two purposes: odd indices shuffle a pool's batches, even ones an epoch's pairs.
         # Two names would be plainer, and would change every number.
         streams.random(self.seed, "order", 2 * pool + 1).shuffle(batches)
@@ -82,7 +91,7 @@ class Batches:
         wanted = self._batches_a_pool() * self.batch_size
         if self._pairs is None:
             random = streams.random(self.seed, "data", pool)
-            drawn = (self.task.draw(random) for _ in range(1_000 * wanted))
+            drawn = (self.task.draw(random) for _ in heard(range(1_000 * wanted)))
             fresh = list(islice((example for example in drawn if example.source not in self._held_out), wanted))
             if len(fresh) < wanted:
                 raise ValueError(f"task {self.task.name}: almost every source is held out: hold out fewer pairs")

@@ -1,17 +1,43 @@
-"""What a run's numbers may depend on besides its configuration: versions, processor, threads. An allow-list."""
+"""What a run's numbers may depend on besides its configuration: versions, processor, kernels. An allow-list."""
 
 from __future__ import annotations
 
+import os
 import platform
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from ssrun.system.documents import Count, Document
+from pydantic import Field
+
+from ssrun.system.documents import Count, Sparse
+from ssrun.system.text import ellipsis
+
+VARIABLES = (  # those by which the libraries below us choose other kernels, and so other last digits
+    "ATEN_CPU_CAPABILITY",
+    "DNNL_CPU_ISA_HINTS",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "DNNL_MAX_CPU_ISA",
+    "GLIBC_TUNABLES",
+    "MKL_CBWR",
+    "MKL_DEBUG_CPU_TYPE",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "NPY_DISABLE_CPU_FEATURES",
+    "NPY_ENABLE_CPU_FEATURES",
+    "ONEDNN_CPU_ISA_HINTS",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "ONEDNN_MAX_CPU_ISA",
+    "OPENBLAS_CORETYPE",
+)
 
 
-class Environment(Document):
-    """Where a run was made."""
+class Environment(Sparse):
+    """Where a run was made.
+
+    Attributes:
+        kernels: The processor's instructions that torch uses, such as `AVX512`; unknown in older documents.
+        variables: Those of VARIABLES that are set; unknown in older documents.
+    """
 
     python: str
     machine: str
@@ -19,10 +45,22 @@ class Environment(Document):
     processor: str
     threads: Count
     packages: dict[str, str]
+    kernels: str = ""
+    variables: dict[str, str] = Field(default_factory=dict)
+
+    def unlike(self, other: Environment) -> list[str]:
+        """The fields, of those that both know, in which this environment is not as the other."""
+        return sorted(
+            name
+            for name in self.model_fields_set & other.model_fields_set
+            if getattr(self, name) != getattr(other, name)
+        )
 
 
 def environment(threads: int) -> Environment:
     """This process' environment; `threads` are those that torch computes with."""
+    from torch.backends import cpu  # not before it is needed: help is instant
+
     return Environment(
         python=platform.python_version(),
         machine=platform.machine(),
@@ -30,6 +68,8 @@ def environment(threads: int) -> Environment:
         processor=_processor(),
         threads=threads,
         packages={name: version(name) for name in ("ssrun", "torch", "numpy", "sacrebleu")},
+        kernels=cpu.get_cpu_capability(),
+        variables={name: ellipsis(os.environ[name], 200) for name in VARIABLES if name in os.environ},
     )
 
 

@@ -9,8 +9,10 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
@@ -18,7 +20,7 @@ from typing import IO, Any
 from ssrun.errors import StoreError
 
 JSON_LIMIT = 64 * 2**20  # bytes; a larger JSON file is not ours
-TEMPORARY = ".*.tmp"
+TEMPORARY = re.compile(r"\.(.+)\.\d+\.tmp")  # a file until it is whole: its name, its writer's process id
 
 
 @contextmanager
@@ -81,23 +83,36 @@ def create(temporary: Path) -> IO[bytes]:
 def lock(path: Path) -> IO[bytes] | None:
     """A lock, held as long as the file that it returns is open; None where another process has it.
 
-    OSError where there can be no such file, or no lock on this disk.
+    StoreError where there can be no such file, or no lock on this disk.
     """
     while True:
-        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666), "wb")
+        with writing(path):
+            file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666), "wb")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.close()
             return None
+        except OSError as error:
+            file.close()
+            remedy = "give an --out DIR on another disk"
+            raise StoreError(f"{path}: cannot be locked ({error.strerror}): {remedy}") from None
         if os.fstat(file.fileno()).st_nlink:
             return file
         file.close()  # removed by the process that held it before
 
 
-def sweep_temporaries(folder: Path) -> None:
-    """Removes the temporary files that dead writers left."""
-    for left in folder.glob(TEMPORARY):
+def is_temporary(name: str, files: Sequence[str]) -> bool:
+    """Whether `write` gives this name, until it is whole, to a file whose own is one of these, or fits a pattern."""
+    match = TEMPORARY.fullmatch(name)
+    return match is not None and any(fnmatch(match[1], file) for file in files)
+
+
+def sweep_temporaries(folder: Path, files: Sequence[str]) -> None:
+    """Removes what dead writers of these files, by name or pattern, left in a folder of ours."""
+    for left in folder.iterdir():
+        if not is_temporary(left.name, files):
+            continue
         with suppress(OSError):
             descriptor = os.open(left, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:

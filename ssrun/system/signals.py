@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: a handler that only sets a flag, and the check that every loop makes."""
+"""SIGINT, SIGTERM and SIGHUP: a handler that only sets a flag, and the check that every loop makes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ _received: list[int] = []
 
 
 def listen() -> None:
-    """From here on SIGINT and SIGTERM set the flag; a second SIGINT ends the process at once."""
+    """From here on these signals set the flag; a second SIGINT ends the process at once.
+
+    SIGHUP, a closed terminal, is left ignored where it is, as `nohup` asks.
+    """
     signal.signal(signal.SIGINT, _note)
     signal.signal(signal.SIGTERM, _note)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _note)
 
 
 def _note(number: int, frame: FrameType | None) -> None:

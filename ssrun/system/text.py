@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+CONTROL = re.compile(  # and the halves of characters, as which Python holds the bytes of a name that is no UTF-8
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def visible(text: object) -> str:
     """Text with every control character shown as its escape."""
     return CONTROL.sub(lambda match: ascii(match.group())[1:-1], str(text))
+
+
+def is_unicode(text: str) -> bool:
+    """Whether text can be written as UTF-8, as a path of other bytes cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def shell_word(text: str) -> str:
+    r"""Text as a word for a shell that can always be written: a path of any bytes as bash's `$'\xff/a'`."""
+    if is_unicode(text):
+        return shlex.quote(text)
+    letters = (chr(byte) if re.match(rb"[\w/.-]", bytes([byte])) else rf"\x{byte:02x}" for byte in os.fsencode(text))
+    return f"$'{''.join(letters)}'"
 
 
 def ellipsis(text: object, longest: int) -> str:

@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 
 from ssrun.errors import UsageError
 from ssrun.system.fields import later
+from ssrun.system.text import is_unicode, visible
 from ssrun.tasks.subwords import learn
 from ssrun.tasks.task import Example, Split, Task
 
@@ -66,6 +67,8 @@ class Corpus(Task):
     def _has_path(cls, fields: Any) -> Any:
         if isinstance(fields, dict) and not fields.get("path"):
             raise ValueError("task corpus needs a folder: --corpus DIR (or task.path)")
+        if isinstance(fields, dict) and isinstance(path := fields["path"], str) and not is_unicode(path):
+            raise ValueError(f"{visible(path)}: the name is not UTF-8, and a run keeps it: give a link of another name")
         return fields
 
     @model_validator(mode="after")

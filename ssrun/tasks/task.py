@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 from ssrun.errors import UsageError
+from ssrun.system import signals
 from ssrun.system.fields import Fields
 
 Tokens = tuple[str, ...]
@@ -96,12 +97,16 @@ class Task(Fields):
         raise NotImplementedError
 
     def held_out(self, split: Split) -> Sequence[Example]:
-        """The fixed validation or test set: distinct sources, none in both; UsageError where there are too few."""
+        """The fixed validation or test set: distinct sources, none in both; UsageError where there are too few.
+
+        Interrupted where a signal comes meanwhile.
+        """
         taken: set[Tokens] = set()
         for name, size in zip(HELD_OUT, (self.validation_pairs, self.test_pairs), strict=True):
             random = Random(f"{self.name}/{name}")
             chosen: list[Example] = []
             for _ in range(20 * size + 1000):
+                signals.check()
                 example = self.draw(random, name)
                 if example.source not in taken:
                     taken.add(example.source)

@@ -14,9 +14,11 @@ from ssrun.analysis import bootstrap
 from ssrun.analysis.comparison import comparison_in
 from ssrun.config.spec import RunName
 from ssrun.errors import Interrupted, StoreError
+from ssrun.runs.folder import RunFolder
 from ssrun.runs.manifest import read_manifest
 from ssrun.system import signals
 from ssrun.system.files import digest
+from tests.support.damage import reseal
 
 
 @pytest.fixture(scope="module")
@@ -33,24 +35,54 @@ def runs_in(results: Path) -> Sequence[RunName]:
     return read_manifest(results).runs
 
 
-def test_the_p_is_sacrebleus_own(results: Path) -> None:
+class Texts(RunFolder):
+    """A run of which there are texts alone: its first so many outputs of 40 are wrong."""
+
+    def __init__(self, wrong: int) -> None:
+        super().__init__(Path(str(wrong)))
+
+    def lines(self, name: str) -> list[str]:
+        wrong = int(self.path.name) if name == "hypotheses.txt" else 0
+        return ["a b c x e" if line < wrong else f"a b c d {line}" for line in range(40)]
+
+
+def test_the_p_is_sacrebleus_own_where_outputs_differ() -> None:
+    treatment, baseline = Texts(9), Texts(4)
+    metric = BLEU(tokenize="none", force=True, references=[treatment.lines("references.txt")])
+    systems = [("a", baseline.lines("hypotheses.txt")), ("b", treatment.lines("hypotheses.txt"))]
+    scores = PairedTest(systems, {"BLEU": metric}, None, test_type="bs", n_samples=1000)()[1]["BLEU"]  # type: ignore[arg-type]
+    difference, p = bootstrap.compare(treatment, baseline)
+    assert (difference, p) == (scores[1].score - scores[0].score, scores[1].p_value)  # type: ignore[union-attr]
+    assert difference < 0 < p < 0.5
+
+
+def test_outputs_that_do_not_differ_are_no_evidence() -> None:
+    assert bootstrap.compare(Texts(4), Texts(4)) == (0.0, 1.0)
+
+
+def test_every_pair_of_runs_is_kept_by_the_digests_of_its_outputs(results: Path) -> None:
     pairs = bootstrap.pairs_of(results, runs_in(results), "teacher-forcing")
     assert len(pairs) == 2
     for key, (_, treatment, baseline) in pairs.items():
         assert all(
             digest((folder.score_path / "hypotheses.txt").read_bytes()) in key for folder in (treatment, baseline)
         )
-        metric = BLEU(tokenize="none", force=True, references=[treatment.lines("references.txt")])
-        systems = [("a", baseline.outputs()), ("b", treatment.outputs())]
-        scores = PairedTest(systems, {"BLEU": metric}, None, test_type="bs", n_samples=1000)()[1]["BLEU"]  # type: ignore[arg-type]
-        assert bootstrap.kept(results)[key] == (scores[1].score - scores[0].score, scores[1].p_value)  # type: ignore[union-attr]
+    assert bootstrap.kept(results).keys() == pairs.keys()
 
 
-def test_an_environment_variable_changes_no_number(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ((_, treatment, baseline), *_) = bootstrap.pairs_of(results, runs_in(results), "teacher-forcing").values()
-    before = bootstrap.compare(treatment, baseline)
+def test_evidence_without_a_difference_does_not_outlive_the_version_that_kept_it(results: Path) -> None:
+    path = results / bootstrap.FILE
+    good = path.read_bytes()
+    reseal(path, lambda document: document.update(pairs={key: [0.0, 0.001] for key in document["pairs"]}))
+    assert bootstrap.kept(results) == {}
+    assert len(list(bootstrap.fill(results, runs_in(results), "teacher-forcing"))) == 2
+    assert path.read_bytes() == good
+
+
+def test_an_environment_variable_changes_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = bootstrap.compare(Texts(9), Texts(4))
     monkeypatch.setenv("SACREBLEU_SEED", "7")
-    assert bootstrap.compare(treatment, baseline) == before
+    assert bootstrap.compare(Texts(9), Texts(4)) == before
 
 
 def test_every_seed_stands_in_the_document(results: Path) -> None:

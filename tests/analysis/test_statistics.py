@@ -256,6 +256,14 @@ class TestSimultaneous:
         assert [(interval.low, interval.high, interval.p) for interval in found] == expected
         assert [verdict(interval, "higher") for interval in found] == ["agree", "disagree", "inconclusive"]
 
+    def test_two_equal_differences_are_too_few(self) -> None:
+        for pair in ([1.0, 1.0], [0.3 - 0.2, 0.4 - 0.3], [0.0, 0.0]):
+            found, other = simultaneous([pair, HIGHER], [-1.0, 0.0])
+            assert (found.p, found.level, verdict(found, "higher")) == (None, 1 - 0.05 / 1, "inconclusive")
+            assert other.level == 1 - 0.05 / 2
+        (judged,) = verdicts([[Hypothesis([1, 1], [0, 0], "higher")]])
+        assert judged.verdict == "inconclusive"
+
     def test_a_difference_equal_to_its_margin_but_for_rounding_stays_inconclusive(self) -> None:
         for differences in ([0.3 - 0.2] * 4, [0.3 - 0.2, 0.4 - 0.3, 28.8 - 28.7]):
             for sign in (1, -1):

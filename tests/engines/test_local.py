@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ssrun.engines import ENGINES, Options, load_engine
-from ssrun.errors import UsageError
+from ssrun.errors import StoreError, UsageError
 from ssrun.runs.events import Failed, Finished, Postponed, Started
 from ssrun.runs.folder import RunFolder
 from tests.support.in_process import python
@@ -32,6 +35,26 @@ def test_an_engine_tells_of_each_run_and_changes_no_byte(tmp_path: Path, name: s
         assert (events[0], events[-1]) == (Started(), Finished(result=folder.result(), scores=folder.scores()))
         assert fingerprint(folder.path) == fingerprint(finished(tmp_path / "here", run).path)
     assert not strays(tmp_path / "engine")
+
+
+def test_too_many_workers_for_the_system_are_said_and_none_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    real = subprocess.Popen
+
+    def start(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        if len(started) == 2:
+            raise OSError(errno.EMFILE, "Too many open files")
+        started.append(real(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr("subprocess.Popen", start)
+    runs = [small_run(seed=seed, steps=1) for seed in range(3)]
+    with pytest.raises(StoreError, match=r"no room for another worker \(Too many open files\): give fewer --jobs"):
+        list(load_engine("local")(runs, tmp_path, Options(jobs=64)))
+    assert len(started) == 2
+    assert all(process.poll() is not None for process in started)
 
 
 def test_a_run_that_another_process_has_is_asked_for_again_and_one_that_fails_is_noted(tmp_path: Path) -> None:

@@ -146,6 +146,18 @@ def test_scores_are_recomputed_from_the_stored_text(copied: Path) -> None:
     names_the_file(copied.parent, run / "metrics.jsonl")
 
 
+@pytest.mark.parametrize("line", ["x", "null", "[]", '{"step":1e308}', "7", '"', "[" * 100_000])
+def test_verify_names_a_line_of_the_metrics_that_is_no_evaluation(copied: Path, line: str) -> None:
+    run = run_folders(copied)[0]
+    first, *others = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    for lines, named in (([first, line, *others], 2), ([first, *others, line], 2 + len(others))):
+        (run / "metrics.jsonl").write_text("\n".join(lines), encoding="utf-8")
+        reseal_run(run)
+        assert [fault.split(": ")[0] for fault in verification.faults_of(RunFolder(run))] == [
+            f"{run / 'metrics.jsonl'}:{named}"
+        ]
+
+
 def mix(payload: Path, sidecar: Path) -> None:
     """Files of two steps."""
     shutil.copy(payload.with_stem("checkpoint-0000000015"), payload)

@@ -46,8 +46,11 @@ def interrupted(child: int, number: signal.Signals) -> Done:
     return done
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize(
+    ("phase", "number"),
+    [*((phase, number) for number in (signal.SIGTERM, signal.SIGINT) for phase in PHASES), ("step", signal.SIGHUP)],
+    ids=lambda part: getattr(part, "name", part),
+)
 def test_a_signal_in_any_phase_ends_a_run_with_a_checkpoint_of_its_last_whole_step(
     tmp_path: Path, phase: str, number: signal.Signals
 ) -> None:
@@ -121,7 +124,7 @@ def slowly(seconds: float = 0.05) -> list[Fault]:
 COMPARE = ("compare", "grid.toml", "--jobs=2", "--out=runs", "--checkpoint-every=1")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_signal_ends_a_comparison_and_its_workers(tmp_path: Path, number: signal.Signals) -> None:
     """R10: each cell keeps its last whole step, and goes on from there."""
     experiment(tmp_path, GRID)

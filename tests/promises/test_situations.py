@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -71,6 +72,20 @@ def test_what_dead_writers_left_is_swept_by_the_next(copied: Path, tmp_path: Pat
     assert not list(copied.rglob(".*.tmp"))
 
 
+def test_nothing_of_other_people_is_swept(copied: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    theirs = [
+        folder / name for folder in (home, copied, copied / "copy") for name in (".thesis.tmp", ".my.notes.7.tmp")
+    ]
+    for path in theirs:
+        path.write_text("precious", encoding="utf-8")
+    for command in (["report", "runs", "--out=home/page.html"], ["figures", "runs", "--out=home"], ["report", "runs"]):
+        ssrun(*command, folder=tmp_path).must(0)
+    ssrun("compare", "grid.toml", "--out=runs", folder=tmp_path).must(0)
+    assert all(path.exists() for path in theirs)
+
+
 def test_no_link_is_followed_to_write(copied: Path, tmp_path: Path) -> None:
     (tmp_path / "victim").mkdir()
     for name in ("figures", "tensorboard"):
@@ -104,6 +119,24 @@ def test_what_the_system_refuses_is_said_in_one_line_with_its_path(copied: Path,
         assert len(done.err.removeprefix("drawing runs ...\n").splitlines()) == 1
         assert command[-1].removeprefix("--out=")[:50] in done.err
     assert "one run's folder" in ssrun("show", run_folders(copied)[0], folder=tmp_path).must(5).err
+
+
+def test_a_folder_whose_name_is_no_utf_8_is_one_like_another(copied: Path, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"r\xff'\xfe")
+    odd.mkdir()
+    (tmp_path / "grid.toml").rename(odd / "grid.toml")
+    ssrun("compare", odd / "grid.toml", "--out=runs", folder=tmp_path).must(0)
+    assert b"$'" in (copied / "experiment.json").read_bytes()
+    write_corpus(odd / "text")
+    languages = ("--source-language=de", "--target-language=en")
+    for command in ("train", "compare"):
+        which = f"--task{'s' if command == 'compare' else ''}=corpus"
+        done = ssrun(command, which, "--corpus", odd / "text", *languages, "--out=new", folder=tmp_path).must(2)
+        assert "the name is not UTF-8, and a run keeps it" in done.err
+    assert not (tmp_path / "new").exists()
+    (copied / "experiment.json").unlink()
+    copied.rename(odd / "runs")
+    ssrun("merge", odd / "runs", "--out=merged", folder=tmp_path).must(0)
 
 
 def test_a_diverged_run_is_said_to_have_no_model(tmp_path: Path) -> None:

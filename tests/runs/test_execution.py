@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from ssrun.analysis.comparison import environments
 from ssrun.config.run import ScoringConfig
 from ssrun.config.spec import RunSpec
-from ssrun.errors import Interrupted
-from ssrun.runs.events import EVENT, Evaluated, Event, Finished, Stepped
+from ssrun.errors import Interrupted, StoreError
+from ssrun.runs.events import EVENT, Evaluated, Event, Finished, Stepped, Warned
 from ssrun.runs.execution import execute
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.result import CompleteResult
+from ssrun.runs.verification import faults_of
 from ssrun.system import signals
+from tests.support.damage import flip
 from tests.support.runs import EVALUATE, STEPS, finished, small_run
 from tests.support.snapshots import snapshot
 
@@ -87,8 +91,45 @@ def test_a_signal_right_after_an_evaluation_keeps_it(tmp_path: Path) -> None:
     assert (folder.path / f"checkpoint-{EVALUATE:010}.json").is_file()
 
 
+@pytest.mark.parametrize("step", [10, 24])
+def test_evaluations_that_are_changed_in_training_are_not_sealed(tmp_path: Path, step: int) -> None:
+    run = small_run()
+    folder = RunFolder.of(tmp_path, run.name)
+
+    def change(event: Event) -> None:
+        if isinstance(event, Evaluated) and event.evaluation.step == step:
+            flip(folder.path / "metrics.jsonl", 20)
+
+    with pytest.raises(StoreError, match=r"metrics\.jsonl: changed by somebody while the run was in training"):
+        list(map(change, execute(run, folder)))
+    assert not folder.complete
+    assert finished(tmp_path, run).complete
+    assert faults_of(folder) == []
+
+
 def test_the_threads_that_computed_are_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.get_num_threads", lambda: 7)
-    known = finished(tmp_path, small_run(steps=1)).environment()
-    assert known
+    (known,) = finished(tmp_path, small_run(steps=1)).environments()
     assert known.threads == 7
+
+
+def test_a_run_that_goes_on_in_another_environment_says_so_and_names_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = small_run(steps=6, evaluate_every=2)
+    folder = RunFolder.of(tmp_path, run.name)
+    monkeypatch.delenv("MKL_CBWR", raising=False)
+    for attempt in range(3):
+        if attempt == 2:  # goes on elsewhere, and to the end
+            monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
+        told: list[str] = []
+        with suppress(Interrupted):
+            for event in execute(run, folder, checkpoint_every=0):
+                told += [event.text] if isinstance(event, Warned) else []
+                if isinstance(event, Evaluated) and attempt < 2:
+                    signals.request()
+        signals._received.clear()
+        assert len(told) == attempt // 2
+        assert all(text.startswith("begun in another environment (variables): ") for text in told)
+    assert ["MKL_CBWR" in known.variables for known in folder.environments()] == [False, True]
+    assert len(environments(tmp_path, [run.name])) == 2

@@ -12,6 +12,7 @@ import pytest
 from ssrun.errors import StoreError
 from ssrun.runs.folder import Busy, RunFolder
 from ssrun.runs.result import DivergedResult, Failure
+from ssrun.system.files import digest
 from tests.support.runs import finished, small_run
 
 
@@ -72,8 +73,10 @@ def test_evaluations_are_cut_and_go_on(folder: RunFolder) -> None:
     size, content = path.stat().st_size, path.read_bytes()
     folder.cut_evaluations(len(content.splitlines()[0]) + 1)
     assert folder.evaluations() == [first]
-    assert folder.append(second) == size
+    assert folder.append(second, digest(path.read_bytes())) == (size, digest(content))
     assert path.read_bytes() == content
+    with pytest.raises(StoreError, match=r"metrics\.jsonl: changed by somebody .* run the same command again"):
+        folder.append(second, digest(content[:-1]))
 
 
 def test_evaluations_are_written_through_no_link_and_into_no_pipe(tmp_path: Path, folder: RunFolder) -> None:
@@ -111,18 +114,27 @@ def test_a_result_says_what_it_is_and_removes_what_only_training_needs(folder: R
         (folder.path / name).touch()
     fields = {name: getattr(result, name) for name in DivergedResult.model_fields if hasattr(result, name)}
     diverged = DivergedResult(**{**fields, "status": "diverged", "files": {}}, reason="diverged at step 3")
-    assert folder.finish(diverged) == folder.result()
+    metrics = result.files["metrics.jsonl"]
+    with pytest.raises(StoreError, match=r"metrics\.jsonl: changed by somebody .* run the same command again"):
+        folder.finish(diverged, metrics[::-1])
+    assert folder.result() == result
+    assert folder.finish(diverged, metrics) == folder.result()
     kept = {name: result.files[name] for name in ("run.json", "environment.json", "metrics.jsonl")}
     assert folder.result() == diverged.model_copy(update={"files": kept})
     assert sorted(path.name for path in folder.path.iterdir()) == sorted([*RunFolder.ALL_FILES, "scores"])
 
 
 def test_where_a_run_was_made_is_read_back_and_may_be_unknown(folder: RunFolder) -> None:
-    known = folder.environment()
-    assert known
+    (known,) = folder.environments()
     assert {"ssrun", "torch", "numpy", "sacrebleu"} == known.packages.keys()
+    whole = (folder.path / "environment.json").read_bytes()
+    folder.write_environments([known])
+    assert (folder.path / "environment.json").read_bytes() == whole
+    elsewhere = known.model_copy(update={"processor": "another"})
+    folder.write_environments([known, elsewhere])
+    assert folder.environments() == [known, elsewhere]
     (folder.path / "environment.json").unlink()
-    assert folder.environment() is None
+    assert folder.environments() == []
 
 
 def test_a_vocabulary_is_lists_of_words(folder: RunFolder) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from random import Random
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pytest
 import torch
 
+from ssrun.errors import Interrupted
 from ssrun.seq2seq.batches import POOL, Batch, Batches, collate, pad
 from ssrun.seq2seq.vocabulary import EOS, PAD, SPECIALS, Vocabularies, Vocabulary
+from ssrun.system import signals
 from ssrun.tasks import HELD_OUT, Example, Split, Task
 from ssrun.tasks.symbols import Copy
 
@@ -111,6 +113,38 @@ def test_too_many_held_out_pairs_are_an_error_and_no_endless_loop() -> None:
     task = Copy(symbols=2, length="1..2", validation_pairs=3, test_pairs=3)
     with pytest.raises(ValueError, match="hold out fewer pairs"):
         batches_of(task, 1).at(0)
+
+
+# Signals
+
+
+class Interrupting(Copy):
+    """At its 50th draw a signal comes, after which there must be none."""
+
+    drawn: ClassVar[list[Split]] = []
+
+    def draw(self, random: Random, split: Split = "training") -> Example:
+        self.drawn.append(split)
+        assert len(self.drawn) <= 50, "not heard"
+        if len(self.drawn) == 50:
+            signals.request()
+        return super().draw(random, split)
+
+
+@pytest.mark.parametrize(("split", "pairs"), [("training", 1), ("test", 100)])
+def test_a_signal_is_heard_while_examples_are_drawn(monkeypatch: pytest.MonkeyPatch, split: Split, pairs: int) -> None:
+    monkeypatch.setattr(signals, "_received", [])
+    monkeypatch.setattr(Interrupting, "drawn", [])
+    with pytest.raises(Interrupted):
+        batches_of(Interrupting(validation_pairs=1, test_pairs=pairs)).at(0)
+    assert Interrupting.drawn[-1] == split
+
+
+def test_a_signal_is_heard_while_a_finite_set_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = batches_of(Counted())
+    monkeypatch.setattr(signals, "_received", [15])
+    with pytest.raises(Interrupted):
+        batches.at(0)
 
 
 # Padding

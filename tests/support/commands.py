@@ -205,6 +205,7 @@ def leave(body: Callable[[], object]) -> None:
 def child(job: dict[str, Any], out: Path, err: Path) -> None:
     """A command in a forked process."""
     os.setpgid(0, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may have it ignored
     os.chdir(job["folder"])
     os.environ.update(job["environment"])
     for number, path in ((1, out), (2, err)):

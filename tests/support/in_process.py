@@ -23,7 +23,7 @@ TRAIN = ("train", "--strategy", "inverse-sigmoid", "--steps", "12", "--set", "tr
 def ssrun(*arguments: object, typed: str = "") -> Done:
     """Runs a command to its end; `typed` is its stdin."""
     out, err = io.StringIO(), io.StringIO()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     stdin, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(typed.encode()))
     try:
         with redirect_stdout(out), redirect_stderr(err):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 from pathlib import Path
 
@@ -29,10 +31,18 @@ def test_a_write_that_fails_leaves_what_was_there_and_nothing_else(
 def test_a_temporary_file_in_use_is_not_swept(tmp_path: Path) -> None:
     temporary = tmp_path / ".table.md.1.tmp"
     with create(temporary):
-        sweep_temporaries(tmp_path)
+        sweep_temporaries(tmp_path, ["table.*"])
         assert temporary.exists()
-    sweep_temporaries(tmp_path)
+    sweep_temporaries(tmp_path, ["table.*"])
     assert not temporary.exists()
+
+
+def test_only_temporary_files_of_ours_are_swept(tmp_path: Path) -> None:
+    theirs = {".thesis.tmp", ".my.notes.tmp", ".table.md.tmp", ".table.md.draft.tmp", ".thesis.7.tmp", "table.md.7.tmp"}
+    for name in (*theirs, ".table.md.7.tmp", ".table.csv.70000.tmp"):
+        (tmp_path / name).touch()
+    sweep_temporaries(tmp_path, ["table.*"])
+    assert {path.name for path in tmp_path.iterdir()} == theirs
 
 
 def test_a_lock_whose_file_was_removed_by_its_last_holder_is_taken_anew(
@@ -53,6 +63,21 @@ def test_a_lock_whose_file_was_removed_by_its_last_holder_is_taken_anew(
     assert len(opened) == 2
     assert lock(path) is None
     held.close()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_disk_without_locks_is_said_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(file: object, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StoreError, match=r"lock: cannot be locked \(.*\): give an --out DIR on another disk"):
+        lock(tmp_path / "lock")
+    with pytest.raises(StoreError, match=r"none/lock: cannot be written \(No such file or directory\)"):
+        lock(tmp_path / "none" / "lock")
+    write(tmp_path / "file", b"whole")  # what needs no lock works
 
 
 def test_only_regular_files_of_a_sensible_size_are_read(tmp_path: Path) -> None:

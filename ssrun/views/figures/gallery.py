@@ -38,12 +38,13 @@ def write_figures(results: Path, out: Path | None = None, tell: Tell = lambda no
             must_be_no_link(folder)
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        sweep_temporaries(folder)
         paths = []
         for picture in pictures(canvas, complete_runs(results), tell):
             for kind in KINDS:
                 paths.append(folder / f"{picture.name}.{kind}")
                 write(paths[-1], rendered(picture, kind))
+        if out is None:
+            sweep_temporaries(folder, [path.name for path in paths])
     return paths
 
 

@@ -59,8 +59,9 @@ def write_report(results: Path, out: Path | None = None, tell: Tell = lambda not
     path = out or results / "report.html"
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    sweep_temporaries(path.parent)
     write(path, page(comparison, runs, str(results), tell).encode("utf-8", "backslashreplace"))
+    if out is None:
+        sweep_temporaries(results, [path.name])
     return path
 
 

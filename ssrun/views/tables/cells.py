@@ -186,7 +186,8 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
             name = f"{first.task}/{first.strategy} seed {first.seed}"
             lines.append(f"{len(faults)} {status}, counted and not averaged; first: {name}{reason}")
     if len(comparison.environments) > 1:
-        lines.append(f"The runs come from {len(comparison.environments)} different environments (machine or versions).")
+        many = f"{len(comparison.environments)} different environments"
+        lines.append(f"The runs come from {many} (machine, versions or variables).")
     return [visible(line) for line in lines]
 
 
