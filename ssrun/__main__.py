@@ -72,7 +72,8 @@ def exit_code_of(error: Exception) -> int:
     import typer
 
     if isinstance(error, SsrunError):
-        say(str(error))
+        for line in (str(error), *error.more):
+            say(line)
         return error.exit_code
     if isinstance(error, OSError) and error.filename:
         reason = error.strerror or type(error).__name__

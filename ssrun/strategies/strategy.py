@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ssrun.strategies.schedules import AnySchedule
 
@@ -13,21 +13,22 @@ Feed = Literal["sample", "argmax", "uniform-token"]
 
 
 class Strategy(BaseModel):
-    """How decoder inputs are chosen in training.
-
-    Attributes:
-        schedule: epsilon over training, the probability of feeding the true previous token.
-        coin: One coin per `token` of each sequence (the paper's), per `sequence` (its footnote 2),
-            or one for the whole `batch`. The first input, BOS, is never replaced.
-        feed: What replaces a true token: a `sample` of the model's distribution, its `argmax`,
-            or a `uniform-token`, drawn uniformly from the vocabulary's real tokens.
-    """
+    """How decoder inputs are chosen in training. The first input, BOS, is never replaced."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schedule: AnySchedule
-    coin: Coin = "token"
-    feed: Feed = "sample"
+    schedule: AnySchedule = Field(
+        description="epsilon over training, the probability of feeding the true previous token"
+    )
+    coin: Coin = Field(
+        "token",
+        description="one coin a token of each sequence (the paper's), a sequence (its footnote 2), or the whole batch",
+    )
+    feed: Feed = Field(
+        "sample",
+        description="what replaces a true token: a sample of the model's distribution, its argmax, "
+        "or a uniform-token, drawn uniformly from the vocabulary's real tokens",
+    )
 
 
 def parameters(strategy: Strategy) -> list[str]:

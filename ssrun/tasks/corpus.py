@@ -18,7 +18,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from ssrun.errors import UsageError
-from ssrun.tasks.task import Example, Split, Task
+from ssrun.tasks.task import TEST_PAIRS, Example, Split, Task
 
 STEMS: dict[Split, tuple[str, ...]] = {
     "training": ("train", "training"),
@@ -34,25 +34,29 @@ class Corpus(Task):
 
     A split is `<split>.<source_language>` beside `<split>.<target_language>`, or `<split>.tsv` (source, tab,
     target), each also with `.gz`; split is train, valid (or dev, val) or test.
-
-    Attributes:
-        path: The folder.
-        source_language: Ending of the source files; empty for TSV.
-        target_language: Ending of the target files; empty for TSV.
-        minimum_frequency: Words rarer than this in training are unknown words.
-        maximum_length: Training pairs with a longer side (in tokens) are left out, and counted.
-            Held-out pairs never are.
-        digest: sha256 over the text, filled in by `prepared`: a changed corpus is another configuration.
     """
 
     name: Literal["corpus"] = "corpus"
-    path: str = ""
-    source_language: str = Field("", pattern=r"^[A-Za-z0-9_-]*$", max_length=32)
-    target_language: str = Field("", pattern=r"^[A-Za-z0-9_-]*$", max_length=32)
-    minimum_frequency: int = Field(2, ge=1, le=1_000_000)
-    maximum_length: int = Field(50, ge=1, le=10_000)
-    test_pairs: int = Field(100_000, ge=1, le=1_000_000)
-    digest: str = Field("", max_length=64)
+    path: str = Field("", description="the folder; --corpus")
+    source_language: str = Field(
+        "", pattern=r"^[A-Za-z0-9_-]*$", max_length=32, description="ending of the source files; empty for TSV"
+    )
+    target_language: str = Field(
+        "", pattern=r"^[A-Za-z0-9_-]*$", max_length=32, description="ending of the target files; empty for TSV"
+    )
+    minimum_frequency: int = Field(
+        2, ge=1, le=1_000_000, description="words rarer than this in training are unknown words"
+    )
+    maximum_length: int = Field(
+        50,
+        ge=1,
+        le=10_000,
+        description="training pairs with a longer side (in tokens) are left out, and counted; held-out pairs never are",
+    )
+    test_pairs: int = Field(100_000, ge=1, le=1_000_000, description=TEST_PAIRS)
+    digest: str = Field(
+        "", max_length=64, description="sha256 over the text, filled in: a changed corpus is another configuration"
+    )
 
     @model_validator(mode="before")
     @classmethod

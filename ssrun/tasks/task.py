@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from ssrun.errors import UsageError
 
 Tokens = tuple[str, ...]
 Split = Literal["training", "validation", "test"]
 HELD_OUT: tuple[Split, Split] = ("validation", "test")
+VALIDATION_PAIRS = "pairs that are scored while training goes on"
+TEST_PAIRS = "pairs that the trained model is scored on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,10 @@ def _range(value: Any) -> Any:
 
 
 Lengths = Annotated[
-    Range, BeforeValidator(_range), PlainSerializer(lambda lengths: f"{lengths[0]}..{lengths[1]}", return_type=str)
+    Range,
+    BeforeValidator(_range),
+    PlainSerializer(lambda lengths: f"{lengths[0]}..{lengths[1]}", return_type=str),
+    WithJsonSchema({"type": "range", "minimum": 1, "maximum": 10_000}),
 ]
 
 
@@ -78,8 +83,8 @@ class Task(BaseModel):
     metrics: ClassVar[tuple[str, ...]] = ()
 
     name: str
-    validation_pairs: int = Field(200, ge=1, le=1_000_000)
-    test_pairs: int = Field(1000, ge=1, le=1_000_000)
+    validation_pairs: int = Field(200, ge=1, le=1_000_000, description=VALIDATION_PAIRS)
+    test_pairs: int = Field(1000, ge=1, le=1_000_000, description=TEST_PAIRS)
 
     def prepared(self) -> Self:
         """This task, checked against the world: files read, and their digest among the fields."""

@@ -47,6 +47,16 @@ def test_only_a_part_of_the_grid_keeps_only_its_claims_and_published_numbers() -
     assert load_plan("bengio-table-3", strategies="switch").experiment.published is None
 
 
+def test_a_reading_stays_only_where_the_grid_and_all_settings_are_the_files() -> None:
+    whole = load("bengio-table-1")
+    assert whole.reading
+    for same in ({}, {"seeds": "0..7"}, {"tasks": "captions"}, {"metrics": "bleu"}):
+        assert load_plan("bengio-table-1", **same).experiment.reading == whole.reading  # type: ignore[arg-type]
+    steps = {"training": {"steps": 60}}
+    for other in ({"seeds": "0..1"}, {"strategies": "linear"}, {"smoke": True}, {"overrides": steps}):
+        assert load_plan("bengio-table-1", **other).experiment.reading == ""  # type: ignore[arg-type]
+
+
 def test_names_are_the_experiments_entries_first_and_then_the_built_in_ones(own: Path) -> None:
     plan = load_plan(
         str(own), tasks="long,any-order", strategies="early,linear", seeds="0", baseline="linear", metrics="bleu"
@@ -67,7 +77,7 @@ def test_names_are_the_experiments_entries_first_and_then_the_built_in_ones(own:
         ({"tasks": "copy,copy"}, "task 'copy' is given twice: give it once"),
         ({"strategies": "linear,liner"}, r"unknown strategy 'liner': did you mean 'linear'\?"),
         ({"strategies": "linear", "baseline": "uniform"}, "--baseline: unknown strategy 'uniform': known: linear"),
-        ({"metrics": "bleu,blue"}, r"default: unknown metric 'blue': did you mean 'bleu'\?"),
+        ({"metrics": "bleu,blue"}, r"unknown metric 'blue': did you mean 'bleu'\?"),
         ({"seeds": "4..0"}, "default: seeds: '4..0' counts down"),
         ({"seeds": "9999999999"}, r"default: seeds\.0 = 9999999999: input should be less than or equal to 2147483647"),
         ({"overrides": {"task": {"path": "x"}}}, "default: task.path: unknown field 'path'"),
