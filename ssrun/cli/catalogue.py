@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ssrun.cli import options
-from ssrun.cli.output import answer_view, emit_json
+from ssrun.cli.output import answer_view, emit, emit_json
 from ssrun.errors import UsageError, unknown
 from ssrun.system.text import shown_value
 
@@ -19,19 +19,31 @@ app = typer.Typer()
 
 @options.command(app, "ssrun list strategies", "list")
 def list_(
-    what: Annotated[str, options.name_argument("lists", "tasks, strategies, experiments or metrics.")] = "strategies",
+    what: Annotated[
+        str,
+        options.name_argument(
+            "lists", "tasks, strategies, experiments, metrics, fields (of --set) or experiment-fields (of a TOML file)."
+        ),
+    ] = "strategies",
+    names: Annotated[bool, typer.Option("--names", help="The names alone, one a line.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show what there is, with formulas and sources."""
-    from ssrun.views.terminal.catalogue import LISTS, rows_of, table_of
+    """Show what there is, with formulas and sources; what can be set, with defaults. In a pipe, a line an entry."""
+    from ssrun.views.terminal.catalogue import LISTS, lines_of, names_of, rows_of, table_of
     from ssrun.views.terminal.console import stdout_console
 
     if what not in LISTS:
         raise UsageError(unknown("list", what, LISTS))
+    if names and as_json:
+        raise UsageError("--names and --json: give one of them")
     if as_json:
         emit_json(rows_of(what))
+    elif names:
+        emit("".join(f"{name}\n" for name in names_of(what)))
+    elif (console := stdout_console()).is_terminal:
+        console.print(table_of(what))
     else:
-        stdout_console().print(table_of(what))
+        emit(lines_of(what))
 
 
 @options.command(app, "ssrun schedule inverse-sigmoid --steps 1000 --set half_at=0.3")
@@ -42,7 +54,12 @@ def schedule(
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="FIELD=VALUE", help="half_at=0.3, k=50, end=0.1 ... May be repeated."),
+        typer.Option(
+            "--set",
+            metavar="FIELD=VALUE",
+            help="half_at=0.3, k=50, end=0.1 ... May be repeated.",
+            autocompletion=options.completed_settings("strategy."),
+        ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:

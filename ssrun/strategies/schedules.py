@@ -140,7 +140,7 @@ class Exponential(HalfLife):
 
     name: Literal["exponential"] = "exponential"
     k: float | None = Field(
-        None, gt=0, lt=1, allow_inf_nan=False, description="the paper's k, in place of half_at: what a step leaves"
+        None, gt=0, lt=1, allow_inf_nan=False, description="the paper's k, in place of half_at: what a step leaves of epsilon"
     )
 
     def _log_k(self, steps: int) -> float:
