@@ -50,18 +50,24 @@ def run(arguments: list[str]) -> int:
     """Runs a command and returns its exit code."""
     import typer
 
+    from ssrun.cli import completion
     from ssrun.cli.app import app
 
+    debug = "--debug" in arguments  # wherever it stands
+    arguments = [argument for argument in arguments if argument != "--debug"]
     if arguments[:1] in ([], ["help"]):
         arguments = [*arguments[1:], "--help"]
     try:
-        code = typer.main.get_command(app).main(arguments, prog_name="ssrun", standalone_mode=False)
+        program = typer.main.get_command(app)
+        if completion.is_asked(arguments):
+            return completion.complete(program)
+        code = program.main(arguments, prog_name="ssrun", standalone_mode=False)
         sys.stdout.flush()
     except (BrokenPipeError, SystemExit):  # nobody reads stdout on; SystemExit is typer's word for it
         silence()
         return 0
     except Exception as error:
-        if "--debug" in arguments:
+        if debug:
             raise
         return exit_code_of(error)
     return code if isinstance(code, int) else 0

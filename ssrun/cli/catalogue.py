@@ -48,7 +48,9 @@ def list_(
 
 @options.command(app, "ssrun schedule inverse-sigmoid --steps 1000 --set half_at=0.3")
 def schedule(
-    name: Annotated[str, options.name_argument("schedules", "A strategy or a schedule.")],
+    name: Annotated[
+        str, options.name_argument("schedules", "A strategy or a schedule; several, with commas, in one drawing.")
+    ],
     steps: Annotated[
         int | None, typer.Option(help="Optimiser steps of the run.", show_default="1000", min=1, max=1_000_000_000)
     ] = None,
@@ -67,26 +69,35 @@ def schedule(
     from ssrun.config.run import TrainingConfig
     from ssrun.strategies import STRATEGIES
     from ssrun.strategies.trajectory import Trajectory
-    from ssrun.views.terminal.schedule import schedule_view
+    from ssrun.views.terminal.schedule import SIGNS, overlay_view, schedule_view
 
-    strategy = strategy_of(name, settings or [])
-    trajectory = Trajectory.of(strategy.schedule, steps or TrainingConfig().steps)
-    fields = strategy.schedule.model_dump()
-    document = {**fields, **trajectory._asdict(), "name": name, "schedule": fields["name"]}
+    names = [part.strip() for part in name.split(",")]
+    if len(names) > len(SIGNS):
+        raise UsageError(f"{len(names)} curves: one drawing has room for {len(SIGNS)}")
+    changes = changes_of(settings or [])
+    schedules = {known: strategy_of(known, changes, len(names) > 1).schedule for known in names}
+    if len(schedules) < len(names):
+        raise UsageError(f"{name}: a name is given twice: give it once")
+    if idle := [field for field in changes if not any(field in kind.model_fields for kind in schedules.values())]:
+        raise UsageError(f"--set {idle[0]}: none of these schedules has such a field: see `ssrun list fields`")
+    curves = [(known, Trajectory.of(kind, steps or TrainingConfig().steps)) for known, kind in schedules.items()]
+    documents = [
+        {**(fields := schedules[known].model_dump()), **trajectory._asdict(), "name": known, "schedule": fields["name"]}
+        for known, trajectory in curves
+    ]
+    if len(curves) > 1:
+        answer_view(as_json, documents, overlay_view, curves)
+        return
+    ((name, trajectory),) = curves
     about = STRATEGIES[name].about if name in STRATEGIES else ""
-    answer_view(as_json, document, schedule_view, f"{name}, {trajectory.steps:,} steps", trajectory, about)
+    answer_view(as_json, documents[0], schedule_view, f"{name}, {trajectory.steps:,} steps", trajectory, about)
 
 
-def strategy_of(name: str, settings: list[str]) -> Strategy:
-    """A strategy by its own name or its schedule's, with fields set as `half_at=0.3` or `strategy.half_at=0.3`."""
+def changes_of(settings: list[str]) -> dict[str, Any]:
+    """Fields of a schedule, set as `half_at=0.3` or `strategy.half_at=0.3`."""
     from ssrun.config.overrides import parse_settings
-    from ssrun.config.run import validated
-    from ssrun.strategies import STRATEGIES, Strategy, variant
 
-    known = options.names("schedules")
-    if name not in known:
-        raise UsageError(unknown("strategy or schedule", name, known))
-    changes: dict[str, Any] = {} if name in STRATEGIES else {"schedule": name}
+    changes: dict[str, Any] = {}
     for setting in settings:
         path, equals, value = setting.partition("=")
         field = path.strip().removeprefix("strategy.")
@@ -95,4 +106,18 @@ def strategy_of(name: str, settings: list[str]) -> Strategy:
         if field in ("coin", "feed"):
             raise UsageError(f"--set {field}: epsilon does not depend on it: leave it out")
         changes |= parse_settings([f"strategy.{field}={value}"])["strategy"]
-    return validated(Strategy, variant(name if name in STRATEGIES else "teacher-forcing", changes))
+    return changes
+
+
+def strategy_of(name: str, changes: dict[str, Any], among_others: bool) -> Strategy:
+    """A strategy by its own name or its schedule's, with these changes; among others, with those that it has."""
+    from ssrun.config.run import validated
+    from ssrun.strategies import SCHEDULES, STRATEGIES, Strategy, variant
+
+    known = options.names("schedules")
+    if name not in known:
+        raise UsageError(unknown("strategy or schedule", name, known))
+    kind = SCHEDULES[STRATEGIES[name].strategy.schedule.name if name in STRATEGIES else name]
+    own = {field: value for field, value in changes.items() if not among_others or field in kind.model_fields}
+    base = {} if name in STRATEGIES else {"schedule": name}
+    return validated(Strategy, variant(name if name in STRATEGIES else "teacher-forcing", base | own))

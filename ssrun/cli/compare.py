@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ssrun.cli import options
+from ssrun.cli.configuration import show_cells
 from ssrun.cli.driving import concluded, follow, mirrored, print_comparison
-from ssrun.cli.output import answer
-from ssrun.errors import ClaimError
+from ssrun.cli.output import answer, tell
+from ssrun.errors import ClaimError, UsageError
 from ssrun.system import signals
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def compare(
     source_language: options.SourceLanguage = None,
     target_language: options.TargetLanguage = None,
     jobs: Annotated[
-        int | None, typer.Option(metavar="N", help="Runs at once.", min=1, max=1024, show_default="one a core")
+        int | None,
+        typer.Option("--jobs", "-j", metavar="N", help="Runs at once.", min=1, max=1024, show_default="one a core"),
     ] = None,
     out: options.Out = None,
     checkpoint_every: options.CheckpointEvery = None,
@@ -55,8 +57,10 @@ def compare(
     cell_timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Time after which a run counts as hung.", min=1)
     ] = None,
-    require_claims: Annotated[bool, typer.Option("--require-claims", help="Exit 4 where a claim disagrees.")] = False,
+    require_claims: Annotated[bool, typer.Option("--require-claims", help="Exit 4 unless every claim agrees.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the runs and train nothing.")] = False,
+    show_config: options.ShowConfig = False,
+    quiet: options.Quiet = False,
     smoke: Annotated[bool, typer.Option("--smoke", help="A tiny version of the same, for CI.")] = False,
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Only a part of the runs, such as 1/4; see `ssrun merge`.")
@@ -66,15 +70,23 @@ def compare(
     """Train what is missing of an experiment, and print its table. The same command again trains nothing."""
     from ssrun.config.loading import load_plan, take_shard
     from ssrun.engines import Options
+    from ssrun.runs.folder import RunFolder
     from ssrun.runs.manifest import write_manifest
     from ssrun.runs.results_folder import RESULTS, claim_results
 
     grid = {"tasks": options.joined(tasks), "strategies": options.joined(strategies), "seeds": options.joined(seeds)}
     choices: dict[str, Any] = {**grid, "baseline": baseline, "metrics": options.joined(metrics), "smoke": smoke}
-    overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language)
+    overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language, sweep=True)
     plan = load_plan(experiment, **choices, overrides=overrides)
     options.corpus_must_be_used(overrides, [entry.get("base", name) for name, entry in plan.experiment.tasks.items()])
+    if require_claims and not plan.experiment.claims:
+        raise UsageError(f"--require-claims: no claim of {plan.name} is on these tasks and strategies: leave it out")
     runs = plan.runs()
+    if show_config and dry_run:
+        raise UsageError("--show-config and --dry-run: give one of them")
+    if show_config:
+        show_cells(take_shard(runs, shard), as_json)
+        return
     for task in dict.fromkeys(run.config.task for run in runs):
         task.check()
     chosen = take_shard(runs, shard)
@@ -82,23 +94,25 @@ def compare(
     if dry_run:
         paths = [str(results / run.name.path) for run in chosen]
         answer(as_json, paths, "".join(f"{path}\n" for path in paths))
+        done = sum(RunFolder.of(results, run.name).complete for run in chosen)
+        tell(f"{done} of {len(chosen)} runs are done")
         return
 
     claim_results(results)
     write_manifest(results, plan, [run.name for run in runs], command_of(experiment, choices, overrides))
     engine_options = Options(jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout)
-    train_missing(results, plan, chosen, engine_options, tensorboard)
-    comparison = concluded(results)
+    train_missing(results, plan, chosen, engine_options, tensorboard, quiet)
+    comparison = concluded(results, quiet)
     print_comparison(comparison, "json" if as_json else "rich")
     labels = {(run.name.task, run.name.strategy, run.name.seed) for run in chosen}
     if not labels.isdisjoint((fault.task, fault.strategy, fault.seed) for fault in comparison.faults):
         raise typer.Exit(3)
-    if require_claims and any(claim.verdict == "disagree" for claim in comparison.claims):
-        raise ClaimError("a claim that was asked for did not hold: see 'disagree' above")
+    if require_claims and any(claim.verdict != "agree" for claim in comparison.claims):
+        raise ClaimError("a claim that was asked for did not hold: see 'disagree' and 'inconclusive' above")
 
 
 def train_missing(
-    results: Path, plan: Plan, runs: Sequence[RunSpec], engine_options: Options, tensorboard: bool
+    results: Path, plan: Plan, runs: Sequence[RunSpec], engine_options: Options, tensorboard: bool, quiet: bool
 ) -> None:
     from ssrun.analysis.comparison import complete_results
     from ssrun.engines import load_engine
@@ -110,12 +124,14 @@ def train_missing(
     with mirrored(tensorboard, results, names) as mirror:
         if todo := incomplete(results, runs):
             complete = complete_results(results, names)
-            with watch_comparison(plan.experiment, names, len(todo), complete, engine_options.jobs) as view:
+            with watch_comparison(plan.experiment, names, len(todo), complete, engine_options.jobs, quiet) as view:
                 follow(load_engine("local")(todo, results, engine_options), view, *mirror)
 
 
 def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> str:
     """The command that gives these numbers: without what cannot change them (jobs, folders, formats, shards)."""
+    from ssrun.config.overrides import given
+
     words = ["ssrun", "compare"] if experiment == "default" else ["ssrun", "compare", experiment]
     for name, value in choices.items():
         if value is True:
@@ -124,5 +140,5 @@ def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, di
             words += [f"--{name}", str(value)]
     for section, fields in sorted(overrides.items()):
         for field, value in sorted(fields.items()):
-            words += ["--set", f"{section}.{field}={str(value).lower() if isinstance(value, bool) else value}"]
+            words += ["--set", f"{section}.{field}={given(value)}"]
     return shlex.join(words)

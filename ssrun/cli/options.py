@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -34,11 +33,13 @@ class Command(TyperCommand):
             try:
                 _, _, given = self.make_parser(ctx).parse_args(list(args))
             except Exception as error:
-                option = getattr(error, "option_name", None)
-                if option and any(parameter.name == "settings" for parameter in self.params):
-                    if setting := setting_meant(option, args, bool(set(error.possibilities or ()) - {"--help"})):  # type: ignore[attr-defined]
-                        raise UsageError(f"No such option: {option}: did you mean --set {setting}?") from None
-                raise
+                if not any(parameter.name == "settings" for parameter in self.params):
+                    raise
+                option, near = getattr(error, "option_name", None), getattr(error, "possibilities", None)
+                setting = setting_meant(option, args, bool({*(near or ())} - {"--help"})) if option else None
+                if setting is None:
+                    raise
+                raise UsageError(f"No such option: {option}: did you mean --set {setting}?") from None
             for option in given:
                 if isinstance(option, TyperOption) and not option.multiple and given.count(option) > 1:
                     raise UsageError(f"{option.opts[0]} is given twice: give it once")
@@ -96,14 +97,9 @@ def completed_settings(section: str = "") -> Callable[[str], list[str]]:
             return [f"{known}=" for known in paths if known.startswith(path)]
         *chosen, last = values.split(",")
         choices = [choice for setting in found if setting.path == section + path for choice in setting.choices]
-        above = "" if in_bash() else f"{path}="  # bash takes what stands before the = for another word
-        return [above + ",".join([*chosen, choice]) for choice in choices if choice.startswith(last)]
+        return [f"{path}={','.join([*chosen, choice])}" for choice in choices if choice.startswith(last)]
 
     return complete
-
-
-def in_bash() -> bool:
-    return os.environ.get("_SSRUN_COMPLETE") == "complete_bash"
 
 
 def setting_meant(option: str, arguments: Sequence[str], others_are_near: bool) -> str | None:

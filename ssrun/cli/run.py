@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ssrun.cli import options
+from ssrun.cli.configuration import show_run
 from ssrun.cli.driving import follow, mirrored
 from ssrun.cli.output import answer_view, emit, emit_json, tell
 from ssrun.errors import UsageError
@@ -39,6 +41,8 @@ def train(
     out: options.Out = None,
     checkpoint_every: options.CheckpointEvery = None,
     tensorboard: options.Tensorboard = False,
+    show_config: options.ShowConfig = False,
+    quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
     """Train one run, watched live. The same command again goes on where it stopped, or shows the result."""
@@ -51,6 +55,9 @@ def train(
     overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language)
     options.corpus_must_be_used(overrides, [task])
     run = RunSpec.of(task, strategy, resolve(task, strategy, seed, [overrides]))
+    if show_config:
+        show_run(run, as_json)
+        return
     results = out or RESULTS / "train"
     claim_results(results)
     folder = RunFolder.of(results, run.name)
@@ -64,7 +71,7 @@ def train(
             signals.listen()  # not before the imports, which look at no flag
             run.config.task.check()
             mark(results)
-            with watch_run(run.name) as view:
+            with watch_run(run.name, quiet) as view:
                 follow((Update(run.name, event) for event in execute(run, folder, checkpoint_every)), view, *mirror)
     result = folder.result()
     if as_json:
@@ -75,6 +82,9 @@ def train(
         print_result(result, folder.path)
     if result.status != "complete":
         raise typer.Exit(3)
+    if not (as_json or quiet):
+        path = shlex.quote(str(folder.path))
+        tell(f"look inside: ssrun explain {path}, or ssrun inject; ssrun report {shlex.quote(str(results))}")
 
 
 @options.command(app, "ssrun explain results/train --step 100 --example 3")

@@ -66,9 +66,11 @@ def paths(value: Any) -> Any:
     """The values of a sweep by dotted path, whether a file says `"model.hidden"` or has a table in the table."""
     if not isinstance(value, dict):
         return value
-    found = {}
+    found: dict[str, Any] = {}
     for name, part in value.items():
-        found |= {f"{name}.{field}": values for field, values in part.items()} if isinstance(part, dict) else {name: part}
+        found |= (
+            {f"{name}.{field}": values for field, values in part.items()} if isinstance(part, dict) else {name: part}
+        )
     return found
 
 

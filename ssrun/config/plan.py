@@ -40,7 +40,9 @@ class Plan(Section):
     @field_validator("experiment", mode="after")
     @classmethod
     def _each_setting_a_task(cls, experiment: Experiment) -> Experiment:
-        return experiment.model_copy(update={"tasks": experiment.cells, "sweep": {}}) if experiment.sweep else experiment
+        return (
+            experiment.model_copy(update={"tasks": experiment.cells, "sweep": {}}) if experiment.sweep else experiment
+        )
 
     @property
     def name(self) -> str:

@@ -140,7 +140,11 @@ class Exponential(HalfLife):
 
     name: Literal["exponential"] = "exponential"
     k: float | None = Field(
-        None, gt=0, lt=1, allow_inf_nan=False, description="the paper's k, in place of half_at: what a step leaves of epsilon"
+        None,
+        gt=0,
+        lt=1,
+        allow_inf_nan=False,
+        description="the paper's k, in place of half_at: what a step leaves of epsilon",
     )
 
     def _log_k(self, steps: int) -> float:
@@ -166,7 +170,11 @@ class InverseSigmoid(HalfLife):
 
     name: Literal["inverse-sigmoid"] = "inverse-sigmoid"
     k: float | None = Field(
-        None, ge=1, le=1e12, allow_inf_nan=False, description="the paper's k, in place of half_at: the larger, the later"
+        None,
+        ge=1,
+        le=1e12,
+        allow_inf_nan=False,
+        description="the paper's k, in place of half_at: the larger, the later",
     )
 
     def _k(self, steps: int) -> float:

@@ -164,7 +164,7 @@ def test_a_sweep_on_the_command_line_is_the_files_and_stronger_than_it(tmp_path:
     overrides = parse_settings(["model.hidden=32,64", 'task.length="4..5",6..7'], sweep=True)
     by_file, told = (load_plan(str(tmp_path / name), overrides=given) for name, given in
                      (("swept.toml", None), ("plain.toml", overrides)))  # fmt: skip
-    assert [run for run in told.runs()] == by_file.runs()
+    assert told.runs() == by_file.runs()
     assert told.overrides == {"model": {}, "task": {}}
     fixed = load_plan(str(tmp_path / "swept.toml"), overrides={"model": {"hidden": 8}})
     assert list(fixed.experiment.tasks) == ["reverse-length-4..5", "reverse-length-6..7"]
@@ -172,8 +172,8 @@ def test_a_sweep_on_the_command_line_is_the_files_and_stronger_than_it(tmp_path:
 
 def test_a_sweep_is_stronger_than_a_strategys_entry_and_smoke_is_stronger_than_the_files(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
-    entry = '{teacher-forcing = {}, linear = {model.hidden = 3}}'
-    swept = '[sweep]\nmodel.hidden = [5, 6]\ntraining.steps = [100, 200]\n'
+    entry = "{teacher-forcing = {}, linear = {model.hidden = 3}}"
+    swept = "[sweep]\nmodel.hidden = [5, 6]\ntraining.steps = [100, 200]\n"
     path.write_text(MINIMAL.replace('["teacher-forcing", "linear"]', entry) + swept, encoding="utf-8")
     smoke = load_plan(str(path), smoke=True)
     assert list(smoke.experiment.tasks) == ["reverse-hidden-5", "reverse-hidden-6"]

@@ -31,7 +31,9 @@ def test_values_with_commas_are_a_sweep_and_are_written_as_they_were_given(text:
         parse_settings([f"model.x={text}"])
 
 
-@pytest.mark.parametrize("value", ["2024", "a,b", '"', "true", " x ", "a b", "\x7f\u202e\n", "4..8", 0.1, True, 7, [4, 8]])
+@pytest.mark.parametrize(
+    "value", ["2024", "a,b", '"', "true", " x ", "a b", "\x7f\u202e\n", "4..8", 0.1, True, 7, [4, 8]]
+)
 def test_a_value_that_is_written_is_read_as_itself(value: object) -> None:
     assert toml(f"x = {written(value)}") == {"x": value}
     assert written(value).isprintable()

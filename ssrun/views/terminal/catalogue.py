@@ -1,4 +1,4 @@
-"""What `ssrun list` shows: what there is, from where it is defined. Rows are typed as JSON has them, words are for people."""
+"""What `ssrun list` shows: what there is, from where it is defined; rows as JSON has them, and words for people."""
 
 from __future__ import annotations
 
