@@ -78,7 +78,7 @@ def schedule(
     schedules = {known: strategy_of(known, changes, len(names) > 1).schedule for known in names}
     if len(schedules) < len(names):
         raise UsageError(f"{name}: a name is given twice: give it once")
-    if idle := [field for field in changes if not any(field in kind.model_fields for kind in schedules.values())]:
+    if idle := [field for field in changes if not any(field in type(kind).model_fields for kind in schedules.values())]:
         raise UsageError(f"--set {idle[0]}: none of these schedules has such a field: see `ssrun list fields`")
     curves = [(known, Trajectory.of(kind, steps or TrainingConfig().steps)) for known, kind in schedules.items()]
     documents = [
