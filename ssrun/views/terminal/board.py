@@ -182,9 +182,9 @@ class Chart:
 
     @property
     def reached(self) -> str:
-        """How far it is, in words; nothing before its first step."""
+        """How far it is, in words, as of the last step that was told; nothing before its first."""
         now = self.progress.now
-        return f"step {now.step} of {now.steps}" if now.step else ""
+        return f"about step {now.step} of {now.steps}" if now.step else ""
 
     def time_left(self) -> str:
         """The time left, from the steps since the first that was told; nothing before there are two."""

@@ -46,7 +46,7 @@ class Lines:
     def reached(self) -> str:
         if self.total > 1:
             return f"{self.done} of {self.total} runs"
-        return "".join(f"step {now.step} of {now.steps}" for now in self.steps.values())
+        return "".join(f"about step {now.step} of {now.steps}" for now in self.steps.values())
 
     def update(self, update: Update) -> None:
         name = f"{update.run.task}/{update.run.strategy} seed {update.run.seed}"

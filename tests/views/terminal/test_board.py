@@ -127,7 +127,7 @@ def test_the_chart_fits_the_terminal_and_draws_both_losses_on_one_scale(width: i
     wide = screen(chart, console_of(200, 24))
     assert SPARKS[-1] * 10 in wide[2]
     assert wide[3].split()[0].endswith(SPARKS[0])
-    assert chart.reached == "step 100 of 100"
+    assert chart.reached == "about step 100 of 100"
 
 
 def test_a_curve_lies_beneath_the_bar_at_the_steps_that_it_is_of() -> None:

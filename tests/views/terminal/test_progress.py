@@ -110,7 +110,7 @@ def test_an_interruption_says_how_far_it_was(capsys: pytest.CaptureFixture[str])
         comparison_stopped()
     assert error.value.exit_code == 130
     assert capsys.readouterr().err.splitlines()[0] == "planted: 2 of 3 runs to train, 1 at once"
-    with pytest.raises(Interrupted, match=r"^interrupted at step 3 of 100: "):
+    with pytest.raises(Interrupted, match=r"^interrupted at about step 3 of 100: "):
         run_stopped(Stepped(step=3, steps=100, epsilon=0.5, loss=1.0))
     with pytest.raises(Interrupted, match=r"^interrupted: the same command goes on"):
         run_stopped()
