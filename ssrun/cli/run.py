@@ -83,8 +83,8 @@ def train(
     if result.status != "complete":
         raise typer.Exit(3)
     if not (as_json or quiet):
-        path = shlex.quote(str(folder.path))
-        tell(f"look inside: ssrun explain {path}, or ssrun inject; ssrun report {shlex.quote(str(results))}")
+        path, all_runs = shlex.quote(str(folder.path)), shlex.quote(str(results))
+        tell(f"next: ssrun explain {path}; ssrun inject {path}; ssrun report {all_runs}")
 
 
 @options.command(app, "ssrun explain results/train --step 100 --example 3")

@@ -45,7 +45,7 @@ def test_train_again_trains_nothing_and_shows_the_same(trained: tuple[Path, Done
     run = told["run"]
     assert (shown.code, shown.err) == (
         0,
-        f"look inside: ssrun explain {run}, or ssrun inject; ssrun report {results}\n",
+        f"next: ssrun explain {run}; ssrun inject {run}; ssrun report {results}\n",
     )
     assert ssrun(*TRAIN, "--out", results, "--quiet").err == ""
     for name in ("bleu", "free_running_loss", "teacher_forced_loss", "exposure_gap", "realised_epsilon", "replaced"):
