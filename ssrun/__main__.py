@@ -50,18 +50,24 @@ def run(arguments: list[str]) -> int:
     """Runs a command and returns its exit code."""
     import typer
 
+    from ssrun.cli import completion
     from ssrun.cli.app import app
 
+    debug = "--debug" in arguments  # wherever it stands
+    arguments = [argument for argument in arguments if argument != "--debug"]
     if arguments[:1] in ([], ["help"]):
         arguments = [*arguments[1:], "--help"]
     try:
-        code = typer.main.get_command(app).main(arguments, prog_name="ssrun", standalone_mode=False)
+        program = typer.main.get_command(app)
+        if completion.is_asked(arguments):
+            return completion.complete(program)
+        code = program.main(arguments, prog_name="ssrun", standalone_mode=False)
         sys.stdout.flush()
     except (BrokenPipeError, SystemExit):  # nobody reads stdout on; SystemExit is typer's word for it
         silence()
         return 0
     except Exception as error:
-        if "--debug" in arguments:
+        if debug:
             raise
         return exit_code_of(error)
     return code if isinstance(code, int) else 0
@@ -72,7 +78,8 @@ def exit_code_of(error: Exception) -> int:
     import typer
 
     if isinstance(error, SsrunError):
-        say(str(error))
+        for line in (str(error), *error.more):
+            say(line)
         return error.exit_code
     if isinstance(error, OSError) and error.filename:
         reason = error.strerror or type(error).__name__

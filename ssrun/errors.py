@@ -7,9 +7,17 @@ from difflib import get_close_matches
 
 
 class SsrunError(Exception):
-    """Something a person can put right. Its text is the whole message."""
+    """Something a person can put right. Its text is the whole message; where there are several faults, of the first.
+
+    Attributes:
+        more: The messages on the others.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str, *more: str) -> None:
+        super().__init__(message)
+        self.more = more
 
 
 class UsageError(SsrunError):
@@ -33,15 +41,15 @@ class StoreError(SsrunError):
 class Interrupted(SsrunError):
     """A signal asked to stop, and everything worth keeping is on disk. `exit_code` is 128 + signal."""
 
-    def __init__(self, signal_number: int) -> None:
-        super().__init__("interrupted: run the same command again to go on from here")
+    def __init__(self, signal_number: int, reached: str = "") -> None:
+        super().__init__(f"interrupted{reached and ' at '}{reached}: the same command goes on from here")
         self.exit_code = 128 + signal_number
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """`unknown task 'revers': did you mean 'reverse'? (copy, reverse ...)`."""
     names = list(known)
-    of_lower = {other.lower(): other for other in names}
-    near = get_close_matches(str(name).lower(), of_lower, n=1, cutoff=0.5)
-    meant = f"did you mean {of_lower[near[0]]!r}? " if near else ""
+    written = {known.casefold(): known for known in reversed(names)}
+    near = get_close_matches(str(name).casefold(), written, n=1, cutoff=0.5)
+    meant = f"did you mean {written[near[0]]!r}? " if near else ""
     return f"unknown {kind} {name!r}: {meant}known: {', '.join(names)}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ssrun.cli import options
-from ssrun.cli.output import answer_view, emit_json
+from ssrun.cli.output import answer_view, emit, emit_json
 from ssrun.errors import UsageError, unknown
 from ssrun.system.text import shown_value
 
@@ -21,31 +21,43 @@ app = typer.Typer()
 @options.command(app, "ssrun list strategies", "list")
 def list_(
     what: Annotated[
-        str, options.name_argument("lists", "tasks, strategies, experiments, metrics, or the runs in a store.")
+        str,
+        options.name_argument(
+            "lists",
+            "tasks, strategies, experiments, metrics, fields (of --set), experiment-fields (of a TOML file), or the "
+            "runs in a store.",
+        ),
     ] = "strategies",
     store: Annotated[
         Path | None, typer.Option(help="Of runs: a folder of runs.", metavar="DIR", show_default="results/runs")
     ] = None,
+    names: Annotated[bool, typer.Option("--names", help="The names alone, one a line.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show what there is, with formulas and sources."""
-    from ssrun.views.terminal.catalogue import LISTS, rows_of, table_of
+    """Show what there is, with formulas and sources; what can be set, with defaults. In a pipe, a line an entry."""
+    from ssrun.views.terminal.catalogue import LISTS, lines_of, names_of, rows_of, table_of
     from ssrun.views.terminal.console import stdout_console
 
     if what == "runs":
-        list_runs(store, as_json)
+        list_runs(store, names, as_json)
         return
     if store:
         raise UsageError("--store: of `ssrun list runs` alone: leave it out")
     if what not in LISTS:
         raise UsageError(unknown("list", what, options.names("lists")))
+    if names and as_json:
+        raise UsageError("--names and --json: give one of them")
     if as_json:
         emit_json(rows_of(what))
+    elif names:
+        emit("".join(f"{name}\n" for name in names_of(what)))
+    elif (console := stdout_console()).is_terminal:
+        console.print(table_of(what))
     else:
-        stdout_console().print(table_of(what))
+        emit(lines_of(what))
 
 
-def list_runs(store: Path | None, as_json: bool) -> None:
+def list_runs(store: Path | None, names: bool, as_json: bool) -> None:
     from ssrun.runs.inventory import stored_runs
     from ssrun.runs.results_folder import RESULTS, RUNS
     from ssrun.views.terminal.console import stdout_console
@@ -54,19 +66,28 @@ def list_runs(store: Path | None, as_json: bool) -> None:
     runs = stored_runs(store or RESULTS / RUNS)
     if as_json:
         emit_json([run._asdict() for run in runs])
+    elif names:
+        emit("".join(f"{run.place}\n" for run in runs))
     else:
         stdout_console().print(runs_table(runs))
 
 
 @options.command(app, "ssrun schedule inverse-sigmoid --steps 1000 --set half_at=0.3")
 def schedule(
-    name: Annotated[str, options.name_argument("schedules", "A strategy or a schedule.")],
+    name: Annotated[
+        str, options.name_argument("schedules", "A strategy or a schedule; several, with commas, in one drawing.")
+    ],
     steps: Annotated[
         int | None, typer.Option(help="Optimiser steps of the run.", show_default="1000", min=1, max=1_000_000_000)
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="FIELD=VALUE", help="half_at=0.3, k=50, end=0.1 ... May be repeated."),
+        typer.Option(
+            "--set",
+            metavar="FIELD=VALUE",
+            help="half_at=0.3, k=50, end=0.1 ... May be repeated.",
+            autocompletion=options.completed_settings("strategy."),
+        ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -74,26 +95,35 @@ def schedule(
     from ssrun.config.run import TrainingConfig
     from ssrun.strategies import STRATEGIES
     from ssrun.strategies.trajectory import Trajectory
-    from ssrun.views.terminal.schedule import schedule_view
+    from ssrun.views.terminal.schedule import SIGNS, overlay_view, schedule_view
 
-    strategy = strategy_of(name, settings or [])
-    trajectory = Trajectory.of(strategy.schedule, steps or TrainingConfig().steps)
-    fields = strategy.schedule.model_dump()
-    document = {**fields, **trajectory._asdict(), "name": name, "schedule": fields["name"]}
+    names = [part.strip() for part in name.split(",")]
+    if len(names) > len(SIGNS):
+        raise UsageError(f"{len(names)} curves: one drawing has room for {len(SIGNS)}")
+    changes = changes_of(settings or [])
+    schedules = {known: strategy_of(known, changes, len(names) > 1).schedule for known in names}
+    if len(schedules) < len(names):
+        raise UsageError(f"{name}: a name is given twice: give it once")
+    if idle := [field for field in changes if not any(field in type(kind).model_fields for kind in schedules.values())]:
+        raise UsageError(f"--set {idle[0]}: none of these schedules has such a field: see `ssrun list fields`")
+    curves = [(known, Trajectory.of(kind, steps or TrainingConfig().steps)) for known, kind in schedules.items()]
+    documents = [
+        {**(fields := schedules[known].model_dump()), **trajectory._asdict(), "name": known, "schedule": fields["name"]}
+        for known, trajectory in curves
+    ]
+    if len(curves) > 1:
+        answer_view(as_json, documents, overlay_view, curves)
+        return
+    ((name, trajectory),) = curves
     about = STRATEGIES[name].about if name in STRATEGIES else ""
-    answer_view(as_json, document, schedule_view, f"{name}, {trajectory.steps:,} steps", trajectory, about)
+    answer_view(as_json, documents[0], schedule_view, f"{name}, {trajectory.steps:,} steps", trajectory, about)
 
 
-def strategy_of(name: str, settings: list[str]) -> Strategy:
-    """A strategy by its own name or its schedule's, with fields set as `half_at=0.3` or `strategy.half_at=0.3`."""
+def changes_of(settings: list[str]) -> dict[str, Any]:
+    """Fields of a schedule, set as `half_at=0.3` or `strategy.half_at=0.3`."""
     from ssrun.config.overrides import parse_settings
-    from ssrun.config.run import validated
-    from ssrun.strategies import STRATEGIES, Strategy, variant
 
-    known = options.names("schedules")
-    if name not in known:
-        raise UsageError(unknown("strategy or schedule", name, known))
-    changes: dict[str, Any] = {} if name in STRATEGIES else {"schedule": name}
+    changes: dict[str, Any] = {}
     for setting in settings:
         path, equals, value = setting.partition("=")
         field = path.strip().removeprefix("strategy.")
@@ -102,4 +132,18 @@ def strategy_of(name: str, settings: list[str]) -> Strategy:
         if field in ("coin", "feed"):
             raise UsageError(f"--set {field}: epsilon does not depend on it: leave it out")
         changes |= parse_settings([f"strategy.{field}={value}"])["strategy"]
-    return validated(Strategy, variant(name if name in STRATEGIES else "teacher-forcing", changes))
+    return changes
+
+
+def strategy_of(name: str, changes: dict[str, Any], among_others: bool) -> Strategy:
+    """A strategy by its own name or its schedule's, with these changes; among others, with those that it has."""
+    from ssrun.config.run import validated
+    from ssrun.strategies import SCHEDULES, STRATEGIES, Strategy, variant
+
+    known = options.names("schedules")
+    if name not in known:
+        raise UsageError(unknown("strategy or schedule", name, known))
+    kind = SCHEDULES[STRATEGIES[name].strategy.schedule.name if name in STRATEGIES else name]
+    own = {field: value for field, value in changes.items() if not among_others or field in kind.model_fields}
+    base = {} if name in STRATEGIES else {"schedule": name}
+    return validated(Strategy, variant(name if name in STRATEGIES else "teacher-forcing", base | own))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ssrun.cli import options
+from ssrun.cli.configuration import show_cells
 from ssrun.cli.driving import concluded, follow, mirrored, print_comparison
 from ssrun.cli.output import answer, tell
-from ssrun.errors import ClaimError
+from ssrun.errors import ClaimError, UsageError
 from ssrun.system import signals
 from ssrun.system.text import plural, shell_word, visible
 
@@ -47,7 +48,8 @@ def compare(
     source_language: options.SourceLanguage = None,
     target_language: options.TargetLanguage = None,
     jobs: Annotated[
-        int | None, typer.Option(metavar="N", help="Runs at once.", min=1, max=1024, show_default="one a core")
+        int | None,
+        typer.Option("--jobs", "-j", metavar="N", help="Runs at once.", min=1, max=1024, show_default="one a core"),
     ] = None,
     name: options.Name = None,
     out: options.Out = None,
@@ -56,8 +58,10 @@ def compare(
     cell_timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Time after which a run counts as hung.", min=1)
     ] = None,
-    require_claims: Annotated[bool, typer.Option("--require-claims", help="Exit 4 where a claim disagrees.")] = False,
+    require_claims: Annotated[bool, typer.Option("--require-claims", help="Exit 4 unless every claim agrees.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the runs and train nothing.")] = False,
+    show_config: options.ShowConfig = False,
+    quiet: options.Quiet = False,
     smoke: Annotated[bool, typer.Option("--smoke", help="A tiny version of the same, for CI.")] = False,
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Only a part of the runs, such as 1/4; see `ssrun merge`.")
@@ -67,6 +71,7 @@ def compare(
     """Train what is missing of an experiment, and print its table. The same command again trains nothing."""
     from ssrun.config.loading import load, load_plan, take_shard
     from ssrun.engines import Options
+    from ssrun.runs.folder import RunFolder
     from ssrun.runs.manifest import write_manifest
     from ssrun.runs.results_folder import destination
 
@@ -75,10 +80,17 @@ def compare(
         asked = "corpus"
     grid = {"tasks": asked, "strategies": options.joined(strategies), "seeds": options.joined(seeds)}
     choices: dict[str, Any] = {**grid, "baseline": baseline, "metrics": options.joined(metrics), "smoke": smoke}
-    overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language)
+    overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language, sweep=True)
     plan = load_plan(experiment, **choices, overrides=overrides)
     options.corpus_must_be_used(overrides, plan.experiment.task_kinds)
+    if require_claims and not plan.experiment.claims:
+        raise UsageError(f"--require-claims: no claim of {plan.name} is on these tasks and strategies: leave it out")
     runs = plan.runs()
+    if show_config and dry_run:
+        raise UsageError("--show-config and --dry-run: give one of them")
+    if show_config:
+        show_cells(take_shard(runs, shard), as_json)
+        return
     for task in dict.fromkeys(run.config.task for run in runs):
         task.check()
     chosen = take_shard(runs, shard)
@@ -86,22 +98,24 @@ def compare(
     if dry_run:
         paths = [str(place.store / run.name.place) for run in chosen]
         answer(as_json, paths, "".join(f"{path}\n" for path in paths))
+        done = sum(RunFolder.of(place.store, run.name).complete for run in chosen)
+        tell(f"{done} of {len(chosen)} runs are done")
         return
 
     write_manifest(place, plan.id, plan, [run.name for run in runs], command_of(experiment, choices, overrides))
     engine_options = Options(jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout)
-    train_missing(place, plan, chosen, engine_options, tensorboard)
-    comparison = concluded(place.path)
+    train_missing(place, plan, chosen, engine_options, tensorboard, quiet)
+    comparison = concluded(place.path, quiet)
     print_comparison(comparison, "json" if as_json else "rich")
     labels = {(run.name.task, run.name.strategy, run.name.seed) for run in chosen}
     if not labels.isdisjoint((fault.task, fault.strategy, fault.seed) for fault in comparison.faults):
         raise typer.Exit(3)
-    if require_claims and any(claim.verdict == "disagree" for claim in comparison.claims):
-        raise ClaimError("a claim that was asked for did not hold: see 'disagree' above")
+    if require_claims and any(claim.verdict != "agree" for claim in comparison.claims):
+        raise ClaimError("a claim that was asked for did not hold: see 'disagree' and 'inconclusive' above")
 
 
 def train_missing(
-    place: Destination, plan: Plan, runs: Sequence[RunSpec], engine_options: Options, tensorboard: bool
+    place: Destination, plan: Plan, runs: Sequence[RunSpec], engine_options: Options, tensorboard: bool, quiet: bool
 ) -> None:
     from ssrun.analysis.comparison import complete_runs
     from ssrun.engines import load_engine
@@ -114,19 +128,21 @@ def train_missing(
     with mirrored(tensorboard, place, names) as mirror:
         todo = incomplete(place.store, runs)
         trained = sum(RunFolder.of(place.store, run.name).trained for run in todo)
-        tell(
+        told = (
             f"results in {visible(place.path)}: of {plural(len(runs), 'run')} {len(runs) - len(todo)} complete, "
             f"{trained} to score, {len(todo) - trained} to train"
         )
+        if not quiet:
+            tell(told)
         if todo:
             complete = complete_runs(place.store, names)
-            with watch_comparison(plan.experiment, names, len(todo), complete, engine_options.jobs) as view:
+            with watch_comparison(plan.experiment, names, len(todo), complete, engine_options.jobs, quiet) as view:
                 follow(load_engine("local")(todo, place.store, engine_options), view, *mirror)
 
 
 def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> str:
     """The command that gives these numbers: without what cannot change them (jobs, folders, formats, shards)."""
-    from ssrun.config.overrides import setting
+    from ssrun.config.overrides import given
 
     words = ["ssrun", "compare"] if experiment == "default" else ["ssrun", "compare", experiment]
     for name, value in choices.items():
@@ -136,5 +152,5 @@ def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, di
             words += [f"--{name}", str(value)]
     for section, fields in sorted(overrides.items()):
         for field, value in sorted(fields.items()):
-            words += ["--set", setting(f"{section}.{field}", value)]
+            words += ["--set", f"{section}.{field}={given(value)}"]
     return " ".join(map(shell_word, words))

@@ -41,7 +41,7 @@ def follow(updates: Iterable[Update], *views: View) -> None:
             view.update(update)
 
 
-def concluded(results: Path) -> Comparison:
+def concluded(results: Path, quiet: bool = False) -> Comparison:
     """The comparison in this folder, from its runs; its bootstraps and its tables are now beside them."""
     from ssrun.analysis import bootstrap
     from ssrun.analysis.comparison import compare_runs
@@ -50,7 +50,7 @@ def concluded(results: Path) -> Comparison:
     from ssrun.views.terminal.progress import tell_bootstrap
 
     manifest = read_manifest(results)
-    tell_bootstrap(bootstrap.fill(results, manifest.runs, manifest.experiment.baseline))
+    tell_bootstrap(bootstrap.fill(results, manifest.runs, manifest.experiment.baseline), quiet)
     comparison = compare_runs(results, manifest)
     write_tables(results, comparison)
     return comparison

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -21,11 +22,23 @@ Names = list[str] | None
 
 
 class Command(TyperCommand):
-    """A command that refuses an option given twice, of which typer would drop the first."""
+    """A command that refuses an option given twice, of which typer would drop the first.
+
+    Of an option that there is not, it says which setting may be meant.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not ctx.resilient_parsing:
-            _, _, given = self.make_parser(ctx).parse_args(list(args))
+            try:
+                _, _, given = self.make_parser(ctx).parse_args(list(args))
+            except Exception as error:
+                if not any(parameter.name == "settings" for parameter in self.params):
+                    raise
+                option, near = getattr(error, "option_name", None), getattr(error, "possibilities", None)
+                setting = setting_meant(option, args, bool({*(near or ())} - {"--help"})) if option else None
+                if setting is None:
+                    raise
+                raise UsageError(f"No such option: {option}: did you mean --set {setting}?") from None
             for option in given:
                 if isinstance(option, TyperOption) and not option.multiple and given.count(option) > 1:
                     raise UsageError(f"{option.opts[0]} is given twice: give it once")
@@ -48,6 +61,10 @@ def names(kind: str) -> Iterable[str]:
         from ssrun.views.formats import FORMATS
 
         return FORMATS
+    if kind == "lists":
+        from ssrun.views.terminal.catalogue import LISTS
+
+        return LISTS
     from ssrun.config import loading
     from ssrun.strategies import SCHEDULES, STRATEGIES
     from ssrun.tasks import TASKS
@@ -69,6 +86,44 @@ def completed(kind: str) -> Callable[[str], list[str]]:
 
 def names_option(kind: str, help: str, metavar: str | None = "NAMES", default: bool | str = True) -> Any:
     return typer.Option(metavar=metavar, help=help, autocompletion=completed(kind), show_default=default)
+
+
+def completed_settings(section: str = "") -> Callable[[str], list[str]]:
+    """Completion of `model.attention=dot`: of paths, and after the `=` of choices; within a section, of its fields."""
+
+    def complete(incomplete: str) -> list[str]:
+        from ssrun.config.fields import settings
+
+        path, equals, values = incomplete.partition("=")
+        found = [setting for setting in settings() if setting.path.startswith(section)]
+        if not equals:
+            paths = dict.fromkeys(setting.path.removeprefix(section) for setting in found)
+            return [f"{known}=" for known in paths if known.startswith(path)]
+        *chosen, last = values.split(",")
+        choices = [choice for setting in found if setting.path == section + path for choice in setting.choices]
+        return [f"{path}={','.join([*chosen, choice])}" for choice in choices if choice.startswith(last)]
+
+    return complete
+
+
+def setting_meant(option: str, arguments: Sequence[str], others_are_near: bool) -> str | None:
+    """The setting that an unknown option may mean, by its field's name or initials: `--lr 3`, and near ones."""
+    from ssrun.config.fields import settings
+
+    wanted = option.lstrip("-").replace("-", "_")
+    by_name: dict[str, str] = {}
+    for setting in settings():
+        field = setting.path.partition(".")[2]
+        initials = "".join(word[0] for word in field.split("_"))
+        by_name.setdefault(field, setting.path)
+        by_name.setdefault(initials if len(initials) > 1 else field, setting.path)
+    near = [wanted] if wanted in by_name else get_close_matches(wanted, by_name, n=1, cutoff=0.75)
+    if not near or (near != [wanted] and others_are_near):
+        return None
+    following = [argument for argument in arguments if argument.startswith(option)][:1]
+    at = arguments.index(following[0]) + 1 if following else len(arguments)
+    value = following[0].partition("=")[2] if following else ""
+    return f"{by_name[near[0]]}={value or ''.join(arguments[at : at + 1]) or '...'}"
 
 
 def name_argument(kind: str, help: str, metavar: str | None = None) -> Any:
@@ -97,7 +152,12 @@ OfSeed = Annotated[int | None, typer.Option("--seed", metavar="N", help="The sam
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Any field: model.hidden=128, task.length=4..8. May be repeated."),
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Any field of `ssrun list fields`: model.hidden=128, task.length=4..8. May be repeated.",
+        autocompletion=completed_settings(),
+    ),
 ]
 Steps = Annotated[
     int | None, typer.Option(metavar="N", help="Optimiser steps a run.", show_default="1000, or the experiment's")
@@ -118,6 +178,10 @@ TargetLanguage = Annotated[
 Tensorboard = Annotated[
     bool, typer.Option("--tensorboard", help="Mirror the metrics for TensorBoard, to `tensorboard` beside the runs.")
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; warnings and errors are told all the same.")]
+ShowConfig = Annotated[
+    bool, typer.Option("--show-config", help="Print the configuration as it is resolved, as TOML; train nothing.")
+]
 CheckpointEvery = Annotated[
     int | None,
     typer.Option(metavar="N", help="Steps between checkpoints; 0 for none.", show_default="a few a run", min=0),
@@ -125,12 +189,18 @@ CheckpointEvery = Annotated[
 
 
 def overrides_of(
-    settings: Settings, steps: Steps, beam: Beam, corpus: CorpusFolder, source: SourceLanguage, target: TargetLanguage
+    settings: Settings,
+    steps: Steps,
+    beam: Beam,
+    corpus: CorpusFolder,
+    source: SourceLanguage,
+    target: TargetLanguage,
+    sweep: bool = False,
 ) -> dict[str, dict[str, Any]]:
-    """The options that change the configuration, as fields by section."""
+    """The options that change the configuration, as fields by section; a field may be swept where there is a sweep."""
     from ssrun.config.overrides import parse_settings
 
-    overrides = parse_settings(settings or [])
+    overrides = parse_settings(settings or [], sweep)
     short_forms = {
         ("training", "steps"): steps,
         ("scoring", "beam"): beam,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ssrun.cli import options
+from ssrun.cli.configuration import show_run
 from ssrun.cli.driving import follow, mirrored
 from ssrun.cli.output import answer_view, emit, emit_json, tell
 from ssrun.errors import UsageError
@@ -44,6 +46,8 @@ def train(
     out: options.Out = None,
     checkpoint_every: options.CheckpointEvery = None,
     tensorboard: options.Tensorboard = False,
+    show_config: options.ShowConfig = False,
+    quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
     """Train one run, watched live. The same command again goes on where it stopped, or shows the result."""
@@ -58,6 +62,9 @@ def train(
     overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language)
     options.corpus_must_be_used(overrides, [task])
     run = RunSpec.of(task, strategy, resolve(task, strategy, seed, [overrides]))
+    if show_config:
+        show_run(run, as_json)
+        return
     run.config.task.check()
     where = destination("train", SINGLE_RUNS, own=True, name=name, out=out)
     folder = RunFolder.of(where.store, run.name)
@@ -70,7 +77,7 @@ def train(
             from ssrun.views.terminal.progress import watch_run
 
             signals.listen()  # not before the imports, which look at no flag
-            with watch_run(run.name) as view:
+            with watch_run(run.name, quiet) as view:
                 events = execute(run.config, folder, checkpoint_every)
                 follow((Update(run.name, event) for event in events), view, *mirror)
     result, scored = folder.result(), folder.scored()
@@ -82,6 +89,9 @@ def train(
         print_result(result, scored, folder.path)
     if result.status != "complete":
         raise typer.Exit(3)
+    if not (as_json or quiet):
+        path, all_runs = shlex.quote(str(folder.path)), shlex.quote(str(where.path))
+        tell(f"next: ssrun explain {path}; ssrun inject {path}; ssrun report {all_runs}")
 
 
 @options.command(app, "ssrun explain results/default --task translation --strategy linear --seed 0")

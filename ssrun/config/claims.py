@@ -22,22 +22,17 @@ class Operand(NamedTuple):
 
 
 class Claim(Section):
-    """What somebody says of the outcome.
+    """What somebody says of the outcome."""
 
-    Attributes:
-        source: Who says so, or why it should be.
-        task: A task of the grid, where `order` names none itself.
-        order: Strategies with the direction between them: `always-sampling < teacher-forcing`; also a chain
-            `a < b < c`, and `strategy @ task` for a comparison across tasks.
-        by: The least difference, in the metric's unit: "by at least".
-    """
-
-    text: str = Field(min_length=1, max_length=500)
-    source: str = Field("", max_length=500)
-    metric: str
-    task: str | None = None
-    order: str
-    by: float = Field(0.0, ge=0)
+    text: str = Field(min_length=1, max_length=500, description="the claim, in a sentence")
+    source: str = Field("", max_length=500, description="who says so, or why it should be")
+    metric: str = Field(description="what is compared; see `ssrun list metrics`")
+    task: str | None = Field(None, description="a task of the grid, where `order` names none itself")
+    order: str = Field(
+        description="strategies with the direction between them: always-sampling < teacher-forcing; also a chain "
+        "a < b < c, and strategy @ task for a comparison across tasks"
+    )
+    by: float = Field(0.0, ge=0, description="the least difference, in the metric's unit: by at least")
 
     def comparisons(self) -> list[tuple[Operand, Operand, Literal["lower", "higher"]]]:
         """Each (left, right, direction of left), adjacent pairs of the chain."""
@@ -68,19 +63,13 @@ class Claim(Section):
 class Reach(Section):
     """The loss whose first reaching `steps_to_reach` and `seconds_to_reach` tell."""
 
-    metric: Literal["free_running_loss", "teacher_forced_loss"] = "free_running_loss"
-    value: float = Field(gt=0)
+    metric: Literal["free_running_loss", "teacher_forced_loss"] = Field("free_running_loss", description="which loss")
+    value: float = Field(gt=0, description="the loss to reach, in nats")
 
 
 class Published(Section):
-    """Numbers of a publication, shown beside ours and never mixed with them.
+    """Numbers of a publication, shown beside ours and never mixed with them."""
 
-    Attributes:
-        source: Which table of which paper.
-        metrics: Its columns, in its words.
-        rows: Its numbers, by a strategy of the grid.
-    """
-
-    source: str
-    metrics: list[str]
-    rows: dict[str, list[float | str]]
+    source: str = Field(description="which table of which paper")
+    metrics: list[str] = Field(description="its columns, in its words")
+    rows: dict[str, list[float | str]] = Field(description="its numbers, by a strategy of the grid")

@@ -8,9 +8,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from ssrun.config.experiment import Entries, Experiment
-from ssrun.config.overrides import Overrides, toml
-from ssrun.config.plan import Plan
+from ssrun.config.experiment import Entries, Experiment, metric_named, swept
+from ssrun.config.overrides import Overrides, Several, toml
+from ssrun.config.plan import SMOKE, Plan
 from ssrun.config.run import validated
 from ssrun.config.spec import RunSpec, label
 from ssrun.errors import UsageError, unknown
@@ -71,30 +71,61 @@ def load_plan(
 ) -> Plan:
     """An experiment as the command line asks for it: lists are names with commas, None leaves the file's.
 
-    Where only a part of the grid is asked for, claims and published numbers on the rest are left out. UsageError as
-    `load`, or where the command line asks for what there is not.
+    An override with `Several` values is a sweep. Where only a part of the grid is asked for, claims and published
+    numbers on the rest are left out; the reading stays only where the grid and all settings are the file's. UsageError
+    as `load`, or where the command line asks for what there is not.
     """
     experiment = load(name)
+    overrides = overrides or {}
+    where = f"{experiment.name}: "
     grid = {
         "tasks": select(experiment.tasks, tasks, "task", TASKS),
         "strategies": select(experiment.strategies, strategies, "strategy", STRATEGIES),
     }
-    chosen: dict[str, Any] = {**grid, **claimed_of(experiment, **grid)}
+    sweep = swept_by(experiment, overrides, smoke)
+    try:
+        cells = swept(grid["tasks"], sweep)
+    except ValueError as error:
+        raise UsageError(f"{where}{error}") from None
+    chosen: dict[str, Any] = {**grid, "sweep": sweep, **claimed_of(experiment, cells, grid["strategies"])}
     if seeds is not None:
         chosen["seeds"] = seeds
     elif smoke:
         chosen["seeds"] = experiment.seeds[:SMOKE_SEEDS]
     if metrics is not None:
-        chosen["metrics"] = names_in(metrics)
+        chosen["metrics"] = [metric_named(metric) for metric in names_in(metrics)]
     if baseline is not None:
         if baseline not in grid["strategies"]:
             raise UsageError(f"--baseline: {unknown('strategy', baseline, grid['strategies'])}")
         chosen["baseline"] = baseline
-    where = f"{experiment.name}: "
-    narrowed = validated(Experiment, {**dict(experiment), **chosen}, where)
-    whole = experiment.model_copy(update={"seeds": narrowed.seeds}) if smoke and seeds is None else experiment
-    own = narrowed == whole and not overrides
-    return validated(Plan, {"experiment": narrowed, "overrides": overrides or {}, "smoke": smoke, "own": own}, where)
+    asked = validated(Experiment, {**dict(experiment), **chosen}, where)
+    whole = experiment.model_copy(update={"seeds": asked.seeds}) if smoke and seeds is None else experiment
+    own = asked == whole and not overrides
+    if overrides or smoke or (asked.cells, asked.strategies, asked.seeds) != of_file(experiment):
+        asked = asked.model_copy(update={"reading": ""})  # which speaks of other runs
+    fields = {"experiment": asked, "overrides": single(overrides), "smoke": smoke, "own": own}
+    return validated(Plan, fields, where)
+
+
+def of_file(experiment: Experiment) -> tuple[Entries, Entries, tuple[int, ...]]:
+    """The whole grid of an experiment."""
+    return experiment.cells, experiment.strategies, experiment.seeds
+
+
+def swept_by(experiment: Experiment, overrides: Overrides, smoke: bool) -> dict[str, Any]:
+    """What is swept: by the file, unless the command line or smoke sets the field, and by the command line."""
+    told = {f"{section}.{field}": value for section, fields in overrides.items() for field, value in fields.items()}
+    fixed = {f"{section}.{field}" for section, fields in SMOKE.items() for field in fields} if smoke else set()
+    by_file = {path: values for path, values in experiment.sweep.items() if path not in fixed | told.keys()}
+    return by_file | {path: list(values) for path, values in told.items() if isinstance(values, Several)}
+
+
+def single(overrides: Overrides) -> Overrides:
+    """The overrides without what they sweep."""
+    return {
+        section: {field: value for field, value in fields.items() if not isinstance(value, Several)}
+        for section, fields in overrides.items()
+    }
 
 
 def select(entries: Entries, text: str | None, kind: str, known: Mapping[str, Any]) -> Entries:

@@ -6,17 +6,21 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from ssrun.errors import UsageError, unknown
-from ssrun.system.text import shown_value
+from ssrun.system.text import CONTROL, shown_value
 
 RUN_SECTIONS = ("model", "training", "scoring")  # every run has all of their fields
 SECTIONS = ("task", "strategy", *RUN_SECTIONS)
 MOST_DOTS = 200  # in a line of TOML
 POINT_FIRST = re.compile(r"[+-]?\.\d+")  # .5, which is a number to people and shells, and none to TOML
+PART = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|\[[^\]]*\]|[^,])*""")  # up to a comma that stands in no quotes
 Overrides = Mapping[str, Mapping[str, Any]]  # fields by section
+
+
+class Several(tuple[Any, ...]):
+    """The values of a field that is swept: each makes runs of its own."""
 
 
 def toml(text: str) -> dict[str, Any]:
@@ -48,8 +52,11 @@ def by_section(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return overrides
 
 
-def parse_settings(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """`["model.hidden=128", ...]` as fields by section, values TOML or else text; UsageError for another form."""
+def parse_settings(settings: Sequence[str], sweep: bool = False) -> dict[str, dict[str, Any]]:
+    """`["model.hidden=128", ...]` as fields by section, values TOML or else text; UsageError for another form.
+
+    Where there is a sweep, values with commas between them are `Several`; else they are refused.
+    """
     overrides: dict[str, dict[str, Any]] = {}
     for setting in settings:
         path, equals, text = setting.partition("=")
@@ -58,33 +65,54 @@ def parse_settings(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
             raise UsageError(f"--set {shown_value(setting)}: write it like --set model.hidden=128")
         if section not in SECTIONS:
             raise UsageError(f"--set {path}: {unknown('section', section, SECTIONS)}")
-        try:
-            document = toml(f"value = {text}")
-        except (RecursionError, ValueError):
-            bare = text.strip()
-            document = {"value": float(bare) if POINT_FIRST.fullmatch(bare) else bare}
-        if document.keys() != {"value"}:
-            raise UsageError(f"--set {shown_value(setting)}: one field, please: repeat --set for another")
-        overrides.setdefault(section, {})[field] = document["value"]
+        values = [value_of(part, setting) for part in parts(text)]
+        if len(values) > 1 and not sweep:
+            remedy = f"give one, or sweep with `ssrun compare`; quote text with commas: {path.strip()}='\"a,b\"'"
+            raise UsageError(f"--set {shown_value(setting)}: {len(values)} values: {remedy}")
+        overrides.setdefault(section, {})[field] = Several(values) if len(values) > 1 else values[0]
     return overrides
 
 
-def setting(path: str, value: Any) -> str:
-    """What `parse_settings` reads as this value at `section.field`: `task.path="2024"`, but `task.path=text`."""
+def parts(text: str) -> list[str]:
+    """A value, or the values of a sweep: split at commas, but for those within quotes or a list."""
+    found, at = [], 0
+    while match := PART.match(text, at):
+        found.append(match.group())
+        at = match.end() + 1
+        if at > len(text):
+            break
+    return found
+
+
+def value_of(text: str, setting: str) -> Any:
+    """A value as TOML has it, or else the text itself; UsageError where it is more than a value."""
+    try:
+        document = toml(f"value = {text}")
+    except (RecursionError, ValueError):
+        bare = text.strip()
+        return float(bare) if POINT_FIRST.fullmatch(bare) else bare
+    if document.keys() != {"value"}:
+        raise UsageError(f"--set {shown_value(setting)}: one field, please: repeat --set for another")
+    return document["value"]
+
+
+def written(value: Any) -> str:
+    """A value as TOML writes it, with what could steer a terminal as its escape."""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, str):
-        bare, (section, _, field) = f"{path}={value}", path.partition(".")
-        with suppress(UsageError):
-            if parse_settings([bare]) == {section: {field: value}}:
-                return bare
-    return f"{path}={as_toml(value)}"
-
-
-def as_toml(value: Any) -> str:
-    """A value as TOML writes it in one line."""
+        text = json.dumps(value, ensure_ascii=False)
+        return CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(written, value))}]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(name)} = {as_toml(part)}" for name, part in value.items()) + "}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(as_toml, value))}]"
-    if isinstance(value, bool | str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return str(value)
+        return "{" + ", ".join(f"{written(name)} = {written(part)}" for name, part in value.items()) + "}"
+    return repr(value)
+
+
+def given(value: Any) -> str:
+    """A value as `--set` takes it: like `written`, but text that needs no quotes has none, and a sweep has commas."""
+    if isinstance(value, Several):
+        return ",".join(map(given, value))
+    plain = isinstance(value, str) and len(parts(value)) == 1 and value_of(value, "") == value
+    return value if plain else written(value)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import product
-from typing import Any, Self
+from itertools import chain, product
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 
 from ssrun.config.experiment import MOST_RUNS, Experiment
 from ssrun.config.overrides import RUN_SECTIONS, SECTIONS, Overrides
@@ -30,7 +30,7 @@ class Plan(Section):
     """What was asked for.
 
     Attributes:
-        experiment: The part of it that was asked for.
+        experiment: The part of it that was asked for; what it sweeps is tasks by now.
         overrides: Fields by section, from `--set` and its short forms.
         smoke: Whether the runs are tiny versions, for CI.
         own: Whether it is all that the experiment's file says and nothing else, or the tiny version of just that.
@@ -41,11 +41,12 @@ class Plan(Section):
     smoke: bool = False
     own: bool = True
 
-    @model_validator(mode="after")
-    def _claims_can_be_judged(self) -> Self:
-        if self.experiment.claims and len(self.experiment.seeds) < 2 and not self.smoke:
-            raise ValueError("claims need at least two seeds: give more, like --seeds 0..5")
-        return self
+    @field_validator("experiment", mode="after")
+    @classmethod
+    def _each_setting_a_task(cls, experiment: Experiment) -> Experiment:
+        return (
+            experiment.model_copy(update={"tasks": experiment.cells, "sweep": {}}) if experiment.sweep else experiment
+        )
 
     @property
     def name(self) -> str:
@@ -78,6 +79,7 @@ class Plan(Section):
             configs = {pair: self._config(*pair) for pair in product(experiment.tasks, experiment.strategies)}
             tasks = [config.task for config in configs.values()]
             judged = {metric for task in tasks for metric in (*task.metrics, *task.text_metrics)}
+            self._refuse_equal_cells(configs)
             asked = {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
             if missing := [metric for metric in JUDGED if metric in asked - judged]:
                 raise UsageError(f"no task of the grid has the metric {missing[0]!r}: choose another")
@@ -93,7 +95,7 @@ class Plan(Section):
         """The configuration of the first seed's run of a task and a strategy of the grid."""
         experiment = self.experiment
         task_entry = dict(experiment.tasks[task])
-        task_base = task_entry.pop("base", task)
+        task_base, settings = task_entry.pop("base", task), task_entry.pop("settings", {})
         strategy_entry = dict(experiment.strategies[strategy])
         strategy_base = strategy_entry.pop("base", strategy)
         if task_base not in TASKS:
@@ -107,6 +109,7 @@ class Plan(Section):
             entry_sections,  # the strategy's entry: first what it says of the other sections,
             {"strategy": strategy_entry},  # then its own fields
             SMOKE if self.smoke else {},
+            fitting(settings, of_run),  # what a task has set, as a sweep does
             fitting(self.overrides, of_run),  # the command line
         ]
         config = resolve(task_base, strategy_base, experiment.seeds[0], layers)
@@ -132,9 +135,18 @@ class Plan(Section):
                 of_strategies.update(SCHEDULES[str(schedule)].model_fields if named else ())
         for section, fields in (("task", of_tasks), ("strategy", of_strategies)):
             known = sorted(fields - {"name"})
-            for field in [*getattr(experiment, section), *self.overrides.get(section, {})]:
+            set_by_tasks = [entry.get("settings", {}).get(section, {}) for entry in experiment.tasks.values()]
+            for field in chain(getattr(experiment, section), self.overrides.get(section, {}), *set_by_tasks):
                 if field not in known:
                     raise UsageError(f"{section}.{field}: {unknown('field', field, known)}")
+
+    def _refuse_equal_cells(self, configs: Mapping[tuple[str, str], RunConfig]) -> None:
+        """Raises UsageError where two tasks with settings come to the same runs: then a setting is without effect."""
+        found: dict[tuple[RunConfig, ...], str] = {}
+        for task, entry in self.experiment.tasks.items():
+            of_task = tuple(configs[task, strategy] for strategy in self.experiment.strategies)
+            if "settings" in entry and (other := found.setdefault(of_task, task)) != task:
+                raise UsageError(f"{other} and {task} are the same runs: nothing in them depends on what differs")
 
 
 def fitting(changes: Overrides, of_run: Mapping[str, set[str]]) -> Overrides:

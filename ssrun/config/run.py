@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from ssrun.config.overrides import SECTIONS, Overrides
 from ssrun.errors import UsageError, unknown
@@ -22,6 +23,7 @@ from ssrun.tasks import TASKS, Task
 
 Attention = Literal["none", "dot", "aligned"]
 RateDecay = Literal["none", "linear", "cosine", "inverse-sqrt"]
+MOST_FAULTS = 10  # of a document that are told
 
 
 class Section(Fields):
@@ -89,7 +91,7 @@ class RunConfig(Section):
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     scoring: ScoringConfig = ScoringConfig()
-    seed: int = Field(0, ge=0, le=2**31 - 1)
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="of all random streams")
 
     @field_validator("task", mode="before")
     @classmethod
@@ -108,6 +110,14 @@ class RunConfig(Section):
         if self.training.select_by not in known:
             raise ValueError(f"training.select_by: {unknown('validation metric', self.training.select_by, known)}")
         return self
+
+    @property
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """Its fields by section, as `resolve` takes a layer of them and `--set` a line each; None is left out."""
+        sections = self.model_dump(mode="json", exclude={"seed"}, exclude_none=True)
+        schedule = sections["strategy"].pop("schedule")
+        sections["strategy"] = {"schedule": schedule.pop("name"), **schedule, **sections["strategy"]}
+        return sections
 
     @property
     def id(self) -> str:
@@ -163,13 +173,18 @@ def resolve(task: str, strategy: str, seed: int = 0, layers: Sequence[Overrides]
 
 
 def validated(kind: type[Kind], document: Any, where: str = "") -> Kind:
-    """The document as `kind`, or its first fault as a UsageError of one line: path, value, remedy."""
+    """The document as `kind`, or its faults as a UsageError, a line each: path, value, remedy."""
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
+        faults = error.errors(include_url=False)
     except RecursionError:
         raise UsageError(f"{where}nested too deeply") from None
+    raise UsageError(*(f"{where}{told(kind, document, fault)}" for fault in faults[:MOST_FAULTS]))
+
+
+def told(kind: type[BaseModel], document: Any, fault: ErrorDetails) -> str:
+    """A fault of a document in one line."""
     steps = [str(step) for step in fault["loc"]]
     if "schedule" in steps:  # and the schedule's name after it: a user knows both as the strategy
         at = steps.index("schedule")
@@ -177,9 +192,9 @@ def validated(kind: type[Kind], document: Any, where: str = "") -> Kind:
     path = ".".join(steps)
     reason = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
-        raise UsageError(f"{where}{path}: {unknown('field', steps[-1], known_fields(kind, document, steps[:-1]))}")
+        return f"{path}: {unknown('field', steps[-1], known_fields(kind, document, steps[:-1]))}"
     value = "" if fault["type"] in ("missing", "value_error") else f" = {shown_value(fault['input'])}"
-    raise UsageError(f"{where}{path}{value}{': ' if path else ''}{reason[0].lower()}{reason[1:]}")
+    return f"{path}{value}{': ' if path else ''}{reason[0].lower()}{reason[1:]}"
 
 
 def known_fields(kind: type[BaseModel], document: Any, path: Sequence[str]) -> list[str]:

@@ -50,7 +50,7 @@ class Constant(Schedule):
     formula: ClassVar[str] = "ε(i) = value"
 
     name: Literal["constant"] = "constant"
-    value: Share = 1.0
+    value: Share = Field(1.0, description="epsilon, throughout")
 
     def __call__(self, step: int, steps: int) -> float:
         return self.value
@@ -61,8 +61,8 @@ class Decay(Schedule):
 
     shape: ClassVar[tuple[str, float, float]]  # the field that moves a run's mean epsilon, all else equal; its range
 
-    start: Share = 1.0
-    end: Share = 0.0
+    start: Share = Field(1.0, description="epsilon at the first step")
+    end: Share = Field(0.0, description="floor that epsilon never goes below")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -116,7 +116,7 @@ class HalfLife(Decay):
     shape: ClassVar[tuple[str, float, float]] = ("half_at", 1e-3, 1000)
 
     k: float | None = Field(None, allow_inf_nan=False)
-    half_at: Stretch | None = 0.5
+    half_at: Stretch | None = Field(0.5, description="share of the run after which the decay is at a half")
 
     @model_validator(mode="before")
     @classmethod
@@ -140,7 +140,13 @@ class Exponential(HalfLife):
     formula: ClassVar[str] = "ε(i) = max(end, start · k^i),  k = 0.5^(1 / (half_at · N))"
 
     name: Literal["exponential"] = "exponential"
-    k: float | None = Field(None, gt=0, lt=1, allow_inf_nan=False)
+    k: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        allow_inf_nan=False,
+        description="the paper's k, in place of half_at: what a step leaves of epsilon",
+    )
 
     def _log_k(self, steps: int) -> float:
         if self.k is not None:
@@ -164,7 +170,13 @@ class InverseSigmoid(HalfLife):
     formula: ClassVar[str] = "ε(i) = max(end, start · k / (k + exp(i / k))),  k ln k = half_at · N"
 
     name: Literal["inverse-sigmoid"] = "inverse-sigmoid"
-    k: float | None = Field(None, ge=1, le=1e12, allow_inf_nan=False)
+    k: float | None = Field(
+        None,
+        ge=1,
+        le=1e12,
+        allow_inf_nan=False,
+        description="the paper's k, in place of half_at: the larger, the later",
+    )
 
     def _k(self, steps: int) -> float:
         if self.k is not None:
@@ -187,7 +199,7 @@ class Switch(Schedule):
     formula: ClassVar[str] = "ε(i) = 1 if i < at · N else 0"
 
     name: Literal["switch"] = "switch"
-    at: Share = 0.5
+    at: Share = Field(0.5, description="share of the run before the switch")
 
     def __call__(self, step: int, steps: int) -> float:
         return 1.0 if step < self.at * steps else 0.0
@@ -202,8 +214,8 @@ class Cycle(Schedule):
     formula: ClassVar[str] = "ε(i) = 1 if i mod period < duty · period else 0"
 
     name: Literal["cycle"] = "cycle"
-    period: int = Field(100, ge=1, le=1_000_000_000)
-    duty: Share = 0.5
+    period: int = Field(100, ge=1, le=1_000_000_000, description="steps after which it begins again")
+    duty: Share = Field(0.5, description="share of a period that is forced")
 
     def __call__(self, step: int, steps: int) -> float:
         return 1.0 if step % self.period < self.duty * self.period else 0.0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from ssrun.strategies.schedules import AnySchedule
 from ssrun.system.fields import Fields
 
@@ -12,19 +14,20 @@ Feed = Literal["sample", "argmax", "uniform-token"]
 
 
 class Strategy(Fields):
-    """How decoder inputs are chosen in training.
+    """How decoder inputs are chosen in training. The first input, BOS, is never replaced."""
 
-    Attributes:
-        schedule: epsilon over training, the probability of feeding the true previous token.
-        coin: One coin per `token` of each sequence (the paper's), per `sequence` (its footnote 2),
-            or one for the whole `batch`. The first input, BOS, is never replaced.
-        feed: What replaces a true token: a `sample` of the model's distribution, its `argmax`,
-            or a `uniform-token`, drawn uniformly from the vocabulary's real tokens.
-    """
-
-    schedule: AnySchedule
-    coin: Coin = "token"
-    feed: Feed = "sample"
+    schedule: AnySchedule = Field(
+        description="epsilon over training, the probability of feeding the true previous token"
+    )
+    coin: Coin = Field(
+        "token",
+        description="one coin a token of each sequence (the paper's), a sequence (its footnote 2), or the whole batch",
+    )
+    feed: Feed = Field(
+        "sample",
+        description="what replaces a true token: a sample of the model's distribution, its argmax, "
+        "or a uniform-token, drawn uniformly from the vocabulary's real tokens",
+    )
 
 
 def parameters(strategy: Strategy) -> list[str]:

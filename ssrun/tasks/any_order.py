@@ -32,17 +32,13 @@ class AnyOrder(Task):
     `others` are all the remaining orders where there are at most 120 orders (five symbols; sacrebleu then takes about a
     second to read the references of 1,000 pairs, and milliseconds to score), so `exact_match` equals `validity`. Longer
     sources have no others: there `validity` alone tells what is right.
-
-    Attributes:
-        symbols: How many symbols, the first letters of the alphabet.
-        length: Symbols of a source, all distinct, uniformly drawn.
     """
 
     metrics = ("validity",)
 
     name: Literal["any-order"] = "any-order"
-    symbols: int = Field(12, ge=4, le=26)
-    length: Lengths = Range(5, 5)
+    symbols: int = Field(12, ge=4, le=26, description="how many symbols, the first letters of the alphabet")
+    length: Lengths = Field(Range(5, 5), description="symbols of a source, all distinct, uniformly drawn")
 
     @model_validator(mode="after")
     def _enough_symbols(self) -> Self:

@@ -48,19 +48,14 @@ class Captions(Task):
     In the held-out sets `target` is one of them at random, and `others` a sample of the rest, fixed by the scene and
     the target, so that each pair has `references` references. `exact_match` therefore counts fewer than are right;
     `validity` counts every one. Training pairs have no `others`: nothing reads them there.
-
-    Attributes:
-        colours: How many colours.
-        shapes: How many shapes, each with two names.
-        references: Right answers given with each held-out pair.
     """
 
     metrics = ("validity",)
 
     name: Literal["captions"] = "captions"
-    colours: int = Field(6, ge=2, le=8)
-    shapes: int = Field(6, ge=2, le=6)
-    references: int = Field(16, ge=1, le=64)
+    colours: int = Field(6, ge=2, le=8, description="how many colours")
+    shapes: int = Field(6, ge=2, le=6, description="how many shapes, each with two names")
+    references: int = Field(16, ge=1, le=64, description="right answers given with each held-out pair")
 
     def draw(self, random: Random, split: Split = "training") -> Example:
         shapes = list(SHAPES)[: self.shapes]

@@ -21,7 +21,7 @@ from ssrun.errors import UsageError
 from ssrun.system.fields import later
 from ssrun.system.text import is_unicode, visible
 from ssrun.tasks.subwords import learn
-from ssrun.tasks.task import Example, Split, Task
+from ssrun.tasks.task import TEST_PAIRS, Example, Split, Task
 
 STEMS: dict[Split, tuple[str, ...]] = {
     "training": ("train", "training"),
@@ -37,30 +37,38 @@ class Corpus(Task):
 
     A split is `<split>.<source_language>` beside `<split>.<target_language>`, or `<split>.tsv` (source, tab,
     target), each also with `.gz`; split is train, valid (or dev, val) or test.
-
-    Attributes:
-        path: The folder.
-        source_language: Ending of the source files; empty for TSV.
-        target_language: Ending of the target files; empty for TSV.
-        minimum_frequency: Words rarer than this in training are unknown words.
-        subwords: Pieces a side that words are cut into, learned from the training pairs; 0 for whole words. Losses
-            and errors are then per piece; outputs are words again, so BLEU stays what it is.
-        maximum_length: Training pairs with a longer side (in words) are left out, and counted.
-            Held-out pairs never are.
-        digest: sha256 over the text, filled in by `prepared`: a changed corpus is another configuration.
     """
 
     text_metrics: ClassVar[tuple[str, ...]] = ("chrf", "ter")
 
     name: Literal["corpus"] = "corpus"
-    path: str = ""
-    source_language: str = Field("", pattern=r"^[A-Za-z0-9_-]*$", max_length=32)
-    target_language: str = Field("", pattern=r"^[A-Za-z0-9_-]*$", max_length=32)
-    minimum_frequency: int = Field(2, ge=1, le=1_000_000)
-    subwords: int = later(0, ge=0, le=1_000_000)
-    maximum_length: int = Field(50, ge=1, le=10_000)
-    test_pairs: int = Field(100_000, ge=1, le=1_000_000)
-    digest: str = Field("", max_length=64)
+    path: str = Field("", description="the folder; --corpus")
+    source_language: str = Field(
+        "", pattern=r"^[A-Za-z0-9_-]*$", max_length=32, description="ending of the source files; empty for TSV"
+    )
+    target_language: str = Field(
+        "", pattern=r"^[A-Za-z0-9_-]*$", max_length=32, description="ending of the target files; empty for TSV"
+    )
+    minimum_frequency: int = Field(
+        2, ge=1, le=1_000_000, description="words rarer than this in training are unknown words"
+    )
+    subwords: int = later(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="pieces a side that words are cut into, learned from the training pairs; 0 for whole words. Losses "
+        "and errors are then per piece; outputs are words again, so BLEU stays what it is",
+    )
+    maximum_length: int = Field(
+        50,
+        ge=1,
+        le=10_000,
+        description="training pairs with a longer side (in words) are left out, and counted; held-out pairs never are",
+    )
+    test_pairs: int = Field(100_000, ge=1, le=1_000_000, description=TEST_PAIRS)
+    digest: str = Field(
+        "", max_length=64, description="sha256 over the text, filled in: a changed corpus is another configuration"
+    )
 
     @model_validator(mode="before")
     @classmethod

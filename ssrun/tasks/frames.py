@@ -27,21 +27,20 @@ class Frames(Task):
 
     The track is a Markov chain: its first label is uniform, and at each later frame it moves with probability `change`
     to one of the other labels. A corrupted frame shows a uniformly random label, by chance the true one.
-
-    Attributes:
-        labels: How many labels, the first letters of the alphabet.
-        length: Frames of a track, uniformly drawn.
-        change: Probability that a label differs from the one before; labels stay 1 / change frames on average.
-        corruption: Probability that a frame is corrupted.
     """
 
     defaults: ClassVar[Mapping[str, Any]] = {"model.attention": "aligned"}
 
     name: Literal["frames"] = "frames"
-    labels: int = Field(8, ge=2, le=26)
-    length: Lengths = Range(15, 30)
-    change: float = Field(0.15, ge=0, le=1)
-    corruption: float = Field(0.6, ge=0, le=1)
+    labels: int = Field(8, ge=2, le=26, description="how many labels, the first letters of the alphabet")
+    length: Lengths = Field(Range(15, 30), description="frames of a track, uniformly drawn")
+    change: float = Field(
+        0.15,
+        ge=0,
+        le=1,
+        description="probability that a label differs from the one before; labels stay 1 / change frames on average",
+    )
+    corruption: float = Field(0.6, ge=0, le=1, description="probability that a frame is corrupted")
 
     def draw(self, random: Random, split: Split = "training") -> Example:
         symbols = ascii_lowercase[: self.labels]

@@ -45,7 +45,9 @@ class Parsing(Task):
     metrics = ("validity", "bracket_f1")
 
     name: Literal["parsing"] = "parsing"
-    modifiers: int = Field(2, ge=0, le=4)  # the most of SLOTS that a sentence has or elaborates
+    modifiers: int = Field(
+        2, ge=0, le=4, description=f"the most of {', '.join(SLOTS)} that a sentence has or elaborates"
+    )
 
     def draw(self, random: Random, split: Split = "training") -> Example:
         elaborated = random.sample(SLOTS, random.randint(0, self.modifiers))

@@ -30,19 +30,14 @@ class StarPath(Task):
 
     `degree` arms leave the centre, each of `path_length` nodes with the centre counted. An edge is written
     `5 2 |`, away from the centre, and the question `/ 5 7`. Node names are drawn afresh for each example.
-
-    Attributes:
-        degree: How many arms.
-        path_length: Nodes of a path, the centre and the goal included.
-        nodes: How many node names there are.
     """
 
     metrics = ("validity",)
 
     name: Literal["path"] = "path"
-    degree: int = Field(2, ge=2, le=10)
-    path_length: int = Field(5, ge=4, le=20)
-    nodes: int = Field(12, ge=7, le=200)
+    degree: int = Field(2, ge=2, le=10, description="how many arms")
+    path_length: int = Field(5, ge=4, le=20, description="nodes of a path, the centre and the goal included")
+    nodes: int = Field(12, ge=7, le=200, description="how many node names there are")
 
     @model_validator(mode="after")
     def _enough_nodes(self) -> Self:

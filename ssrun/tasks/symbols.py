@@ -16,17 +16,11 @@ from ssrun.tasks.task import Example, Lengths, Range, Split, Task, Tokens
 
 
 class SymbolTask(Task):
-    """Fresh pairs: the source is random symbols, the target a function of it.
+    """Fresh pairs: the source is random symbols, the target a function of it."""
 
-    Attributes:
-        symbols: How many symbols, the first letters of the alphabet.
-        length: Source lengths in training and validation, uniformly drawn.
-        test_length: Source lengths in the test set, where they should differ.
-    """
-
-    symbols: int = Field(26, ge=2, le=26)
-    length: Lengths = Range(4, 15)
-    test_length: Lengths | None = None
+    symbols: int = Field(26, ge=2, le=26, description="how many symbols, the first letters of the alphabet")
+    length: Lengths = Field(Range(4, 15), description="source lengths in training and validation, uniformly drawn")
+    test_length: Lengths | None = Field(None, description="source lengths in the test set, where they should differ")
 
     @abstractmethod
     def answer(self, source: Tokens) -> Tokens:

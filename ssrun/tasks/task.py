@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from ssrun.errors import UsageError
 from ssrun.system import signals
@@ -19,6 +19,8 @@ from ssrun.system.fields import Fields
 Tokens = tuple[str, ...]
 Split = Literal["training", "validation", "test"]
 HELD_OUT: tuple[Split, Split] = ("validation", "test")
+VALIDATION_PAIRS = "pairs that are scored while training goes on"
+TEST_PAIRS = "pairs that the trained model is scored on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,10 @@ def _range(value: Any) -> Any:
 
 
 Lengths = Annotated[
-    Range, BeforeValidator(_range), PlainSerializer(lambda lengths: f"{lengths[0]}..{lengths[1]}", return_type=str)
+    Range,
+    BeforeValidator(_range),
+    PlainSerializer(lambda lengths: f"{lengths[0]}..{lengths[1]}", return_type=str),
+    WithJsonSchema({"type": "range", "minimum": 1, "maximum": 10_000}),
 ]
 
 
@@ -81,8 +86,8 @@ class Task(Fields):
     text_metrics: ClassVar[tuple[str, ...]] = ()
 
     name: str
-    validation_pairs: int = Field(200, ge=1, le=1_000_000)
-    test_pairs: int = Field(1000, ge=1, le=1_000_000)
+    validation_pairs: int = Field(200, ge=1, le=1_000_000, description=VALIDATION_PAIRS)
+    test_pairs: int = Field(1000, ge=1, le=1_000_000, description=TEST_PAIRS)
 
     def prepared(self) -> Self:
         """This task, checked against the world: files read, and their digest among the fields."""

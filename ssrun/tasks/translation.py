@@ -12,7 +12,7 @@ from pydantic import Field
 
 from ssrun.errors import UsageError
 from ssrun.tasks.corpus import frequent, read_split
-from ssrun.tasks.task import Example, Split, Task
+from ssrun.tasks.task import TEST_PAIRS, VALIDATION_PAIRS, Example, Split, Task
 
 FOLDERS = (
     Path(__file__).parents[2] / "data" / "translation",  # a checkout
@@ -26,9 +26,11 @@ class Translation(Task):
     text_metrics: ClassVar[tuple[str, ...]] = ("chrf", "ter")
 
     name: Literal["translation"] = "translation"
-    pairs: int = Field(8000, ge=1, le=8000)  # for training, the first of the file; the vocabulary is that of all
-    validation_pairs: int = Field(200, ge=1, le=500)
-    test_pairs: int = Field(1000, ge=1, le=1000)
+    pairs: int = Field(
+        8000, ge=1, le=8000, description="for training, the first of the file; the vocabulary is that of all"
+    )
+    validation_pairs: int = Field(200, ge=1, le=500, description=VALIDATION_PAIRS)
+    test_pairs: int = Field(1000, ge=1, le=1000, description=TEST_PAIRS)
 
     def training(self) -> list[Example]:
         return list(read("training")[: self.pairs])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,9 +94,50 @@ def test_the_shell_completes_through_the_program() -> None:
     assert (done.returncode, done.stdout.split()) == (0, ["inverse-sigmoid"])
 
 
+def completed(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> list[str]:
+    """What bash is offered for the last of its words."""
+    monkeypatch.setenv("_SSRUN_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "\n".join(["ssrun", *words]))
+    monkeypatch.setenv("COMP_CWORD", str(len(words)))
+    return ssrun().must(0).out.split()
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("train --set model.at", ["model.attention="]),
+        ("train --set model.attention =", ["none", "dot", "aligned"]),
+        ("train --set model.attention = do", ["dot"]),
+        ("train --set = strategy.feed = arg", ["argmax"]),
+        ("compare --set strategy.coin = token,s", ["token,sequence"]),
+        ("schedule linear --set ov", ["over="]),
+        ("list f", ["fields"]),
+    ],
+)
+def test_settings_are_completed_though_bash_cuts_words_at_the_equals_sign(
+    monkeypatch: pytest.MonkeyPatch, typed: str, offered: list[str]
+) -> None:
+    assert completed(monkeypatch, typed.split(" ")) == offered
+
+
+def test_who_asks_for_completion_without_words_is_offered_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COMP_WORDS", "COMP_CWORD"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("_SSRUN_COMPLETE", "complete_bash")
+    assert ssrun().must(0).out.split() == COMMANDS
+
+
+def test_the_completion_of_a_shell_is_the_one_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("_SSRUN_COMPLETE", raising=False)
+    assert "#compdef ssrun" in ssrun("--show-completion", "zsh").must(0).out
+    assert "complete --command ssrun" in ssrun("--show-completion", "fish").must(0).out
+    assert "_SSRUN_COMPLETE" not in os.environ
+
+
 def test_a_traceback_comes_with_debug_alone() -> None:
-    with pytest.raises(Exception, match="unknown task 'revers'"):
-        ssrun("--debug", "train", "--task", "revers")
+    for words in (("--debug", "train", "--task", "revers"), ("train", "--task", "revers", "--debug")):
+        with pytest.raises(Exception, match="unknown task 'revers'"):
+            ssrun(*words)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             importlib.import_module("ssrun.runs.results_folder"), "destination", lambda *given, **named: 1 / 0
@@ -134,7 +176,6 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["trian"], "No such command 'trian'. Did you mean 'train'?"),
     (["compare", "hussar"], "unknown experiment 'hussar': did you mean 'huszar'? known: default, "),
     (["compare", "key.toml"], "key.toml: modle: unknown field 'modle': did you mean 'model'? known: "),
-    (["compare", "huszar", "--seeds", "3"], "huszar: claims need at least two seeds: give more, like --seeds 0..5"),
     (["compare", "--tasks", "copy,copi"], "unknown task 'copi': did you mean 'copy'? "),
     (["compare", "--strategies", "swich"], "unknown strategy 'swich': did you mean 'switch'? "),
     (["compare", "--metrics", "bracket_f1"], "default: no task of the grid has the metric 'bracket_f1': choose "),
@@ -144,7 +185,20 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["compare", "--steps", "-1"], "default: training.steps = -1: input should be greater than or equal to 1"),
     (["compare", "--tasks", "copy", "--corpus", "corpus"], "--corpus: no task here is a corpus: add --task corpus"),
     (["compare", "--out", "theirs"], "theirs: holds files that are not ssrun's: give another --out DIR"),
-    (["compare", "--jobs", "0"], "Invalid value for '--jobs': "),
+    (["compare", "--jobs", "0"], "Invalid value for '--jobs' / '-j': "),
+    (["compare", "--require-claims"], "--require-claims: no claim of default is on these tasks and strategies: leave "),
+    (["compare", "--set", "model.hidden=8,x"], "default: model.hidden = 'x': input should be a valid integer"),
+    (["compare", "--set", "model.hidden=8,8"], "default: sweep: model.hidden: a value is given twice: give it once"),
+    (["compare", "--dry-run", "--show-config"], "--show-config and --dry-run: give one of them"),
+    (["train", "--set", "model.hidden=8,16"], "--set 'model.hidden=8,16': 2 values: give one, or sweep with `ssrun "),
+    (["train", "--lr", "3"], "No such option: --lr: did you mean --set training.learning_rate=3?"),
+    (["train", "--hiden=3"], "No such option: --hiden: did you mean --set model.hidden=3?"),
+    (["compare", "--batch-size"], "No such option: --batch-size: did you mean --set training.batch_size=...?"),
+    (["compare", "--metrics", "bluu"], "unknown metric 'bluu': did you mean 'bleu'? known: "),
+    (["train", "--strategy", "Linear"], "unknown strategy 'Linear': did you mean 'linear'? known: "),
+    (["--show-completion", "csh"], "--show-completion: unknown shell 'csh': "),
+    (["--install-completion", "zsh"], "--install-completion zsh: it is installed for the shell that it is typed in: "),
+    (["list", "tasks", "--names", "--json"], "--names and --json: give one of them"),
     (["show", "theirs", "--format", "html"], "--format: unknown format 'html': known: rich, "),
     (["show", "theirs", "--format", "latex", "--json"], "--json and --format latex: give one of them"),
     (["compare", "--baseline", "linear", "--baseline", "switch"], "--baseline is given twice: give it once"),

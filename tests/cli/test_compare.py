@@ -6,6 +6,7 @@ import json
 import math
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -54,12 +55,51 @@ def test_the_command_in_the_table_gives_the_table(compared: tuple[Path, Done]) -
 def test_dry_run_prints_the_folders_and_writes_nothing(compared: tuple[Path, Done], tmp_path: Path) -> None:
     dry = ("compare", *GRID, *SMALL, "--dry-run")
     done = ssrun(*dry, "--out", compared[0])
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err) == (0, "8 of 8 runs are done\n")
+    assert ssrun(*dry, "--out", "nowhere").err == "0 of 8 runs are done\n"
     assert {Path(line) for line in done.out.splitlines()} == {path.parent for path in compared[0].rglob("result.json")}
     assert document(*dry, "--out", compared[0]) == done.out.splitlines()
     parts = [ssrun(*dry, "--shard", f"{part}/3").out.splitlines() for part in (1, 2, 3)]
     assert sorted(map(len, parts)) == [2, 2, 4], "whole blocks of a task and a seed"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sweep_is_a_block_a_setting_and_its_command_gives_it_again(tmp_path: Path) -> None:
+    grid = ("--tasks", "copy", "--strategies", "teacher-forcing,linear", "--seeds", "0", "--steps", "2", "--jobs", "1")
+    done = ssrun("compare", *grid, "--set=model.hidden=4,8", "--set=task.test_pairs=5", "--json", "--quiet").must(0)
+    told = json.loads(done.out)
+    assert done.err == ""
+    assert [(row["task"], row["strategy"]) for row in told["rows"]] == [
+        (f"copy-hidden-{hidden}", strategy) for hidden in (4, 8) for strategy in ("teacher-forcing", "linear")
+    ]
+    assert all("difference" in row["bleu"] for row in told["rows"] if row["strategy"] == "linear")
+    assert "--set model.hidden=4,8 " in told["command"]
+    again = ssrun(*shlex.split(told["command"])[1:], "--dry-run").must(0)
+    assert again.err == "4 of 4 runs are done\n"
+
+
+def test_the_configuration_of_every_cell_is_shown_and_nothing_trained(tmp_path: Path) -> None:
+    given = ("compare", *GRID, *SMALL, "--set", "model.layers=1,2", "--show-config")
+    cells = document(*given)["cells"]
+    assert tomllib.loads(ssrun(*given).must(0).out) == {"cells": cells}
+    assert [cell["name"] for cell in cells][:2] == [
+        "reverse-layers-1/teacher-forcing",
+        "reverse-layers-1/inverse-sigmoid",
+    ]
+    assert [cell["model"]["layers"] for cell in cells] == [1, 1, 2, 2] * 2
+    assert all(cell["seeds"] == [0, 1] and cell["model"]["hidden"] == 8 for cell in cells)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_claim_that_is_not_settled_did_not_hold_either(compared: tuple[Path, Done], tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(
+        'tasks = ["reverse"]\nstrategies = ["teacher-forcing", "linear"]\nseeds = 0\n[training]\nsteps = 2\n'
+        '[[claims]]\ntext = "Better."\nmetric = "bleu"\ntask = "reverse"\norder = "linear > teacher-forcing"\n',
+        encoding="utf-8",
+    )
+    done = ssrun("compare", "own.toml", *SMALL, "--jobs", "1", "--json", "--require-claims").must(4)
+    (claim,) = json.loads(done.out)["claims"]
+    assert (claim["verdict"], claim["n"]) == ("inconclusive", 1)
 
 
 def test_a_users_own_experiment_runs_and_a_wrong_claim_ends_with_4_where_asked(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -41,10 +42,28 @@ def test_train_again_trains_nothing_and_shows_the_same(trained: tuple[Path, Done
     told = json.loads(done.out)
     assert ssrun(*TRAIN, "--out", results, "--json") == Done(0, done.out, "")
     shown = ssrun(*TRAIN, "--out", results)
-    assert (shown.code, shown.err) == (0, "")
+    run = told["run"]
+    assert (shown.code, shown.err) == (
+        0,
+        f"next: ssrun explain {run}; ssrun inject {run}; ssrun report {results}\n",
+    )
+    assert ssrun(*TRAIN, "--out", results, "--quiet").err == ""
     for name in ("bleu", "free_running_loss", "teacher_forced_loss", "exposure_gap", "realised_epsilon", "replaced"):
         assert re.search(rf"^{name} +{told[name]:.{METRICS[name].decimals}f} ", shown.out, re.MULTILINE)
     assert shown.out.rstrip().endswith(told["run"])
+
+
+@pytest.mark.parametrize("strategy", ["linear", "inverse-sigmoid", "uniform-token", "cycle"])
+def test_the_configuration_that_is_shown_can_be_given_back_as_settings(strategy: str, tmp_path: Path) -> None:
+    given = ("train", "--task", "frames", "--strategy", strategy, "--seed", "3", "--set", "model.hidden=9")
+    shown = ssrun(*given, "--show-config").must(0).out
+    settings = [word for line in shown.splitlines() if not line.startswith("seed") for word in ("--set", line)]
+    again = ("train", "--task", "frames", "--strategy", "teacher-forcing", "--seed", "3", *settings)
+    assert ssrun(*again, "--show-config").must(0).out == shown
+    told = document(*given, "--show-config")
+    assert tomllib.loads(shown) == told
+    assert (told["seed"], told["model"]["hidden"], told["model"]["attention"]) == (3, 9, "aligned")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_corpus_of_ones_own_is_trained_on_from_the_command_line(tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from ssrun.config.claims import Claim, Operand
-from ssrun.config.experiment import parse_seeds
+from ssrun.config.experiment import metric_named, named, parse_seeds, swept
 from ssrun.config.loading import load_plan
+from ssrun.config.overrides import parse_settings
+from ssrun.config.plan import Plan
 from ssrun.errors import UsageError
 from tests.support.own_experiment import CLAIM, OWN
 
@@ -49,7 +51,7 @@ MINIMAL = 'question = "?"\ntasks = ["reverse"]\nstrategies = ["teacher-forcing",
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('tasks = ["copy"]\nstrategies = ["linear"]\n', "question: field required"),
+        ('tasks = ["copy"]\n', "strategies: field required"),
         (MINIMAL + "seed = 3\n", "seed: unknown field 'seed': did you mean 'seeds'? "),
         (MINIMAL + "[modle]\nhidden = 3\n", "modle: unknown field 'modle': did you mean 'model'? "),
         (MINIMAL + "[model]\nhiden = 3\n", "model.hiden: unknown field 'hiden': did you mean 'hidden'? "),
@@ -116,8 +118,99 @@ def test_a_claim_may_be_a_chain_and_go_across_tasks() -> None:
     ]
 
 
-def test_a_claim_needs_two_seeds(tmp_path: Path) -> None:
-    text = OWN.replace('"3..5"', "[3]")
-    assert refused(tmp_path, text) == "claims need at least two seeds: give more, like --seeds 0..5"
-    assert len(load_plan(str(tmp_path / "x.toml"), seeds="0..5").runs()) == 24, "the remedy that is named is one"
-    assert len(load_plan(str(tmp_path / "x.toml"), smoke=True).runs()) == 4
+def test_one_seed_may_be_tried_though_it_settles_no_claim(own: Path) -> None:
+    assert len(load_plan(str(own), seeds="3").runs()) == 4
+
+
+def test_a_file_needs_tasks_and_strategies_alone(tmp_path: Path) -> None:
+    (tmp_path / "short.toml").write_text('tasks = ["copy"]\nstrategies = ["linear"]\n', encoding="utf-8")
+    assert load_plan(str(tmp_path / "short.toml")).experiment.question == "short: how do its strategies compare?"
+
+
+def test_all_that_is_wrong_in_a_file_is_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(MINIMAL.replace('"?"', '""') + 'seeds = "4..0"\nmodle = 3\n', encoding="utf-8")
+    with pytest.raises(UsageError) as error:
+        load_plan(str(path))
+    first, *others = (str(error.value), *error.value.more)
+    assert first.startswith(f"{path}: question = '': ")
+    assert [line.split(": ")[1] for line in others] == ["seeds", "modle"]
+
+
+def test_a_metric_is_known_by_its_name_and_by_its_heading() -> None:
+    assert [metric_named(text) for text in ("BLEU", " Free Loss ", "exact %", "F1 %", "bleu")] == [
+        "bleu", "free_running_loss", "exact_match", "bracket_f1", "bleu"
+    ]  # fmt: skip
+
+
+# Sweeps
+
+SWEPT = MINIMAL + '[sweep]\n"model.hidden" = [32, 64]\ntask.length = ["4..5", "6..7"]\n'
+
+
+def test_a_sweep_makes_a_task_of_each_setting_with_every_strategy_beside_its_baseline(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text(SWEPT, encoding="utf-8")
+    plan = load_plan(str(tmp_path / "x.toml"))
+    names = [f"reverse-hidden-{hidden}-length-{length}" for hidden in (32, 64) for length in ("4..5", "6..7")]
+    assert (list(plan.experiment.tasks), plan.experiment.sweep) == (names, {})
+    for name, config in plan.runs():
+        assert f"hidden-{config.model.hidden}-length-{'..'.join(map(str, config.task.length))}" in name.task  # type: ignore[attr-defined]
+    assert Plan.model_validate_json(plan.model_dump_json()) == plan
+
+
+def test_a_sweep_on_the_command_line_is_the_files_and_stronger_than_it(tmp_path: Path) -> None:
+    (tmp_path / "swept.toml").write_text(SWEPT, encoding="utf-8")
+    (tmp_path / "plain.toml").write_text(MINIMAL, encoding="utf-8")
+    overrides = parse_settings(["model.hidden=32,64", 'task.length="4..5",6..7'], sweep=True)
+    by_file, told = (load_plan(str(tmp_path / name), overrides=given) for name, given in
+                     (("swept.toml", None), ("plain.toml", overrides)))  # fmt: skip
+    assert told.runs() == by_file.runs()
+    assert told.overrides == {"model": {}, "task": {}}
+    fixed = load_plan(str(tmp_path / "swept.toml"), overrides={"model": {"hidden": 8}})
+    assert list(fixed.experiment.tasks) == ["reverse-length-4..5", "reverse-length-6..7"]
+
+
+def test_a_sweep_is_stronger_than_a_strategys_entry_and_smoke_is_stronger_than_the_files(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    entry = "{teacher-forcing = {}, linear = {model.hidden = 3}}"
+    swept = "[sweep]\nmodel.hidden = [5, 6]\ntraining.steps = [100, 200]\n"
+    path.write_text(MINIMAL.replace('["teacher-forcing", "linear"]', entry) + swept, encoding="utf-8")
+    smoke = load_plan(str(path), smoke=True)
+    assert list(smoke.experiment.tasks) == ["reverse-hidden-5", "reverse-hidden-6"]
+    assert {(run.config.model.hidden, run.config.training.steps) for run in smoke.runs()} == {(5, 20), (6, 20)}
+    told = load_plan(str(path), smoke=True, overrides=parse_settings(["training.steps=3,4"], sweep=True))
+    assert {run.config.training.steps for run in told.runs()} == {3, 4}
+
+
+def test_only_the_tasks_that_have_the_field_are_swept_and_two_sections_are_told_apart() -> None:
+    tasks = {"wide": {"base": "frames"}, "captions": {}}
+    assert list(swept(tasks, {"task.labels": [2, 3]})) == ["wide-labels-2", "wide-labels-3", "captions"]
+    assert named("model.x_y", 0.5, {"model.x_y": [], "task.x_y": []}) == "model.x-y-0.5"
+    assert named("task.path", "../a b", {"task.path": []}) == "path-..-a-b"
+
+
+@pytest.mark.parametrize(
+    ("sweep", "message"),
+    [
+        ("model.hiden = [3, 4]", "model.hiden: unknown field 'hiden': did you mean 'hidden'? "),
+        ("modle.hidden = [3, 4]", "sweep: 'modle.hidden': no task here has such a field: see `ssrun list fields`"),
+        ("task.labels = [3, 4]", "sweep: 'task.labels': no task here has such a field"),
+        ("strategy.ovr = [3, 4]", "strategy.ovr: unknown field 'ovr': did you mean 'over'? "),
+        ("model.hidden = [3, 3]", "sweep: model.hidden: a value is given twice"),
+        ("model.hidden = []", "sweep.model.hidden = []: list should have at least 1 item"),
+        ("model.hidden = 3", "sweep.model.hidden = 3: input should be a valid list"),
+        ("hidden = [3]", "sweep: 'hidden': no task here has such a field"),
+        ('model.attention = ["do"]', "model.attention = 'do': input should be 'none', 'dot' or 'aligned'"),
+        ('model.attention = ["' + "x" * 80 + '"]', "sweep: 'reverse-attention-xxx"),
+        ("model.hidden = [" + ",".join(map(str, range(1, 1000))) + "]\nmodel.layers = " + str([*range(200)]),
+         "sweep: more than 100,000 settings: take fewer values"),
+    ],
+)  # fmt: skip
+def test_a_wrong_sweep_is_refused_in_one_line(tmp_path: Path, sweep: str, message: str) -> None:
+    assert refused(tmp_path, MINIMAL + "[sweep]\n" + sweep).startswith(message)
+
+
+def test_a_sweep_without_effect_is_refused(tmp_path: Path) -> None:
+    text = 'match = "mean-epsilon"\n' + MINIMAL + "[sweep]\nstrategy.over = [0.5, 1]\n"
+    said = refused(tmp_path, text)
+    assert said == "reverse-over-0.5 and reverse-over-1 are the same runs: nothing in them depends on what differs"

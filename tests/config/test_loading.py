@@ -45,6 +45,16 @@ def test_only_a_part_of_the_grid_keeps_only_its_claims_and_published_numbers() -
     assert load_plan("bengio-table-3", strategies="switch").experiment.published is None
 
 
+def test_a_reading_stays_only_where_the_grid_and_all_settings_are_the_files() -> None:
+    whole = load("bengio-table-1")
+    assert whole.reading
+    for same in ({}, {"seeds": "0..7"}, {"tasks": "captions"}, {"metrics": "bleu"}):
+        assert load_plan("bengio-table-1", **same).experiment.reading == whole.reading  # type: ignore[arg-type]
+    steps = {"training": {"steps": 60}}
+    for other in ({"seeds": "0..1"}, {"strategies": "linear"}, {"smoke": True}, {"overrides": steps}):
+        assert load_plan("bengio-table-1", **other).experiment.reading == ""  # type: ignore[arg-type]
+
+
 def test_names_are_the_experiments_entries_first_and_then_the_built_in_ones(own: Path) -> None:
     plan = load_plan(
         str(own), tasks="long,any-order", strategies="early,linear", seeds="0", baseline="linear", metrics="bleu"
@@ -55,6 +65,44 @@ def test_names_are_the_experiments_entries_first_and_then_the_built_in_ones(own:
     assert chosen.strategies == {"early": load(str(own)).strategies["early"], "linear": {}}
     assert (chosen.seeds, chosen.baseline, chosen.metrics, chosen.claims) == ((0,), "linear", ("bleu",), ())
     assert [run.name[:2] for run in plan.runs()] == list(itertools.product(["long", "any-order"], ["early", "linear"]))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tasks": "revers"}, r"unknown task 'revers': did you mean 'reverse'\?"),
+        ({"tasks": ""}, "unknown task ''"),
+        ({"tasks": "copy,copy"}, "task 'copy' is given twice: give it once"),
+        ({"strategies": "linear,liner"}, r"unknown strategy 'liner': did you mean 'linear'\?"),
+        ({"strategies": "linear", "baseline": "uniform"}, "--baseline: unknown strategy 'uniform': known: linear"),
+        ({"metrics": "bleu,blue"}, r"unknown metric 'blue': did you mean 'bleu'\?"),
+        ({"seeds": "4..0"}, "default: seeds: '4..0' counts down"),
+        ({"seeds": "9999999999"}, r"default: seeds\.0 = 9999999999: input should be less than or equal to 2147483647"),
+        ({"overrides": {"task": {"path": "x"}}}, "default: task.path: unknown field 'path'"),
+        ({"overrides": {"strategy": {"at": 0.5}}}, "default: strategy.at: unknown field 'at'"),
+    ],
+)
+def test_what_the_command_line_cannot_have_is_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=f"^{message}"):
+        load_plan("default", **options).runs()  # type: ignore[arg-type]
+
+
+def test_files_that_are_no_experiment_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "latin.toml").write_bytes(b'question = "\xe9"')
+    (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "large.toml").write_bytes(b"#" * (2**20 + 1))
+    for name, message in [
+        ("latin.toml", "invalid UTF-8 at byte 13"),
+        ("folder.toml", "Is a directory"),
+        ("large.toml", "more than a megabyte"),
+        ("missing.toml", "No such file or directory: give an experiment's name or file"),
+    ]:
+        with pytest.raises(UsageError, match=message) as error:
+            load(str(tmp_path / name))
+        assert str(error.value).startswith(str(tmp_path / name))
+    message = r"unknown experiment 'hussar': did you mean 'huszar'\? .*; or give a file\.toml"
+    with pytest.raises(UsageError, match=message):
+        load("hussar")
 
 
 @pytest.mark.parametrize("parts", [1, 2, 5, 9])

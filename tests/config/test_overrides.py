@@ -4,13 +4,40 @@ from __future__ import annotations
 
 import pytest
 
-from ssrun.config.overrides import parse_settings, setting, toml
+from ssrun.config.overrides import Several, given, parse_settings, toml, written
 from ssrun.errors import UsageError
 
 
 def test_settings_are_toml_or_else_text() -> None:
     given = ["model.hidden=12", "model.dropout = 0.5", "task.length=4..8", "task.path=a b", "model.hidden=13"]
     assert parse_settings(given) == {"model": {"hidden": 13, "dropout": 0.5}, "task": {"length": "4..8", "path": "a b"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("32,64", (32, 64)),
+        ("4..8, 9..12", ("4..8", "9..12")),
+        ('"a,b",c', ("a,b", "c")),
+        ("[4, 8],[9, 12]", ([4, 8], [9, 12])),
+        ("true,false", (True, False)),
+    ],
+)
+def test_values_with_commas_are_a_sweep_and_are_written_as_they_were_given(text: str, values: tuple[object]) -> None:
+    swept = parse_settings([f"model.x={text}"], sweep=True)
+    assert swept == {"model": {"x": Several(values)}}
+    assert parse_settings([f"model.x={given(swept['model']['x'])}"], sweep=True) == swept
+    with pytest.raises(UsageError, match=r"2 values: give one, or sweep with `ssrun compare`; quote text with commas"):
+        parse_settings([f"model.x={text}"])
+
+
+@pytest.mark.parametrize(
+    "value", ["2024", "a,b", '"', "true", " x ", "a b", "\x7f\u202e\n", "4..8", 0.1, True, 7, [4, 8]]
+)
+def test_a_value_that_is_written_is_read_as_itself(value: object) -> None:
+    assert toml(f"x = {written(value)}") == {"x": value}
+    assert written(value).isprintable()
+    assert parse_settings([f"model.x={given(value)}"]) == {"model": {"x": value}}
 
 
 @pytest.mark.parametrize(
@@ -40,9 +67,9 @@ def test_a_key_of_very_many_parts_is_refused_before_it_is_read() -> None:
      {"a b": [0.5]}],
 )  # fmt: skip
 def test_a_value_is_written_so_that_it_is_read_as_itself(value: object) -> None:
-    assert parse_settings([setting("task.path", value)]) == {"task": {"path": value}}
+    assert parse_settings([f"task.path={given(value)}"]) == {"task": {"path": value}}
 
 
 def test_a_text_that_would_be_a_number_is_quoted_and_other_text_stands_as_it_is() -> None:
-    assert setting("task.path", "2024") == 'task.path="2024"'
-    assert setting("task.length", "4..8") == "task.length=4..8"
+    assert given("2024") == '"2024"'
+    assert given("4..8") == "4..8"

@@ -83,7 +83,7 @@ def one_run(folder: Path, task: str, strategy: str, run_seed: int, steps: int, p
     options = ("--task", task, "--strategy", strategy, "--seed", run_seed, "--out", results)
     ended = in_process.ssrun("train", *options, *more).must(0, 2, 3)
     if ended.code == 2:
-        assert len(ended.err.splitlines()) == 1, ended.err
+        assert all(line.startswith("ssrun: ") for line in ended.err.splitlines()), ended.err
         assert not results.exists()
         return "refused"
     inside = [["explain"], ["explain", "--step=0"], ["inject"]] if ended.code == 0 else []

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from ssrun.strategies.schedules import SCHEDULES, Exponential, InverseSigmoid, Linear
+from ssrun.strategies.schedules import SCHEDULES, Decay, Exponential, InverseSigmoid, Linear
 from ssrun.strategies.trajectory import Trajectory, width_of
 
 
@@ -36,3 +36,21 @@ def test_a_decays_width_is_the_closed_form() -> None:
         (Linear(over=1000), 0.8 * 1000 * 1e9),
     ):
         assert width_of(slowest, 10**9) == pytest.approx(width, rel=1e-3)
+
+
+def test_a_curve_that_never_falls_so_far_says_so() -> None:
+    class Wave(Decay):
+        """Falls within a run of 100, then rises again; another time not even so far."""
+
+        formula = "a wave"
+        name: str = "wave"
+        depth: float
+
+        def __call__(self, step: int, steps: int) -> float:
+            return 1 - self.depth * (1 - math.cos(math.pi * step / steps)) / 2
+
+    assert Trajectory.of(Wave(depth=1), 100).width == pytest.approx(59, abs=1)
+    assert Trajectory.of(Wave(depth=0.5), 100)[4:6] == (None, False)
+    falls = {name: Trajectory.of(kind(name=name), 100).falls for name, kind in SCHEDULES.items()}
+    decays = {"linear": True, "exponential": True, "inverse-sigmoid": True}
+    assert falls == {"constant": False, "switch": None, "cycle": None, **decays}

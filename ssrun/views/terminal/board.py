@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -37,7 +38,7 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def progress_bar(share: float, width: int = 20) -> Text:
+def progress_bar(share: float, width: int) -> Text:
     """A bar, filled to a share from 0 to 1."""
     full = round(share * width)
     return Text("━" * full, style="green") + Text("━" * (width - full), style="bright_black")
@@ -68,7 +69,7 @@ class RunProgress:
 class Board:
     """The whole comparison on a terminal: the table as it fills, the runs that go on, the time left.
 
-    Of `runs`, in the order of the table, so many are `todo`.
+    Of `runs`, in the order of the table, so many are `todo`; the others are done already, and count.
     """
 
     def __init__(
@@ -84,7 +85,8 @@ class Board:
         for run in runs:
             self.groups.setdefault((run.task, run.strategy), []).append(run)
         self.results = dict(complete)
-        self.todo, self.done, self.since = todo, 0, time.monotonic()
+        self.total, self.todo, self.since = len(runs), todo, time.monotonic()
+        self.done = 0  # of those to do
         self.running: dict[RunName, RunProgress] = {}
         self.messages: list[str] = []
 
@@ -105,6 +107,11 @@ class Board:
             case _ if run in self.running:
                 self.running[run].take_in(event)
 
+    @property
+    def reached(self) -> str:
+        """How far it is, in words."""
+        return f"{self.total - self.todo + self.done} of {self.total} runs"
+
     def time_left(self) -> str:
         done = self.done + sum(progress.now.step / progress.now.steps for progress in self.running.values())
         share = done / max(self.todo, 1)
@@ -114,8 +121,9 @@ class Board:
     def __rich__(self) -> RenderableType:
         """The screen, never taller than the terminal."""
         height, width = self.console.size.height, self.console.size.width
-        told = f"  {self.done}/{self.todo} runs   {self.time_left()} left   "
-        bar = progress_bar(self.done / max(self.todo, 1))
+        done = self.total - self.todo + self.done
+        told = f"  {done}/{self.total} runs   {self.time_left()} left   "
+        bar = progress_bar(done / max(self.total, 1), bar_room(width, told + self.experiment.name))
         lines: list[RenderableType] = [one_line(bar, told, (self.experiment.name, "bold"))]
         for run, progress in self.running.items():
             blocks = sparkline(progress.losses[-(16 if width >= 100 else 8) :])
@@ -128,15 +136,16 @@ class Board:
         return Group(*lines[: height - 1])
 
     def table(self, room: int, width: int) -> Table:
-        """The rows as far as they are known, the last to change within sight."""
+        """The rows in the order of the plan; where there is no room for all, from the first that goes on."""
         metrics = self.experiment.metrics[: max(1, (width - 40) // 18)]
         table = Table(box=None, pad_edge=False)
         for heading in ("task", "strategy", "n", *(METRICS[metric].short for metric in metrics)):
             table.add_column(heading, no_wrap=True, justify="left" if heading in ("task", "strategy") else "right")
-        started = [labels for labels, runs in self.groups.items() if any(run in self.results for run in runs)]
-        active = {run.task for run in self.running}
-        rows = sorted(started or self.groups, key=lambda labels: labels[0] not in active)
-        for labels in rows[:room]:
+        rows = list(self.groups)
+        going = [(run.task, run.strategy) for run in self.running]
+        first = min((rows.index(labels) for labels in going), default=0)
+        top = max(0, min(first, len(rows) - room))
+        for labels in rows[top : top + room]:
             table.add_row(*map(Text, self.row(*labels, metrics)))
         if len(rows) > room:
             table.add_row(Text(f"... {len(rows) - room} more", style="dim"))
@@ -155,10 +164,10 @@ class Board:
 
 
 class Chart:
-    """One run on a terminal: its progress, and the two losses drawing apart."""
+    """One run on a terminal: its progress, and the two losses over the run, beneath its bar."""
 
-    def __init__(self, run: RunName, console: Console) -> None:
-        self.run, self.console, self.progress, self.since = run, console, RunProgress(), time.monotonic()
+    def __init__(self, run: RunName) -> None:
+        self.run, self.progress, self.since = run, RunProgress(), time.monotonic()
         self.first: int | None = None
         self.messages: list[str] = []
 
@@ -168,25 +177,63 @@ class Chart:
         self.progress.take_in(update.event)
         if self.first is None and self.progress.now.step:
             self.first, self.since = self.progress.now.step, time.monotonic()
+            if self.first > 1:
+                self.messages.append(resumed_at(self.first))
+
+    @property
+    def reached(self) -> str:
+        """How far it is, in words, as of the last step that was told; nothing before its first."""
+        now = self.progress.now
+        return f"about step {now.step} of {now.steps}" if now.step else ""
 
     def time_left(self) -> str:
         """The time left, from the steps since the first that was told; nothing before there are two."""
         now = self.progress.now
-        done = now.step - (self.first or 0)
+        done = now.step - (self.first or 0) if now.step < now.steps else 0
         passed = time.monotonic() - self.since
         return f"  {duration(passed * (now.steps - now.step) / done)} left" if done else ""
 
-    def __rich__(self) -> RenderableType:
-        progress, width = self.progress, max(10, min(60, self.console.size.width - 34))
-        bar = progress_bar(progress.now.step / progress.now.steps)
-        lines = [one_line((self.run.title, "bold")), one_line(bar, f"  {progress.words(3)}{self.time_left()}")]
-        free = [scores.free_running_loss for scores in progress.evaluations]
-        forced = [scores.teacher_forced_loss for scores in progress.evaluations]
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        progress, told = self.progress, f"  {self.progress.words(3)}{self.time_left()}"
+        width = bar_room(options.max_width, max(told, CURVE_WORDS, key=len))
+        bar = progress_bar(progress.now.step / progress.now.steps, width)
+        lines = [one_line((self.run.title, "bold")), one_line(bar, told)]
+        shown = over_the_run(progress.evaluations, progress.now.steps, width)
+        free = [scores.free_running_loss for scores in shown]
+        forced = [scores.teacher_forced_loss for scores in shown]
         for name, values, style in (("free-running", free, "magenta"), ("teacher-forced", forced, "cyan")):
             if values:
-                blocks = sparkline(values[-width:], min(*free, *forced), max(*free, *forced))
-                lines.append(one_line(f"{name:>15} {values[-1]:7.3f}  ", (blocks, style)))
-        return Group(*lines, *(one_line((visible(message), "yellow")) for message in self.messages[-2:]))
+                blocks = sparkline(values, min(*free, *forced), max(*free, *forced))
+                lines.append(one_line((f"{blocks:{width}}", style), f"  {name} {values[-1]:.3f}"))
+        yield from lines
+        yield from (one_line((visible(message), "yellow")) for message in self.messages[-2:])
+
+
+CURVE_WORDS = "  teacher-forced 00.000"
+
+
+def bar_room(width: int, words: str) -> int:
+    """The cells that a bar has beside these words, at least ten."""
+    return max(10, width - len(words) - 1)
+
+
+def over_the_run(evaluations: Sequence[Evaluation], steps: int, width: int) -> list[Evaluation]:
+    """What a curve shows in each of the cells of a run, as far as it is evaluated: the first evaluation in or after it.
+
+    The last cell has the last evaluation.
+    """
+    shown: list[Evaluation] = []
+    for cell in range(width):
+        later = bisect_right(evaluations, cell * steps / width, key=lambda scores: scores.step)
+        if later == len(evaluations):
+            break
+        shown.append(evaluations[later])
+    return [*shown[:-1], *evaluations[-1:]]
+
+
+def resumed_at(first: int) -> str:
+    """What is said of a run whose first step here was not its first."""
+    return f"goes on from step {first - 1}"
 
 
 def one_line(*parts: str | Text | tuple[str, str]) -> Text:

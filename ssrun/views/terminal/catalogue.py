@@ -1,20 +1,24 @@
-"""What `ssrun list` shows: tasks, strategies, experiments and metrics, from where they are defined."""
+"""What `ssrun list` shows: what there is, from where it is defined; rows as JSON has them, and words for people."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
+from ssrun.config.fields import Setting, experiment_fields, settings
 from ssrun.config.loading import folder, names
 from ssrun.metrics import METRICS
 from ssrun.strategies import STRATEGIES
+from ssrun.system.text import visible
 from ssrun.tasks import TASKS
 from ssrun.tasks.task import Range
 
-Rows = list[dict[str, str]]
+Row = dict[str, Any]
+Rows = list[Row]
 
 
 def tasks() -> Rows:
@@ -23,14 +27,14 @@ def tasks() -> Rows:
     for name, task in TASKS.items():
         about = (task.__doc__ or "").strip().splitlines()[0]
         own = {field: default(info.get_default()) for field, info in task.model_fields.items()}
-        fields = ", ".join(f"{field}={value}" for field, value in own.items() if field not in ("name", "digest"))
+        fields = {field: value for field, value in own.items() if field not in ("name", "digest")}
         rows.append({"name": name, "about": about, "fields": fields})
     return rows
 
 
-def default(value: object) -> str:
-    """A default as `--set` takes it: a range as 4..15, nothing for none."""
-    return f"{value.low}..{value.high}" if isinstance(value, Range) else "" if value is None else str(value)
+def default(value: Any) -> Any:
+    """A default as `--set` takes it: a range as 4..15."""
+    return f"{value.low}..{value.high}" if isinstance(value, Range) else value
 
 
 def strategies() -> Rows:
@@ -38,8 +42,7 @@ def strategies() -> Rows:
     rows = []
     for name, entry in STRATEGIES.items():
         strategy = entry.strategy
-        fields = strategy.schedule.model_dump(exclude={"name"}, exclude_none=True)
-        parameters = ", ".join(f"{field}={value}" for field, value in fields.items())
+        parameters = strategy.schedule.model_dump(exclude={"name"}, exclude_none=True)
         row = {"name": name, "formula": strategy.schedule.formula, "parameters": parameters}
         rows.append(row | {"coin": strategy.coin, "feed": strategy.feed, "about": entry.about, "source": entry.source})
     return rows
@@ -49,7 +52,7 @@ def experiments() -> Rows:
     rows = []
     for name in names():
         document = tomllib.loads((folder() / f"{name}.toml").read_text(encoding="utf-8"))
-        rows.append({"name": name, "minutes": f"{document.get('minutes', '')}", "question": document["question"]})
+        rows.append({"name": name, "minutes": document.get("minutes"), "question": document["question"]})
     return rows
 
 
@@ -60,11 +63,65 @@ def metrics() -> Rows:
     ]
 
 
-LISTS: dict[str, Callable[[], Rows]] = {maker.__name__: maker for maker in (tasks, strategies, experiments, metrics)}
+def fields() -> Rows:
+    """Each field that `--set` reaches."""
+    return [row_of(setting) for setting in settings()]
+
+
+def fields_of_experiments() -> Rows:
+    """Each key of an experiment's file."""
+    return [row_of(setting) for setting in experiment_fields()]
+
+
+def row_of(setting: Setting) -> Row:
+    return {"name": setting.path, **{name: value for name, value in setting._asdict().items() if name != "path"}}
+
+
+LISTS: dict[str, Callable[[], Rows]] = {
+    "tasks": tasks,
+    "strategies": strategies,
+    "experiments": experiments,
+    "metrics": metrics,
+    "fields": fields,
+    "experiment-fields": fields_of_experiments,
+}
 
 
 def rows_of(what: str) -> Rows:
     return LISTS[what]()
+
+
+def names_of(what: str) -> list[str]:
+    """The names alone, each once."""
+    return list(dict.fromkeys(row["name"] for row in rows_of(what)))
+
+
+def words_of(row: Row) -> dict[str, str]:
+    """A row for people, without what is empty; of a field, what it takes is said together."""
+    if "type" in row:
+        takes = [words(row["choices"]) or row["type"], row["range"]]
+        fields = {"about": row["about"], "takes": ", ".join(filter(None, takes)), "default": words(row["default"])}
+        other = ", ".join(f"{name}: {words(value)}" for name, value in row["defaults"].items())
+        row = {"name": row["name"], **fields, "default of": other, "of": row["of"]}
+    return {key: text for key, value in row.items() if (text := words(value))}
+
+
+def words(value: Any) -> str:
+    """A value as people write it: `a=1, b=2`, `a, b`, nothing for none."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={words(part)}" for key, part in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(words, value))
+    return "" if value is None else str(value)
+
+
+def lines_of(what: str) -> str:
+    """A list for a pipe: a line an entry, its name first, then what is known of it, with tabs between."""
+    lines = []
+    for row in rows_of(what):
+        name, *rest = words_of(row).items()
+        lines.append("\t".join([name[1], *(f"{key}: {visible(text)}" for key, text in rest)]) + "\n")
+    return "".join(lines)
 
 
 def table_of(what: str) -> Table:
@@ -73,7 +130,7 @@ def table_of(what: str) -> Table:
     table.add_column(no_wrap=True, style="bold cyan")
     table.add_column()
     for row in rows_of(what):
-        name, *rest = row.items()
-        lines = [Text.assemble((f"{key}: ", "dim"), value) for key, value in rest if value]
+        name, *rest = words_of(row).items()
+        lines = [Text.assemble((f"{key}: ", "dim"), text) for key, text in rest]
         table.add_row(Text(name[1]), Text("\n").join(lines))
     return table

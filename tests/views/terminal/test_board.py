@@ -14,7 +14,7 @@ from rich.console import Console, RenderableType
 from ssrun.config.experiment import Experiment
 from ssrun.config.spec import RunName
 from ssrun.runs.events import Evaluated, Failed, Finished, Postponed, Retried, Started, Stepped, Update, Warned
-from ssrun.views.terminal.board import SPARKS, Board, Chart, duration, progress_bar, sparkline
+from ssrun.views.terminal.board import SPARKS, Board, Chart, duration, over_the_run, progress_bar, sparkline
 from tests.support.outcomes import HOSTILE, diverged, evaluation, experiment, finished, run_name
 
 SIZES = [(80, 24), (200, 50), (40, 10), (20, 5)]
@@ -67,8 +67,10 @@ def test_the_board_tells_what_is_done_what_runs_and_what_went_wrong() -> None:
     board.update(Update(OTHER, Retried(reason="killed by SIGKILL")))
     board.update(Update(RUNS[2], Postponed()))
     lines = screen(board, board.console)
-    assert lines[0].startswith("━" * 20)
-    assert "0/4 runs" in lines[0]
+    assert lines[0].startswith("━" * 60), "a bar is as wide as there is room"
+    assert len(lines[0]) in (99, 100)
+    assert "8/12 runs" in lines[0], "runs that were done before count as well"
+    assert board.reached == "8 of 12 runs"
     assert lines[0].endswith("planted")
     assert "t/a 0  40/100  ε 0.50  loss 2.500" in lines[1]
     assert "t/b 0  starting" in lines[2]
@@ -76,7 +78,7 @@ def test_the_board_tells_what_is_done_what_runs_and_what_went_wrong() -> None:
     assert any(re.match(r"t +a +0/2", line) for line in lines)
     board.update(Update(RUN, finished()))
     board.update(Update(OTHER, Failed(reason="x")))
-    assert "2/4 runs" in screen(board, board.console)[0]
+    assert "10/12 runs" in screen(board, board.console)[0]
     assert board.running == {}
 
 
@@ -88,7 +90,15 @@ def test_the_boards_means_are_those_of_the_results_that_there_were_and_that_came
     board.update(Update(OTHER, Finished(result=diverged())))
     lines = screen(board, board.console)
     assert any(re.fullmatch(r"t +a +2/2 +15\.0 \[0, 78\.5\] +0\.123 ±0\.000 *", line) for line in lines)
-    assert not any(re.match(r"t +b", line) for line in lines), "a strategy without a complete run has no row yet"
+    assert [line.split()[1] for line in lines if line.startswith("t ")] == [*"abcdef"], "the plan's order, begun or not"
+
+
+def test_where_there_is_no_room_for_all_rows_those_that_go_on_are_seen() -> None:
+    board = board_of(100, 8, len(RUNS))
+    board.update(Update(RUNS[4], Started()))
+    lines = screen(board, board.console)
+    assert any(re.match(r"t +e +0/2", line) for line in lines)
+    assert lines[-1].split() == ["...", "3", "more"]
 
 
 def test_the_time_left_follows_from_the_share_that_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,20 +113,35 @@ def test_the_time_left_follows_from_the_share_that_is_done(monkeypatch: pytest.M
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_the_chart_fits_the_terminal_and_draws_both_losses_on_one_scale(width: int, height: int) -> None:
-    chart = Chart(RUN, console_of(width, height))
+    chart = Chart(RUN)
     assert screen(chart, console_of(80, 24))[0] == "t / a / seed 0"
     assert "starting" in screen(chart, console_of(80, 24))[1]
     for step in range(1, 101):
         chart.update(stepped(RUN, step))
         chart.update(Update(RUN, Evaluated(evaluation=evaluation(step, 1 / step, 2.0))))
     chart.update(Update(RUN, Warned(text=WORDS)))
-    lines = screen(chart, chart.console)
+    lines = screen(chart, console_of(width, height))
     assert len(lines) == 5 <= height
     assert max(map(len, lines)) <= width
     assert all(line.isprintable() for line in lines)
     wide = screen(chart, console_of(200, 24))
     assert SPARKS[-1] * 10 in wide[2]
-    assert wide[3].endswith(SPARKS[0])
+    assert wide[3].split()[0].endswith(SPARKS[0])
+    assert chart.reached == "about step 100 of 100"
+
+
+def test_a_curve_lies_beneath_the_bar_at_the_steps_that_it_is_of() -> None:
+    evaluations = [evaluation(step) for step in (20, 40, 60)]
+    assert [scores.step for scores in over_the_run(evaluations, 100, 10)] == [20, 20, 40, 40, 60, 60]
+    dense = [evaluation(step) for step in range(1, 101)]
+    assert [scores.step for scores in over_the_run(dense, 100, 5)] == [1, 21, 41, 61, 100]
+    assert over_the_run([], 100, 10) == []
+
+
+def test_a_run_that_goes_on_says_from_which_step() -> None:
+    chart = Chart(RUN)
+    chart.update(stepped(RUN, 41))
+    assert screen(chart, console_of(80, 24))[2] == "goes on from step 40"
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=40))

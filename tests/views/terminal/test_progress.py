@@ -9,6 +9,7 @@ import time
 import pytest
 from rich.console import Console
 
+from ssrun.errors import Interrupted
 from ssrun.runs.events import Evaluated, Failed, Finished, Retried, Started, Stepped, Update, Warned
 from ssrun.views.terminal import progress
 from ssrun.views.terminal.board import Board, Chart
@@ -41,8 +42,9 @@ def test_in_a_pipe_each_event_is_one_line_on_stderr(capsys: pytest.CaptureFixtur
             view.update(update)
     out, err = capsys.readouterr()
     assert out == ""
-    start, end, warning, *others = err.splitlines()
+    start, resumed, end, warning, *others = err.splitlines()
     assert start == "planted: 2 runs to train, 3 at once"
+    assert resumed == "t/a seed 0: goes on from step 2"
     assert end == "[1/2] t/a seed 0: BLEU 56.8, free loss 0.123 (7 s)"
     assert warning.startswith("t/b seed 0: warning: [/] [bold]b[/bold] \\x1b]0;x\\x07")
     assert others == ["t/b seed 0: retry: killed by SIGKILL", r"[2/2] t/b seed 0: failed: [/] \x1b[2J no memory"]
@@ -66,15 +68,67 @@ def test_nothing_to_train_is_nothing_to_tell(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_live_view_leaves_a_clean_screen(terminal: io.StringIO) -> None:
+ERASED = "\x1b[1A\x1b[2K"
+
+
+def test_a_runs_last_picture_stays_on_the_screen(terminal: io.StringIO) -> None:
     with progress.watch_run(RUN) as view:
         assert isinstance(view, Chart)
         view.update(SCORED)
-    text = terminal.getvalue()
-    drawn, gone = text.rsplit("teacher-forced", 1)
+    drawn, after = terminal.getvalue().rsplit("teacher-forced", 1)
     assert "free-running" in drawn
-    assert gone.count("\x1b[1A\x1b[2K") >= 3
-    assert "\x1b[?25h" in gone, "the cursor is shown again"
+    assert ERASED not in after
+    assert "\x1b[?25h" in after, "the cursor is shown again"
+
+
+def comparison_stopped() -> None:
+    """A comparison of three runs, the first done before, the second now; then a SIGINT comes."""
+    runs = [RUN, OTHER, run_name("c")]
+    with progress.watch_comparison(experiment(), runs, 2, {RUN: finished().scored}, 1) as view:
+        view.update(Update(OTHER, finished()))
+        raise Interrupted(2)
+
+
+def run_stopped(*events: Stepped) -> None:
+    with progress.watch_run(RUN) as view:
+        for event in events:
+            view.update(Update(RUN, event))
+        raise Interrupted(15)
+
+
+def test_a_comparisons_board_goes_for_its_table_but_stays_where_it_is_interrupted(terminal: io.StringIO) -> None:
+    with progress.watch_comparison(experiment(), [RUN], 1, {}, 1) as view:
+        view.update(Update(RUN, finished()))
+    assert terminal.getvalue().rsplit("planted", 1)[1].count(ERASED) >= 3
+    with pytest.raises(Interrupted):
+        comparison_stopped()
+    assert ERASED not in terminal.getvalue().rsplit("planted", 1)[1]
+
+
+def test_an_interruption_says_how_far_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Interrupted, match=r"^interrupted at 2 of 3 runs: the same command goes on from here$") as error:
+        comparison_stopped()
+    assert error.value.exit_code == 130
+    assert capsys.readouterr().err.splitlines()[0] == "planted: 2 of 3 runs to train, 1 at once"
+    with pytest.raises(Interrupted, match=r"^interrupted at about step 3 of 100: "):
+        run_stopped(Stepped(step=3, steps=100, epsilon=0.5, loss=1.0))
+    with pytest.raises(Interrupted, match=r"^interrupted: the same command goes on"):
+        run_stopped()
+
+
+def test_quiet_tells_what_went_wrong_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.watch_comparison(experiment(), [RUN, OTHER], 2, {}, 1, quiet=True) as view:
+        for event in (Stepped(step=3, steps=9, epsilon=0.5, loss=1.0), SCORED.event, finished()):
+            view.update(Update(RUN, event))
+        view.update(Update(OTHER, Warned(text="look")))
+        view.update(Update(OTHER, Failed(reason="no memory")))
+    with progress.watch_run(RUN, quiet=True) as view:
+        view.update(SCORED)
+    progress.tell_bootstrap([(1, 1)], quiet=True)
+    assert capsys.readouterr().err.splitlines() == [
+        "t/b seed 0: warning: look",
+        "[2/2] t/b seed 0: failed: no memory",
+    ]
 
 
 def test_warnings_stay_on_the_screen_when_the_board_goes(terminal: io.StringIO) -> None:

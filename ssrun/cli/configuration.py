@@ -1,0 +1,40 @@
+"""`--show-config`: runs as they are resolved, as a TOML document whose lines `--set` takes, or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ssrun.cli.output import answer
+
+if TYPE_CHECKING:
+    from ssrun.config.run import RunConfig
+    from ssrun.config.spec import RunSpec
+
+
+def show_run(run: RunSpec, as_json: bool) -> None:
+    document = {"seed": run.config.seed, **run.config.settings}
+    answer(as_json, document, "".join(lines_of(document)))
+
+
+def show_cells(runs: Sequence[RunSpec], as_json: bool) -> None:
+    """Each strategy on each task once, with the seeds of its runs."""
+    seeds: dict[tuple[str, str], list[int]] = {}
+    configs: dict[tuple[str, str], RunConfig] = {}
+    for name, config in runs:
+        seeds.setdefault(name[:2], []).append(name.seed)
+        configs.setdefault(name[:2], config)
+    cells = [{"name": "/".join(key), "seeds": seeds[key], **config.settings} for key, config in configs.items()]
+    text = "\n".join("[[cells]]\n" + "".join(lines_of(cell)) for cell in cells)
+    answer(as_json, {"cells": cells}, text)
+
+
+def lines_of(fields: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """A line a field, by its dotted path."""
+    from ssrun.config.overrides import written
+
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from lines_of(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name} = {written(value)}\n"

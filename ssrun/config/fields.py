@@ -1,0 +1,118 @@
+"""What can be set, from the models that own the fields: each with its range, its default and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from ssrun.config.experiment import Experiment
+from ssrun.config.overrides import RUN_SECTIONS
+from ssrun.config.run import RunConfig
+from ssrun.strategies import SCHEDULES, STRATEGIES, Strategy
+from ssrun.tasks import TASKS
+
+
+class Setting(NamedTuple):
+    """A field that can be set.
+
+    Attributes:
+        path: What stands before the `=`; in an experiment's file its key.
+        of: The tasks or schedules that have it so; empty where all have it.
+        type: `integer`, `number`, `text`, `boolean`, `range` (such as 4..15), `choice`, `list` or `table`.
+        range: The least and the largest value, such as `>= 1, <= 8192`; empty where there is none.
+        choices: The values that there are, of a `choice`.
+        default: None where it is none, or differs from strategy to strategy.
+        defaults: The defaults that differ, by the task or the strategy whose they are.
+        about: What it means.
+    """
+
+    path: str
+    of: tuple[str, ...]
+    type: str
+    range: str
+    choices: tuple[str, ...]
+    default: Any
+    defaults: Mapping[str, Any] | None
+    about: str
+
+
+TYPES = {"string": "text", "array": "list", "object": "table"}
+BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+Schema = Mapping[str, Any]
+
+
+def settings() -> list[Setting]:
+    """Every field that `--set` reaches: the task's, the strategy's, and those of the other sections."""
+    run = RunConfig.model_json_schema()
+    names = {name: entry.strategy.schedule.name for name, entry in STRATEGIES.items()}
+    about = run["$defs"]["Strategy"]["properties"]["schedule"]["description"]
+    schedule = Setting("strategy.schedule", (), "choice", "", tuple(SCHEDULES), None, names, about)
+    found = [
+        *shared(setting for name, task in TASKS.items() for setting in of_model(task, "task.", (name,))),
+        schedule,
+        *(setting for setting in of_model(Strategy, "strategy.") if setting.path != schedule.path),
+        *shared(setting for name, kind in SCHEDULES.items() for setting in of_model(kind, "strategy.", (name,))),
+    ]
+    for section in RUN_SECTIONS:
+        found += within(resolved(run["properties"][section], run), run, f"{section}.")
+    return [setting._replace(defaults=setting.defaults or defaults_of(setting)) for setting in found]
+
+
+def experiment_fields() -> list[Setting]:
+    """Every key of an experiment's file; the fields of its tables `task` to `scoring` are those of `settings`."""
+    return of_model(Experiment, "")
+
+
+def of_model(kind: type[BaseModel], above: str, of: tuple[str, ...] = ()) -> list[Setting]:
+    schema = kind.model_json_schema()
+    return [setting for setting in within(schema, schema, above, of) if setting.path != f"{above}name"]
+
+
+def within(model: Schema, document: Schema, above: str, of: tuple[str, ...] = ()) -> Iterator[Setting]:
+    """The fields of a model, each with those of the model that it holds, as JSON schema tells them."""
+    for name, field in model["properties"].items():
+        kinds = (resolved(kind, document) for kind in field.get("anyOf", [field]))
+        kind = next(kind for kind in kinds if kind.get("type") != "null")
+        choices = tuple(kind.get("enum", [kind["const"]] if "const" in kind else []))
+        told = str(kind.get("type", "any"))
+        type_name = "choice" if choices else TYPES.get(told, told)
+        bounds = ", ".join(f"{sign} {kind[bound]:,.12g}" for bound, sign in BOUNDS.items() if bound in kind)
+        default = field.get("default")
+        if type_name == "range" and default is not None:
+            default = "..".join(map(str, default))
+        yield Setting(above + name, of, type_name, bounds, choices, default, {}, field.get("description", ""))
+        inner = resolved(kind.get("items", kind), document)
+        if "properties" in inner:
+            yield from within(inner, document, f"{above}{name}.")
+
+
+def resolved(part: Schema, document: Schema) -> Schema:
+    found: Schema = document["$defs"][part["$ref"].rsplit("/", 1)[1]] if "$ref" in part else part
+    return found
+
+
+def shared(found: Iterable[Setting]) -> list[Setting]:
+    """Fields that several have the same, once, with all who have them."""
+    owners: dict[Setting, tuple[str, ...]] = {}
+    for setting in found:
+        alike = setting._replace(of=(), defaults=None)
+        owners[alike] = (*owners.get(alike, ()), *setting.of)
+    order = list(dict.fromkeys(setting.path for setting in owners))
+    found = [setting._replace(of=of, defaults={}) for setting, of in owners.items()]
+    return sorted(found, key=lambda setting: order.index(setting.path))
+
+
+def defaults_of(setting: Setting) -> dict[str, Any]:
+    """The defaults of a task or a strategy that are not the field's own."""
+    section, _, field = setting.path.partition(".")
+    if section != "strategy":
+        return {name: task.defaults[setting.path] for name, task in TASKS.items() if setting.path in task.defaults}
+    found = {}
+    for name, entry in STRATEGIES.items():
+        schedule = entry.strategy.schedule
+        owner = schedule if setting.of else entry.strategy
+        if not setting.of or schedule.name in setting.of:
+            found[name] = getattr(owner, field)
+    return {name: value for name, value in found.items() if value != setting.default}
