@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperOption
 
-from ssrun.errors import StoreError, UsageError
+from ssrun.errors import StoreError, UsageError, unknown
 from ssrun.metrics import METRICS
 from ssrun.system.text import shown_value
 
@@ -49,6 +49,10 @@ def names(kind: str) -> Iterable[str]:
         from ssrun.views.formats import FORMATS
 
         return FORMATS
+    if kind in ("figures", "picture formats"):
+        from ssrun.views.figures.catalogue import FIGURES, KINDS
+
+        return {"figures": FIGURES, "picture formats": KINDS}[kind]
     from ssrun.config import loading
     from ssrun.strategies import SCHEDULES, STRATEGIES
     from ssrun.tasks import TASKS
@@ -70,6 +74,19 @@ def completed(kind: str) -> Callable[[str], list[str]]:
 
 def names_option(kind: str, help: str, metavar: str | None = "NAMES") -> Any:
     return typer.Option(metavar=metavar, help=help, autocompletion=completed(kind))
+
+
+def chosen(option: str, noun: str, known: Iterable[str], lists: Names) -> list[str]:
+    """The names of lists with commas, each once.
+
+    Raises:
+        UsageError: One is not known.
+    """
+    given = [name.strip() for name in (joined(lists) or "").split(",")] if lists else []
+    for name in given:
+        if name not in known:
+            raise UsageError(f"{option}: {unknown(noun, name, known)}")
+    return list(dict.fromkeys(given))
 
 
 def name_argument(kind: str, help: str, metavar: str | None = None) -> Any:
