@@ -125,7 +125,7 @@ def after_error(recoveries: Sequence[Recovery], field: Literal["excess", "recove
     """A field of `error_recovery.Offset` against the offset from the wrong token, as far as enough pairs reach."""
     series = []
     for recovery in recoveries:
-        reached = [offset for offset in recovery.offsets if offset.pairs >= REACHED * recovery.pairs]
+        reached = [offset for offset in recovery.offsets if recovery.reaches(offset)]
         series.append([(float(offset.offset), getattr(offset, field)) for offset in reached])
     return curve(series)
 

@@ -22,6 +22,8 @@ from tests.support.in_process import ssrun
         ("schedules", "con", ["constant"]),
         ("schedules", "", [*STRATEGIES, *(name for name in SCHEDULES if name not in STRATEGIES)]),
         ("formats", "m", ["markdown"]),
+        ("figures", "finding,a", ["finding,attention"]),
+        ("picture formats", "p", ["pdf", "png"]),
         ("lists", "", ["tasks", "strategies", "experiments", "metrics"]),
     ],
 )

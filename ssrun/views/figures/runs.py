@@ -158,7 +158,7 @@ def recovery(canvas: Canvas, observations: Observations) -> Picture:
         "recovery",
         "After one injected error: how far it spreads, and how soon it is over",
         f"A wrong token in the middle of the true prefix, then the model's own tokens; first {evidence.PAIRS} test "
-        f"pairs, as far as {100 * evidence.REACHED:g} % of them reach. Mean over seeds, band from the lowest seed to "
+        "pairs, as far as enough of them reach. Mean over seeds, band from the lowest seed to "
         "the highest.",
         figure,
     )

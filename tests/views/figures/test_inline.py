@@ -20,7 +20,8 @@ from tests.support.hostile import TOKENS, comparison
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     results = comparison(tmp_path_factory.mktemp("hostile"))
     with drawing():
-        found = pictures(Canvas(comparison_in(results), framed=False), Observations(complete_runs(results)), print)
+        canvas, observations = Canvas(comparison_in(results), framed=False), Observations(complete_runs(results))
+        found = pictures(canvas, observations, print, ("finding", "learning", "positions", "attention"))
         yield {picture.name: inline_svg(picture, f"x-{picture.name}") for picture in found}
 
 
