@@ -18,6 +18,8 @@ from ssrun.seq2seq.vocabulary import SPECIALS
 from ssrun.system import signals
 from ssrun.tasks import Example
 
+ENOUGH = 0.05  # share of the pairs
+
 
 class Offset(NamedTuple):
     """What happens a number of positions after a wrong token; shares of the pairs, in %.
@@ -62,6 +64,10 @@ class Recovery(NamedTuple):
     mean_steps: float | None
     references: int
     offsets: list[Offset]
+
+    def reaches(self, offset: Offset) -> bool:
+        """Whether enough of the pairs reach an offset for its shares to say something."""
+        return offset.pairs >= ENOUGH * self.pairs
 
 
 class Injection(NamedTuple):

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import islice
+from os import SEEK_END
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ssrun.analysis import comparison
 from ssrun.config.run import RunConfig
 from ssrun.config.spec import RunName
+from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder, tokens_of
 from ssrun.runs.manifest import read_manifest
 from ssrun.runs.result import CompleteResult, Evaluation
 from ssrun.runs.results_folder import is_marked, store_of
+from ssrun.system.files import reading
 from ssrun.tasks import Example, Tokens
 
 if TYPE_CHECKING:  # torch: a folder of tables alone is shown without it
     from ssrun.analysis.error_recovery import Recovery
     from ssrun.analysis.explanation import AttentionMap, Position
+    from ssrun.runs.trained import Trained
 
 POINTS = 200  # of a curve that are drawn
 PAIRS = 200  # test pairs that a wrong token is injected into
 REACHED = 0.05  # share of the pairs that a position must have to be drawn
 LONG = 40  # tokens: an example longer than this is shown only where there is no other
 NEAREST = 50  # references that an output is set against
-SCANNED = 2000  # test pairs among which examples are looked for
+SCANNED = 1000  # test pairs among which examples are looked for
+ALIGNMENTS = 4_000_000  # cells of alignments, after which no further pair is looked at
 
 
 class Run(NamedTuple):
@@ -70,7 +77,7 @@ def complete_runs(results: Path) -> Runs:
 def curve(series: Sequence[Sequence[tuple[float, float]]]) -> Curve:
     """The curve of several runs' (x, value), at every x that all of them have; POINTS of them at most."""
     values = [dict(points) for points in series]
-    shared = sorted(set.intersection(*(set(by_x) for by_x in values)))
+    shared = sorted(set.intersection(*(set(by_x) for by_x in values))) if values else []
     every = -(-len(shared) // POINTS)
     x = shared[::-1][:: max(every, 1)][::-1]  # the last one stays
     columns = [[by_x[position] for by_x in values] for position in x]
@@ -78,8 +85,9 @@ def curve(series: Sequence[Sequence[tuple[float, float]]]) -> Curve:
 
 
 def over_training(runs: Sequence[Run], metric: str) -> Curve:
-    """A metric of the evaluations against the step."""
-    return curve([[(line.step, line.value(metric)) for line in run.evaluations] for run in runs])
+    """A metric of the evaluations against the step, over the runs whose evaluations have it."""
+    series = [[(line.step, line.value(metric)) for line in run.evaluations if line.has(metric)] for run in runs]
+    return curve([points for points in series if points])
 
 
 def scheduled(run: Run) -> Curve:
@@ -121,7 +129,7 @@ def after_error(recoveries: Sequence[Recovery], field: Literal["excess", "recove
     """A field of `error_recovery.Offset` against the offset from the wrong token, as far as enough pairs reach."""
     series = []
     for recovery in recoveries:
-        reached = [offset for offset in recovery.offsets if offset.pairs >= REACHED * recovery.pairs]
+        reached = [offset for offset in recovery.offsets if recovery.reaches(offset)]
         series.append([(float(offset.offset), getattr(offset, field)) for offset in reached])
     return curve(series)
 
@@ -141,12 +149,29 @@ class Output(NamedTuple):
 
 
 class Contrast(NamedTuple):
-    """A test example, its index from 0, and what each strategy's run of this seed makes of it."""
+    """A test example, its index from 0, and what each strategy's run of this seed makes of it.
 
+    Attributes:
+        why: What it stands for.
+        like: How many of the `of` test pairs that were looked at are of this kind; None where it is a quantile.
+    """
+
+    why: str
+    like: int | None
+    of: int
     test_index: int
     seed: int
     example: Example
     outputs: list[Output]
+
+    @property
+    def error(self) -> float:
+        """Errors a token of the reference, the mean over strategies."""
+        return fmean(errors_of(output) for output in self.outputs) / max(1, len(self.example.target))
+
+    @property
+    def right(self) -> int:
+        return sum(output.right for output in self.outputs)
 
 
 def runs_of_one_seed(runs: Runs, task: str) -> list[Run]:
@@ -157,26 +182,69 @@ def runs_of_one_seed(runs: Runs, task: str) -> list[Run]:
     return [run for run in candidates if run.name.seed == seed]
 
 
-def contrasts(runs: Sequence[Run], wanted: int) -> list[Contrast]:
-    """Examples on which the runs (of one task and seed) differ most: some right and some wrong, outputs unlike.
+def contrasts(runs: Sequence[Run], baseline: str) -> list[Contrast]:
+    """Examples of the runs (of one task and seed) that show what is usual and what is not; the typical one first.
 
-    Of equally telling examples the shorter comes first, then the earlier.
+    They are the median of the error, averaged over the strategies; where the strategies differ most; where the
+    baseline is wrong, and where all are right, the median of the error and of the length; and the error's first and
+    last tenth. Each is there once, and only where there is one. Among equals the earlier counts.
     """
-    if not runs:
+    seen = list(set_against(runs))
+    if not seen:
         return []
+    fit = [one for one in seen if length_of(one) <= LONG] or seen
+    by_error = sorted(fit, key=lambda one: (one.error, one.test_index))
+    differ = [one for one in fit if 0 < one.right < len(one.outputs)]
+    unlike = sorted(differ, key=lambda one: (-kinds_of(one), length_of(one), one.test_index))
+    wrong = [one for one in by_error if any(output.strategy == baseline and not output.right for output in one.outputs)]
+    right = sorted((one for one in fit if one.right == len(one.outputs)), key=length_of)
+    chosen: dict[int, Contrast] = {}
+
+    def choose(why: str, candidates: Sequence[Contrast], quantile: float, counted: Sequence[Contrast] | None) -> None:
+        middle = quantile * (len(candidates) - 1)
+        nearest = sorted(range(len(candidates)), key=lambda place: abs(place - middle))
+        for one in (candidates[place] for place in nearest):
+            if one.test_index not in chosen:
+                like = None if counted is None else len(counted)
+                chosen[one.test_index] = one._replace(why=why, like=like, of=len(fit))
+                return
+
+    choose("typical: the median error", by_error, 0.5, None)
+    choose("strategies differ: some right, some wrong", unlike, 0.0, differ)
+    choose(f"{baseline} is wrong", wrong, 0.5, wrong)
+    choose("every strategy is right", right, 0.5, right)
+    choose("hard: nine in ten have fewer errors", by_error, 0.9, None)
+    choose("easy: nine in ten have more errors", by_error, 0.1, None)
+    return list(chosen.values())
+
+
+def set_against(runs: Sequence[Run]) -> Iterator[Contrast]:
+    """The first test pairs with every run's output marked, as far as SCANNED and ALIGNMENTS allow."""
+    if not runs:
+        return
     said = zip(*(map(tokens_of, run.folder.outputs()) for run in runs), strict=True)
-    ranked = []
+    cells = 0
     for index, (example, outputs) in enumerate(islice(zip(runs[0].folder.test_pairs(), said, strict=True), SCANNED)):
-        right = sum(output in example.references for output in outputs)
-        length = max(len(example.source), len(example.target))
-        rank = (length > LONG, not 0 < right < len(outputs), -len(set(outputs)), length, index)
-        ranked.append((rank, example, outputs))
-    chosen = []
-    for (*_, index), example, outputs in sorted(ranked)[:wanted]:  # no two ranks are equal
-        by_run = zip(runs, outputs, strict=True)
-        marks = [marked(run.name.strategy, output, example.references) for run, output in by_run]
-        chosen.append(Contrast(index, runs[0].name.seed, example, marks))
-    return chosen
+        found = {output: marked("", output, example.references) for output in dict.fromkeys(outputs)}
+        marks = [found[output]._replace(strategy=run.name.strategy) for run, output in zip(runs, outputs, strict=True)]
+        yield Contrast("", None, 0, index, runs[0].name.seed, example, marks)
+        words = sum(len(output) for output, one in found.items() if not one.right)
+        cells += words * sum(map(len, example.references[:NEAREST]))
+        if cells > ALIGNMENTS:
+            return
+
+
+def length_of(contrast: Contrast) -> int:
+    return max(len(contrast.example.source), len(contrast.example.target))
+
+
+def kinds_of(contrast: Contrast) -> int:
+    """How many unlike outputs there are."""
+    return len({tuple(token for token, _ in output.tokens) for output in contrast.outputs})
+
+
+def errors_of(output: Output) -> int:
+    return sum(wrong for _, wrong in output.tokens) + output.missing
 
 
 def marked(strategy: str, output: Tokens, references: Sequence[Tokens]) -> Output:
@@ -232,28 +300,73 @@ class Walk(NamedTuple):
     free_running: list[Position]
 
 
-def walks(runs: Sequence[Run], example: Example) -> list[Walk]:
-    """Each run's walk through one example, all with the same coins.
+class Look(NamedTuple):
+    """A strategy's trained model on one example: its walk, and where it looks; no map without dot attention."""
+
+    walk: Walk
+    attention: AttentionMap | None
+
+
+class Observations:
+    """What is looked up in the runs more than once, each looked up once."""
+
+    def __init__(self, runs: Runs) -> None:
+        self.runs = runs
+        self._trained: dict[RunName, Trained] = {}
+        self._contrasts: dict[tuple[str, str], list[Contrast]] = {}
+
+    @cached_property
+    def recoveries(self) -> dict[tuple[str, str], list[Recovery]]:
+        return recoveries(self.runs)
+
+    def contrasts(self, task: str, baseline: str) -> list[Contrast]:
+        key = (task, baseline)
+        if key not in self._contrasts:
+            self._contrasts[key] = contrasts(runs_of_one_seed(self.runs, task), baseline)
+        return self._contrasts[key]
+
+    def attention(self, run: Run, example: Example) -> AttentionMap | None:
+        """Where a run's model looks; None where it has no dot attention."""
+        if run.config.model.attention != "dot":
+            return None
+        from ssrun.analysis.explanation import attention_map
+
+        return attention_map(self.trained(run), example)
+
+    def looks(self, task: str, example: Example) -> list[Look]:
+        """Each run of the task's one seed on an example, all with the same coins.
+
+        Raises:
+            StoreError: A model is damaged.
+        """
+        from ssrun.analysis.explanation import explain_trained, walk_through
+
+        made = []
+        for run in runs_of_one_seed(self.runs, task):
+            trained, epsilon = self.trained(run), run.result.mean_epsilon
+            positions = walk_through(trained, example, epsilon, run.name.seed)
+            walk = Walk(run.name.strategy, epsilon, positions, explain_trained(trained, example).free_running)
+            made.append(Look(walk, self.attention(run, example)))
+        return made
+
+    def trained(self, run: Run) -> Trained:
+        from ssrun.runs.trained import load_trained
+
+        if run.name not in self._trained:
+            self._trained[run.name] = load_trained(run.folder)
+        return self._trained[run.name]
+
+
+def parameters_of(run: Run) -> int:
+    """How many weights a run's model has: single precision is all that its file holds behind the header.
 
     Raises:
-        StoreError: A model is damaged.
+        StoreError: The file is damaged.
     """
-    from ssrun.analysis.explanation import explain_trained, walk_through
-    from ssrun.runs.trained import load_trained
-
-    made = []
-    for run in runs:
-        trained, epsilon = load_trained(run.folder), run.result.mean_epsilon
-        positions = walk_through(trained, example, epsilon, run.name.seed)
-        made.append(Walk(run.name.strategy, epsilon, positions, explain_trained(trained, example).free_running))
-    return made
-
-
-def attention(run: Run, example: Example) -> AttentionMap | None:
-    """Where a run's model looks; None where it has no dot attention."""
-    if run.config.model.attention != "dot":
-        return None
-    from ssrun.analysis.explanation import attention_map
-    from ssrun.runs.trained import load_trained
-
-    return attention_map(load_trained(run.folder), example)
+    path = run.folder.path / "model.safetensors"
+    with reading(path) as file:
+        header = int.from_bytes(file.read(8), "little")
+        weights, odd = divmod(file.seek(0, SEEK_END) - 8 - header, 4)
+    if odd or weights < 0:
+        raise StoreError(f"{path}: damaged: remove the run's folder and run the command that made it again")
+    return weights

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperOption
 
-from ssrun.errors import StoreError, UsageError
+from ssrun.errors import StoreError, UsageError, unknown
 from ssrun.metrics import METRICS
 from ssrun.system.text import plural, shown_value
 
@@ -65,6 +65,10 @@ def names(kind: str) -> Iterable[str]:
         from ssrun.views.terminal.catalogue import LISTS
 
         return LISTS
+    if kind in ("figures", "picture formats"):
+        from ssrun.views.figures.catalogue import FIGURES, KINDS
+
+        return {"figures": FIGURES, "picture formats": KINDS}[kind]
     from ssrun.config import loading
     from ssrun.strategies import SCHEDULES, STRATEGIES
     from ssrun.tasks import TASKS
@@ -124,6 +128,19 @@ def setting_meant(option: str, arguments: Sequence[str], others_are_near: bool) 
     at = arguments.index(following[0]) + 1 if following else len(arguments)
     value = following[0].partition("=")[2] if following else ""
     return f"{by_name[near[0]]}={value or ''.join(arguments[at : at + 1]) or '...'}"
+
+
+def chosen(option: str, noun: str, known: Iterable[str], lists: Names) -> list[str]:
+    """The names of lists with commas, each once.
+
+    Raises:
+        UsageError: One is not known.
+    """
+    given = [name.strip() for name in (joined(lists) or "").split(",")] if lists else []
+    for name in given:
+        if name not in known:
+            raise UsageError(f"{option}: {unknown(noun, name, known)}")
+    return list(dict.fromkeys(given))
 
 
 def name_argument(kind: str, help: str, metavar: str | None = None) -> Any:

@@ -11,6 +11,8 @@ from ssrun.cli import options
 from ssrun.cli.driving import print_comparison
 from ssrun.cli.output import answer, emit, tell
 from ssrun.errors import StoreError, UsageError, unknown
+from ssrun.metrics import METRICS
+from ssrun.views.figures.catalogue import FIGURES, KINDS, LEAST, MOST, OF_METRICS, WIDTH
 
 app = typer.Typer()
 
@@ -56,36 +58,64 @@ def show(
         print_comparison(comparison, "json" if as_json else format)
 
 
-@options.command(app, "ssrun figures results/default --out pictures")
+@options.command(
+    app, "ssrun figures results/default --only learning --metric bleu --format pdf --width 3.3 --no-caption"
+)
 def figures(
     results: Results,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Folder for the figures.", show_default="RESULTS/figures"),
     ] = None,
+    only: Annotated[options.Names, options.names_option("figures", "Figures by name; all unless told.")] = None,
+    metric: Annotated[
+        options.Names,
+        options.names_option("metrics", "Metrics that `means`, `differences` and `learning` show; alone, only these."),
+    ] = None,
+    format: Annotated[
+        options.Names, options.names_option("picture formats", "svg, pdf or png; all unless told.")
+    ] = None,
+    no_caption: Annotated[
+        bool, typer.Option("--no-caption", help="Without title and caption, for a page that has its own.")
+    ] = False,
+    width: Annotated[
+        float,
+        typer.Option(metavar="INCHES", help="Of every figure; panels that do not fit go below.", min=LEAST, max=MOST),
+    ] = WIDTH,
     as_json: options.Json = False,
 ) -> None:
     """Draw the comparison: every figure as SVG, PDF and PNG, its paths to stdout. Needs matplotlib."""
-    from ssrun.views.figures.gallery import write_figures
+    names = options.chosen("--only", "figure", FIGURES, only)
+    metrics = options.chosen("--metric", "metric", METRICS, metric)
+    kinds = options.chosen("--format", "format", KINDS, format) or KINDS
+    for name in names if metrics else []:
+        if name not in OF_METRICS:
+            raise UsageError(f"--metric: figure {name!r} has its own: give it with {', '.join(OF_METRICS)}")
+
+    from ssrun.views.figures.gallery import Wanted, write_figures
 
     must_be_folder(results)
     tell(f"drawing {results} ...")
     left_out: list[str] = []
-    paths = [str(path) for path in write_figures(results, out, left_out.append)]
+    wanted = Wanted(names, metrics, kinds, not no_caption, width)
+    paths = [str(path) for path in write_figures(results, out, left_out.append, wanted)]
     for line in left_out:
         tell(f"left out: {line}")
     answer(as_json, {"files": paths, "left_out": left_out}, "".join(f"{path}\n" for path in paths))
 
 
-@options.command(app, "ssrun report results/default")
+@options.command(app, "ssrun report results/default --open")
 def report(
     results: Results,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="The HTML file.", show_default="RESULTS/report.html")
     ] = None,
+    in_browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Make one HTML page of the comparison that needs no network; its path to stdout."""
+    import webbrowser
+
     from ssrun.views.report.page import write_report
 
     must_be_folder(results)
@@ -95,6 +125,8 @@ def report(
     for line in left_out:
         tell(f"left out: {line}")
     answer(as_json, {"file": str(path), "bytes": path.stat().st_size, "left_out": left_out}, f"{path}\n")
+    if in_browser and not webbrowser.open(path.resolve().as_uri()):
+        tell(f"no browser to open {path} with")
 
 
 @options.command(app, "ssrun claims results > results/README.md")

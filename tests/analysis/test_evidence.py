@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
@@ -9,7 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssrun.analysis.evidence import complete_runs, contrasts, curve, marked, over_training, runs_of_one_seed
+from ssrun.analysis import evidence
+from ssrun.analysis.evidence import (
+    Run,
+    complete_runs,
+    contrasts,
+    curve,
+    errors_of,
+    examples_of,
+    marked,
+    over_training,
+    parameters_of,
+    runs_of_one_seed,
+    set_against,
+)
+from ssrun.errors import StoreError
+from ssrun.runs.folder import RunFolder
+from ssrun.runs.trained import load_trained
 from tests.support.hostile import STRATEGIES, comparison
 
 
@@ -89,16 +106,83 @@ def test_marks_are_the_longest_alignment_with_the_nearest_reference(
     assert found.right == (output in references)
 
 
-def test_examples_shown_first_are_those_that_differ(results: Path) -> None:
+@pytest.fixture
+def planted(results: Path) -> Iterator[list[Run]]:
+    """The runs of one seed; of 40 pairs the first 10 are right for all, the next 10 for the last strategy alone."""
     runs = runs_of_one_seed(complete_runs(results), "reverse")
     assert [(run.name.strategy, run.name.seed) for run in runs] == [(strategy, 0) for strategy in STRATEGIES]
-    every = contrasts(runs, 40)
-    kinds = [len({tuple(output.tokens) for output in contrast.outputs}) for contrast in every]
-    assert contrasts(runs, 3) == every[:3]
-    assert len(every) == 40
-    assert kinds[0] == max(kinds)
+    said = {run.name: list(run.folder.lines("hypotheses.txt")) for run in runs}
+    right = [example.target for example in examples_of(runs[0])]
+    with pytest.MonkeyPatch.context() as patch:
+
+        def lines(folder: RunFolder, name: str) -> list[str]:
+            run = next((run for run in runs if run.folder.path == folder.path), None)
+            if run is None or name != "hypotheses.txt":
+                return list(stored(folder, name))
+            free = 10 if run is not runs[-1] else 20
+            wrong = ["z " * (index - free) + line for index, line in enumerate(said[run.name]) if index >= free]
+            return [*map(" ".join, right[:free]), *wrong]
+
+        stored = RunFolder.lines
+        patch.setattr(RunFolder, "lines", lines)
+        yield runs
+
+
+def test_examples_are_chosen_by_what_is_usual_and_what_is_not(planted: list[Run]) -> None:
+    seen = list(set_against(planted))
+    chosen = contrasts(planted, "teacher-forcing")
+    assert [one.why.partition(":")[0] for one in chosen] == [
+        "typical", "strategies differ", "teacher-forcing is wrong", "every strategy is right", "hard", "easy",
+    ]  # fmt: skip
+    typical, differ, wrong, right, hard, easy = chosen
+    errors = sorted(one.error for one in seen)
+    assert typical.error in errors[19:21]
+    assert easy.error <= typical.error <= hard.error
+    assert hard.error >= errors[30]
+    assert (0 < differ.right < 3, differ.like) == (True, 10)
+    assert (wrong.outputs[0].right, wrong.like) == (False, 30)
+    assert (right.right, right.like, right.of) == (3, 10, 40)
+    assert len({one.test_index for one in chosen}) == len(chosen)
+    assert contrasts(planted, "teacher-forcing") == chosen
+
+
+def test_a_kind_that_is_not_there_is_left_out(results: Path) -> None:
+    runs = runs_of_one_seed(complete_runs(results), "corpus")
+    seen = list(set_against(runs))
+    assert not any(one.right for one in seen)
+    kinds = [one.why.partition(":")[0] for one in contrasts(runs, "teacher-forcing")]
+    assert kinds == ["typical", "teacher-forcing is wrong", "hard", "easy"]
+    assert all(one.error * len(one.example.target) == pytest.approx(mean_errors(one)) for one in seen)
+
+
+def mean_errors(contrast: evidence.Contrast) -> float:
+    return sum(map(errors_of, contrast.outputs)) / len(contrast.outputs)
+
+
+def test_long_outputs_are_looked_at_within_reason(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = runs_of_one_seed(complete_runs(results), "reverse")
+    monkeypatch.setattr(evidence, "ALIGNMENTS", 0)
+    assert 0 < len(list(set_against(runs))) < 40
+    assert len(contrasts(runs, "teacher-forcing")) >= 1
 
 
 def test_there_are_no_examples_without_runs(tmp_path: Path) -> None:
-    assert contrasts([], 3) == []
+    assert contrasts([], "teacher-forcing") == []
     assert complete_runs(tmp_path) == {}
+
+
+def test_the_parameters_of_a_model_are_counted_without_reading_them(results: Path) -> None:
+    run = complete_runs(results)["reverse", "teacher-forcing"][0]
+    model = load_trained(run.folder).model
+    assert parameters_of(run) == sum(weight.numel() for weight in model.state_dict().values())
+    path = run.folder.path / "model.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(b"\xff" * 100)
+    with pytest.raises(StoreError, match="damaged"):
+        parameters_of(run)
+    path.write_bytes(whole)
+
+
+def test_an_evaluation_without_the_metric_has_no_point(results: Path) -> None:
+    runs = complete_runs(results)["reverse", "teacher-forcing"]
+    assert over_training(runs, "bracket_f1").x == []

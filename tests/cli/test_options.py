@@ -22,7 +22,9 @@ from tests.support.in_process import ssrun
         ("schedules", "con", ["constant"]),
         ("schedules", "", [*STRATEGIES, *(name for name in SCHEDULES if name not in STRATEGIES)]),
         ("formats", "m", ["markdown"]),
-        ("lists", "", ["tasks", "strategies", "experiments", "metrics", "fields", "experiment-fields"]),
+        ("lists", "", ["tasks", "strategies", "experiments", "metrics", "fields", "experiment-fields", "runs"]),
+        ("figures", "finding,a", ["finding,attention"]),
+        ("picture formats", "p", ["pdf", "png"]),
     ],
 )
 def test_completion_offers_what_begins_like_that(kind: str, typed: str, offered: list[str]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ssrun.views.figures.gallery import Wanted
 from ssrun.views.formats import FILES, FORMATS, write_tables
 from tests.support.commands import Done
 from tests.support.in_process import document, ssrun
@@ -72,8 +73,12 @@ def test_figures_and_report_print_what_they_wrote_and_tell_what_they_left_out(
         path.write_text("page")
         return path
 
+    def write_figures(results: Path, out: Path | None, tell: Any, wanted: Wanted) -> list[Path]:
+        assert wanted == Wanted([], [])
+        return [write_report(results, out, tell)]
+
     monkeypatch.setattr("ssrun.views.report.page.write_report", write_report)
-    monkeypatch.setattr("ssrun.views.figures.gallery.write_figures", lambda *given: [write_report(*given)])
+    monkeypatch.setattr("ssrun.views.figures.gallery.write_figures", write_figures)
     for command in ("report", "figures"):
         done = ssrun(command, tmp_path, "--out", tmp_path / command).must(0)
         assert done.out == f"{tmp_path / command}\n"
@@ -92,3 +97,46 @@ def test_claims_are_gathered_from_the_folders_of_results(tmp_path: Path) -> None
         claim["verdict"] for claim in claims
     ]
     assert "no tables here" in ssrun("claims", tmp_path).must(5).err
+
+
+def test_figures_are_told_what_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Wanted] = []
+    monkeypatch.setattr("ssrun.views.figures.gallery.write_figures", lambda *given: asked.append(given[3]) or [])
+    chosen = ("--only", "learning", "--only", "means", "--metric", "bleu,exact_match", "--format", "svg,pdf")
+    ssrun("figures", tmp_path, *chosen, "--no-caption", "--width", "3.4").must(0)
+    assert asked == [Wanted(["learning", "means"], ["bleu", "exact_match"], ["svg", "pdf"], False, 3.4)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--only", "finding,atention"), "--only: unknown figure 'atention': did you mean 'attention'?"),
+        (("--metric", "blue"), "--metric: unknown metric 'blue': did you mean 'bleu'?"),
+        (("--format", "jpng"), "--format: unknown format 'jpng': did you mean 'png'?"),
+        (("--only", "gap", "--metric", "bleu"), "--metric: figure 'gap' has its own"),
+        (("--width", "1"), "--width"),
+        (("--only", ""), "--only: unknown figure ''"),
+    ],
+)
+def test_a_figure_that_cannot_be_meant_is_refused_in_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    done = ssrun("figures", tmp_path, *arguments).must(2)
+    assert message in done.err
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("there_is_one", [True, False])
+def test_the_report_is_opened_in_a_browser_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there_is_one: bool
+) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("page")
+    opened: list[str] = []
+    monkeypatch.setattr("ssrun.views.report.page.write_report", lambda *given: page)
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or there_is_one)
+    done = ssrun("report", tmp_path, "--open").must(0)
+    assert opened == [page.as_uri()]
+    assert ("no browser to open" in done.err) != there_is_one
+    ssrun("report", tmp_path).must(0)
+    assert len(opened) == 1

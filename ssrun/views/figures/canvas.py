@@ -10,15 +10,16 @@ import io
 import re
 import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ssrun.analysis.document import Comparison, Row
 from ssrun.analysis.evidence import Curve
 from ssrun.errors import UsageError
 from ssrun.strategies import STRATEGIES
 from ssrun.system.text import ellipsis
+from ssrun.views.figures.catalogue import WIDTH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +30,8 @@ GAPS = ((4, 1.5), (6, 1.5, 1, 1.5), (1, 1), (9, 2), (3, 1, 1, 1, 1, 1), (2, 1), 
 DASHES: tuple[Any, ...] = ("solid", *((0, lengths) for lengths in GAPS))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 GREY, FAINT = "#555555", "#dddddd"
-WIDTH = 7.0  # inches: two columns of a page in print
+NARROW = 3.4  # inches: one column of it, or the screen of a telephone
+BESIDE = 0.27  # of a row of a list: how far below a mean its seeds stand
 COMMAND = 300  # characters of a command that a caption shows
 AXES = {"titlesize": 8, "labelsize": 8, "labelcolor": "#222222", "edgecolor": "#888888", "linewidth": 0.6}
 TICKS = {"labelsize": 7, "color": "#888888", "labelcolor": "#333333", "major.size": 2.5}
@@ -65,12 +67,14 @@ class Picture(NamedTuple):
         name: Of its files.
         title: What it shows.
         about: How to read it.
+        source: What its numbers come from: n, the command, and the signature where it shows BLEU.
         figure: Laid out for good.
     """
 
     name: str
     title: str
     about: str
+    source: str
     figure: Figure
 
 
@@ -112,55 +116,91 @@ def styles(strategies: Sequence[str]) -> dict[str, Style]:
     }
 
 
-def provenance(comparison: Comparison) -> str:
-    """What every caption ends with: n, the command, the signature."""
+def provenance(comparison: Comparison, metrics: Sequence[str]) -> str:
+    """What every caption ends with: n, the command, and the signature of BLEU where it is among the metrics shown."""
     counts = sorted({row.n for row in comparison.rows} - {0}) or [0]
     n = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    text = f"n = {n} {'seed' if n == '1' else 'seeds'} per strategy and task. {drawable(comparison.command, COMMAND)}."
     signatures = sorted({signature for of_task in comparison.signatures.values() for signature in of_task})
-    command = drawable(comparison.command, COMMAND)
-    return f"n = {n} seeds per strategy and task. {command}. BLEU: {'; '.join(map(drawable, signatures)) or 'none'}."
+    return f"{text} BLEU: {'; '.join(map(drawable, signatures))}." if "bleu" in metrics and signatures else text
 
 
 class Canvas:
-    """What all figures of one comparison share; framed: title and caption stand in them, where no page sets its own."""
+    """What all figures of one comparison share.
 
-    def __init__(self, comparison: Comparison, framed: bool = True) -> None:
+    Attributes:
+        framed: Title and caption stand in the figures, where no page or paper sets its own.
+        width: Of every figure, in inches; panels that do not fit side by side stand under each other.
+        metrics: What figures of metrics show; each its own choice where there are none.
+    """
+
+    def __init__(
+        self, comparison: Comparison, framed: bool = True, width: float = WIDTH, metrics: Sequence[str] = ()
+    ) -> None:
         self.comparison = comparison
         self.framed = framed
+        self.width = width
+        self.metrics = metrics
         self.styles = styles(comparison.strategies)
 
     def panels(
         self,
-        tasks: Sequence[str],
-        headings: Sequence[Sequence[str]],
+        rows: Mapping[str, Sequence[str]],
         height: float,
-        width: float = WIDTH,
-        share: Literal["row", "none"] = "row",
+        narrowest: float,
+        scales: Mapping[str, str],
         below: str = "",
+        margin: float = 0.2,
     ) -> tuple[Figure, list[list[Axes]]]:
-        """A figure of panels: a row for each task, a column for each heading.
+        """A figure of panels.
 
         Args:
-            tasks: Titles of the rows.
-            headings: Titles of the panels, row by row; of the first row alone where they hold for all.
-            height: Of a row, with its labels, in inches.
-            width: Of the figure, in inches.
-            share: Whether the panels of a row have one vertical axis.
-            below: What the horizontal axes of the last row are.
+            rows: The headings of each row's panels, by the row's title: a task.
+            height: Of a panel with its labels, in inches.
+            narrowest: A panel's width that can be read, in inches: as many stand side by side as have it.
+            scales: What the vertical axis of a heading's panels is; those of one row with the same scale share it.
+                A heading that is not there has an axis of its own, without a label.
+            below: What the horizontal axes are.
+            margin: Inches beside the panels.
+
+        Returns:
+            The figure, and the axes by row and heading.
         """
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(width, height * len(tasks) + 0.2))
+        fit = max(1, int((self.width - margin) / narrowest))
+        most = max(map(len, rows.values()))
+        columns = -(-most // -(-most // fit))  # equally full lines
+        lines = sum(-(-len(headings) // columns) for headings in rows.values())
+        figure = Figure(figsize=(self.width, height * lines + 0.2))
         figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
         # within a figure of its own, or a legend outside the panels would lie upon the title
         inner = figure.add_subfigure(figure.add_gridspec()[0])
-        axes: list[list[Axes]] = inner.subplots(len(tasks), len(headings[0]), squeeze=False, sharey=share).tolist()
-        for row, (task, panels) in enumerate(zip(tasks, axes, strict=True)):
-            titles = headings[row] if row < len(headings) else [""] * len(panels)
-            for title, axis in zip(titles, panels, strict=True):
-                axis.set_title(drawable(title, 40), color="#222222")
-            panels[0].set_title(drawable(task, 60) + "\n" * any(titles), loc="left", size=8.5, weight="bold")
-        for axis in axes[-1]:
+        grid = inner.add_gridspec(lines, columns)
+        axes: list[list[Axes]] = []
+        line = 0
+        above: Sequence[str] = ()
+        for title, headings in rows.items():
+            shared: dict[str, Axes] = {}
+            panels = []
+            for index, heading in enumerate(headings):
+                down, across = divmod(index, columns)
+                scale = scales.get(heading, heading)
+                axis = inner.add_subplot(grid[line + down, across], sharey=shared.get(scale))
+                if across and scale == scales.get(headings[index - 1]):
+                    axis.tick_params(axis="y", labelleft=False)
+                else:
+                    axis.set_ylabel(scales.get(heading, ""))
+                if len(headings) > columns or headings != above:
+                    axis.set_title(drawable(heading, 40), color="#222222")
+                shared.setdefault(scale, axis)
+                panels.append(axis)
+            has_headings = any(axis.get_title() for axis in panels)
+            panels[0].set_title(drawable(title, 60) + "\n" * has_headings, loc="left", size=8.5, weight="bold")
+            line += -(-len(headings) // columns)
+            above = headings
+            axes.append(panels)
+        for axis in axes[-1][-columns:]:
             axis.set_xlabel(below)
         return figure, axes
 
@@ -177,18 +217,20 @@ class Canvas:
         inner.legend(handles=handles, loc="outside upper left", ncols=columns, handlelength=3, columnspacing=1.3)
         figure.set_figheight(figure.get_figheight() + 0.1 + 0.16 * -(-len(handles) // columns))
 
-    def picture(self, name: str, title: str, about: str, figure: Figure) -> Picture:
-        """The figure that `panels` made, finished: with its title and its caption, where it has them, and laid out."""
+    def picture(self, name: str, title: str, about: str, figure: Figure, metrics: Sequence[str] = ()) -> Picture:
+        """The figure that `panels` made of these metrics, finished: title and caption in it, where framed; laid out."""
+        source = provenance(self.comparison, metrics)
         if self.framed:
             width = figure.get_figwidth()
             titles = textwrap.wrap(title, round(11.5 * width))
-            lines = textwrap.wrap(f"{about} {provenance(self.comparison)}", round(22 * width), break_on_hyphens=False)
+            lines = textwrap.wrap(f"{about} {source}", round(22 * width), break_on_hyphens=False)
             figure.set_figheight(figure.get_figheight() + 0.2 * len(titles) + 0.13 * len(lines) + 0.25)
             figure.suptitle("\n".join(titles), x=0.1 / width, ha="left", size=10, weight="bold", linespacing=1.25)
             figure.supxlabel("\n".join(lines), x=0.1 / width, ha="left", size=6.3, color=GREY, linespacing=1.35)
+        figure.subfigs[0].align_xlabels()
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # the same in every format
-        return Picture(name, title, about, figure)
+        return Picture(name, title, about, source, figure)
 
     def line(self, axis: Axes, strategy: str, curve: Curve) -> None:
         """A strategy's curve with the band of its seeds."""
@@ -208,14 +250,30 @@ class Canvas:
             axis.tick_params(axis="y", length=0)
             axis.grid(False, axis="y")
 
-    def dot(self, axis: Axes, row: int, strategy: str, value: float, low: float | None, high: float | None) -> None:
-        """A value with its interval, on a row of a list of strategies."""
+    def dot(
+        self,
+        axis: Axes,
+        row: float,
+        strategy: str,
+        value: float,
+        low: float | None,
+        high: float | None,
+        seeds: Iterable[float] = (),
+        hollow: bool = False,
+    ) -> None:
+        """A value with its interval, and the seeds' own beside it, on a row of a list of strategies."""
         colour, _, marker = self.styles[strategy]
+        values = list(seeds)
+        if len(values) > 1:
+            look: dict[str, Any] = {"markersize": 2.6, "markeredgewidth": 0.5, "color": colour, "alpha": 0.75}
+            axis.plot(values, [row + BESIDE] * len(values), "o", markerfacecolor="white" if hollow else colour, **look)
         if low is not None and high is not None:
             axis.plot([low, high], [row, row], color=colour, linewidth=1.2, solid_capstyle="butt", alpha=0.7)
-        axis.plot(
-            [value], [row], color=colour, marker=marker, markersize=6, markeredgecolor="white", markeredgewidth=0.4
-        )
+        edge: dict[str, Any] = {
+            "markerfacecolor" if hollow else "markeredgecolor": "white",
+            "markeredgewidth": 1.0 if hollow else 0.4,
+        }
+        axis.plot([value], [row], color=colour, marker=marker, markersize=5 if hollow else 6, clip_on=False, **edge)
 
 
 def rendered(picture: Picture, kind: str) -> bytes:

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ssrun.analysis import evidence
-from ssrun.analysis.evidence import Curve, Run, Runs
-from ssrun.views.figures.canvas import FAINT, GREY, WIDTH, Canvas, Picture, drawable
+from ssrun.analysis.evidence import Curve, Observations, Run, runs_of_one_seed
+from ssrun.errors import UsageError
+from ssrun.metrics import METRICS
+from ssrun.views.figures.canvas import FAINT, GREY, Canvas, Picture, drawable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 LONGEST = 24  # tokens of an attention map's side
 TOKEN = 9  # characters of a token on it
+LOSSES = {"teacher_forced_loss": "fed the true tokens", "free_running_loss": "fed its own tokens"}
+QUALITY = ("bleu", "exact_match", "validity", "bracket_f1")
+SCALES = {"nats": "nats per position"}  # of units whose name alone says too little
 
 
 def tasks_of(keys: Iterable[tuple[str, str]]) -> list[str]:
@@ -24,48 +29,77 @@ def tasks_of(keys: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def draw_curves(
-    canvas: Canvas, curves: dict[tuple[str, str], list[Curve]], headings: Sequence[str], **options: Any
+    canvas: Canvas, curves: dict[tuple[str, str], dict[str, Curve]], **options: Any
 ) -> tuple[Figure, list[list[Axes]]]:
-    """Curves by task and strategy, one a heading: a row of `panels` (its options) a task, in each a line a strategy."""
-    tasks = tasks_of(curves)
-    figure, axes = canvas.panels(tasks, [headings], **options)
+    """Curves by task and strategy, then by heading: a row of `panels` (its options) a task, in each a line a strategy.
+
+    A heading without a curve in a task has no panel there.
+    """
+    rows: dict[str, list[str]] = {}
+    for (task, _), lines in curves.items():
+        there = rows.setdefault(task, [])
+        there += [heading for heading, found in lines.items() if found.x and heading not in there]
+    headings = list(dict.fromkeys(heading for lines in curves.values() for heading in lines))
+    rows = {task: sorted(there, key=headings.index) for task, there in rows.items() if there}
+    figure, axes = canvas.panels(rows, **options)
     canvas.legend(figure)
+    panels = {
+        task: dict(zip(there, found, strict=True)) for (task, there), found in zip(rows.items(), axes, strict=True)
+    }
     for (task, strategy), lines in curves.items():
-        for axis, curve in zip(axes[tasks.index(task)], lines, strict=True):
-            canvas.line(axis, strategy, curve)
-            axis.locator_params(axis="x", integer=True)
+        for heading, found in lines.items():
+            if found.x:
+                canvas.line(panels[task][heading], strategy, found)
+                panels[task][heading].locator_params(axis="x", nbins=5, integer=True)
     return figure, axes
 
 
-def learning(canvas: Canvas, runs: Runs) -> Picture:
-    losses = ("teacher_forced_loss", "free_running_loss")
-    curves = {key: [evidence.over_training(group, loss) for loss in losses] for key, group in runs.items()}
-    figure, axes = draw_curves(canvas, curves, ["fed the true tokens", "fed its own tokens"], height=2.0, below="step")
-    for first, _ in axes:
-        low, high = first.get_ylim()
-        first.set_ylim(max(low, 0), high)
-        first.set_ylabel("nats per position")
+def learning(canvas: Canvas, observations: Observations) -> Picture:
+    """Metrics of the evaluations over training.
+
+    Raises:
+        UsageError: The evaluations have none of those that were asked for.
+    """
+    runs = observations.runs
+    lines = [line for group in runs.values() for run in group for line in run.evaluations[-1:]]
+    wanted = canvas.metrics or [*LOSSES, *(name for name in canvas.comparison.columns if name in QUALITY)]
+    metrics = [name for name in wanted if any(line.has(name) for line in lines)]
+    if not metrics:
+        raise UsageError(f"no evaluation has {', '.join(wanted)}")
+    headings = {metric: LOSSES.get(metric, METRICS[metric].short.removesuffix(" %")) for metric in metrics}
+    curves = {
+        key: {heading: evidence.over_training(group, metric) for metric, heading in headings.items()}
+        for key, group in runs.items()
+    }
+    scales = {headings[metric]: SCALES.get(METRICS[metric].unit, METRICS[metric].unit) for metric in metrics}
+    figure, axes = draw_curves(canvas, curves, height=1.9, narrowest=1.5, scales=scales, below="step")
+    for panels in axes:
+        for axis in panels:
+            low, high = axis.get_ylim()
+            axis.set_ylim(max(low, 0) if low > -0.1 * high else low, high)
     return canvas.picture(
         "learning",
-        "Both losses over training: the same model, fed true tokens and its own",
-        "Validation loss in nats per position, one scale in a row: mean over seeds, band from the lowest seed to the "
-        "highest.",
+        "Over training: the losses and the quality of the outputs",
+        "On the validation set, at every evaluation; losses in nats per position, one scale in a row. Mean over "
+        "seeds, band from the lowest seed to the highest.",
         figure,
+        metrics,
     )
 
 
-def schedules(canvas: Canvas, runs: Runs) -> Picture:
-    metrics = ("realised_epsilon", "replaced")
+def schedules(canvas: Canvas, observations: Observations) -> Picture:
+    headings = {"ε realised": "realised_epsilon", "replaced": "replaced"}
     curves = {
-        key: [evidence.scheduled(group[0]), *(evidence.over_training(group, metric) for metric in metrics)]
-        for key, group in runs.items()
+        key: {
+            "ε of the schedule": evidence.scheduled(group[0]),
+            **{heading: evidence.over_training(group, metric) for heading, metric in headings.items()},
+        }
+        for key, group in observations.runs.items()
     }
-    headings = ["ε of the schedule", "ε realised", "replaced"]
-    figure, axes = draw_curves(canvas, curves, headings, height=1.6, below="step")
+    scales = dict.fromkeys(["ε of the schedule", *headings], "")
+    figure, axes = draw_curves(canvas, curves, height=1.6, narrowest=1.9, scales=scales, below="step")
     for panels in axes:
         panels[0].set_ylim(-0.04, 1.04)
-        for axis in panels:
-            axis.locator_params(axis="x", nbins=5)
     return canvas.picture(
         "schedules",
         "What the decoder was fed: the plan, the coins, and what really differed",
@@ -75,24 +109,23 @@ def schedules(canvas: Canvas, runs: Runs) -> Picture:
     )
 
 
-def positions(canvas: Canvas, runs: Runs) -> Picture:
-    strategies = list(dict.fromkeys(strategy for _, strategy in runs))
-    width = max(WIDTH, 0.7 + 1.15 * len(strategies))
-    figure, axes = canvas.panels(tasks_of(runs), [strategies], 1.6, width=width, below="position")
-    for task, panels in zip(tasks_of(runs), axes, strict=True):
+def positions(canvas: Canvas, observations: Observations) -> Picture:
+    runs = observations.runs
+    rows = {task: [strategy for of_task, strategy in runs if of_task == task] for task in tasks_of(runs)}
+    scales = {strategy: "% wrong" for _, strategy in runs}
+    figure, axes = canvas.panels(rows, 1.6, narrowest=1.05, scales=scales, below="position")
+    for (task, strategies), panels in zip(rows.items(), axes, strict=True):
         highest = 1.0
         for strategy, axis in zip(strategies, panels, strict=True):
-            if group := runs.get((task, strategy)):
-                colour = canvas.styles[strategy].colour
-                x, teacher_forced, *_ = evidence.by_position(group, "next_step")
-                free_running = evidence.by_position(group, "decoding").mean
-                axis.fill_between(x, teacher_forced, free_running, color=colour, alpha=0.22, linewidth=0)
-                axis.plot(x, teacher_forced, color=colour, linestyle=(0, (1, 1)), linewidth=1.1)
-                axis.plot(x, free_running, color=colour)
-                axis.locator_params(axis="x", nbins=4, integer=True)
-                highest = max(highest, *teacher_forced, *free_running)
+            colour = canvas.styles[strategy].colour
+            x, teacher_forced, *_ = evidence.by_position(runs[task, strategy], "next_step")
+            free_running = evidence.by_position(runs[task, strategy], "decoding").mean
+            axis.fill_between(x, teacher_forced, free_running, color=colour, alpha=0.22, linewidth=0)
+            axis.plot(x, teacher_forced, color=colour, linestyle=(0, (1, 1)), linewidth=1.1)
+            axis.plot(x, free_running, color=colour)
+            axis.locator_params(axis="x", nbins=4, integer=True)
+            highest = max(highest, *teacher_forced, *free_running)
         panels[0].set_ylim(0, 1.05 * highest)
-        panels[0].set_ylabel("% wrong")
     return canvas.picture(
         "positions",
         "Errors by position: the fan opens where errors accumulate",
@@ -102,18 +135,22 @@ def positions(canvas: Canvas, runs: Runs) -> Picture:
     )
 
 
-def recovery(canvas: Canvas, runs: Runs) -> Picture:
+def recovery(canvas: Canvas, observations: Observations) -> Picture:
     """What one injected error does to what comes after.
 
     Raises:
         UsageError: A task's test set is not at hand.
     """
+    scales = {"errors added": "percentage points", "pairs back on track": "%"}
     curves = {
-        key: [evidence.after_error(group, "excess"), evidence.after_error(group, "recovered")]
-        for key, group in evidence.recoveries(runs).items()
+        key: {
+            "errors added": evidence.after_error(group, "excess"),
+            "pairs back on track": evidence.after_error(group, "recovered"),
+        }
+        for key, group in observations.recoveries.items()
     }
-    headings = ["errors added (percentage points)", "pairs back on track (%)"]
-    figure, axes = draw_curves(canvas, curves, headings, height=1.8, share="none", below="positions after the error")
+    below = "positions after the error"
+    figure, axes = draw_curves(canvas, curves, height=1.8, narrowest=2.4, scales=scales, below=below)
     for excess, recovered in axes:
         excess.axhline(0, color=GREY, linewidth=0.8)
         recovered.set_ylim(-4, 104)
@@ -121,38 +158,37 @@ def recovery(canvas: Canvas, runs: Runs) -> Picture:
         "recovery",
         "After one injected error: how far it spreads, and how soon it is over",
         f"A wrong token in the middle of the true prefix, then the model's own tokens; first {evidence.PAIRS} test "
-        "pairs. Mean over seeds, band from the lowest seed to the highest.",
+        "pairs, as far as enough of them reach. Mean over seeds, band from the lowest seed to "
+        "the highest.",
         figure,
     )
 
 
-def attention(canvas: Canvas, runs: Runs) -> Picture | None:
-    """Where two strategies' models look on one example of each task; None where no model has dot attention."""
-    rows: dict[str, list[tuple[str, AttentionMap]]] = {}  # strategies and their maps, by the row's title
-    for task in tasks_of(runs):
-        candidates = evidence.runs_of_one_seed(runs, task)
-        for contrast in evidence.contrasts(candidates, 1):
-            maps = [
-                (run.name.strategy, seen)
-                for run in two_ends(candidates, canvas.comparison.baseline)
-                if (seen := evidence.attention(run, contrast.example))
-            ]
-            if maps:
-                rows[f"{task}, test example {contrast.test_index}, seed {contrast.seed}"] = maps
+def attention(canvas: Canvas, observations: Observations) -> Picture:
+    """Where two strategies' models look on one example of each task.
+
+    Raises:
+        UsageError: No model has dot attention.
+    """
+    rows: dict[str, dict[str, AttentionMap]] = {}  # the maps of strategies, by the row's title
+    for task in tasks_of(observations.runs):
+        for contrast in observations.contrasts(task, canvas.comparison.baseline)[:1]:
+            candidates = two_ends(runs_of_one_seed(observations.runs, task), canvas.comparison.baseline)
+            maps = {run.name.strategy: observations.attention(run, contrast.example) for run in candidates}
+            if found := {strategy: seen for strategy, seen in maps.items() if seen}:
+                rows[f"{task}, test example {contrast.test_index}, seed {contrast.seed}"] = found
     if not rows:
-        return None
-    width = max(map(len, rows.values()))
-    headings = [[strategy for strategy, _ in maps] + [""] * (width - len(maps)) for maps in rows.values()]
-    figure, axes = canvas.panels(list(rows), headings, 3.1, share="none")
-    for maps, panels in zip(rows.values(), axes, strict=True):
-        for (strategy, seen), axis in zip(maps, panels, strict=False):
-            draw_attention(axis, seen, canvas.styles[strategy].colour)
-        for axis in panels[len(maps) :]:
-            axis.set_visible(False)
+        raise UsageError("no run has dot attention")
+    headings = {title: list(maps) for title, maps in rows.items()}
+    figure, axes = canvas.panels(headings, 3.1, narrowest=2.4, scales={})
+    for drawn, panels in zip(rows.values(), axes, strict=True):
+        for (strategy, weights), axis in zip(drawn.items(), panels, strict=True):
+            draw_attention(axis, weights, canvas.styles[strategy].colour)
     return canvas.picture(
         "attention",
         "Where the decoder looks while it says its own output",
-        "One run each. One column a source token, one line an output token; a square's area is its attention weight.",
+        "A typical example: the median error over strategies; one run each. One column a source token, one line an "
+        "output token; a square's area is its attention weight.",
         figure,
     )
 

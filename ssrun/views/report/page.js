@@ -9,7 +9,8 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
     button.append(...head.childNodes);
     head.append(button);
     button.addEventListener("click", () => {
-      const down = head.getAttribute("aria-sort") === "ascending";
+      const first = head.dataset.first ?? "ascending";
+      const down = (head.getAttribute("aria-sort") ? head.getAttribute("aria-sort") === "ascending" : first === "descending");
       for (const other of heads) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
       const body = table.tBodies[0];
@@ -24,8 +25,29 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
   });
 }
 
+// Choosing: one example of a task at a time, and the strategies that are checked.
+const choice = document.querySelector("[data-choice]");
+if (choice) {
+  const strategies = choice.querySelector("[data-strategies]");
+  const choose = () => {
+    const shown = new Set([...strategies.querySelectorAll("input:checked")].map((box) => box.value));
+    for (const part of choice.querySelectorAll("[data-strategy]")) part.hidden = !shown.has(part.dataset.strategy);
+  };
+  strategies.addEventListener("change", choose);
+  strategies.hidden = false;
+  for (const task of choice.querySelectorAll("[data-task]")) {
+    const examples = [...task.querySelectorAll("[data-example]")];
+    const pick = task.querySelector("[data-pick]");
+    const select = pick.querySelector("select");
+    const show = () => examples.forEach((example, index) => (example.hidden = index !== Number(select.value)));
+    select.addEventListener("change", show);
+    pick.hidden = examples.length < 2;
+    show();
+  }
+}
+
 // Stepping: one position under every strategy at a time; its cells are those of the full tables.
-for (const explorer of document.querySelectorAll("[data-explorer]")) {
+for (const explorer of document.querySelectorAll("[data-example]")) {
   const walks = [...explorer.querySelectorAll("table.walk")];
   const stepper = explorer.querySelector(".stepper");
   const strip = [...stepper.querySelectorAll(".strip li")];
@@ -44,6 +66,8 @@ for (const explorer of document.querySelectorAll("[data-explorer]")) {
       ...walks.map((walk) => {
         for (const row of walk.tBodies[0].rows) row.classList.toggle("current", row.sectionRowIndex === now);
         const line = document.createElement("tr");
+        line.dataset.strategy = walk.dataset.strategy;
+        line.hidden = walk.hidden;
         const name = document.createElement("th");
         name.scope = "row";
         name.textContent = walk.dataset.strategy;
@@ -65,9 +89,7 @@ for (const explorer of document.querySelectorAll("[data-explorer]")) {
   show(0);
 }
 
-// The full tables fold away where they can be stepped through; print shows everything.
-const folded = [...document.querySelectorAll("details[data-fold]")];
-for (const details of folded) details.open = false;
+// Print shows what is folded.
 let opened = [];
 addEventListener("beforeprint", () => {
   opened = [...document.querySelectorAll("details:not([open])")];

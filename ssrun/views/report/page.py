@@ -8,9 +8,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -22,25 +21,47 @@ from markupsafe import Markup
 
 from ssrun.analysis.comparison import comparison_in
 from ssrun.analysis.document import Comparison, Estimate, Row
-from ssrun.analysis.evidence import Run, Runs, complete_runs, contrasts, runs_of_one_seed, walks
+from ssrun.analysis.evidence import (
+    SCANNED,
+    Contrast,
+    Look,
+    Observations,
+    Run,
+    Runs,
+    complete_runs,
+    parameters_of,
+)
 from ssrun.errors import UsageError
 from ssrun.metrics import METRICS
 from ssrun.system.files import sweep_temporaries, write, writing
 from ssrun.system.text import ellipsis, plural, visible
-from ssrun.views.figures.canvas import Canvas, Picture, drawing, provenance, rendered
+from ssrun.views.figures.canvas import NARROW, Canvas, Picture, drawing
+from ssrun.views.figures.catalogue import FIGURES, WIDTH
 from ssrun.views.figures.gallery import Tell, pictures
-from ssrun.views.tables import cells
-from ssrun.views.tables.cells import claim_lines, compared, count, difference, has_difference, notes
+from ssrun.views.figures.inline import dark_style, inline_svg
+from ssrun.views.report.attention import Map, map_of
+from ssrun.views.tables.cells import (
+    bootstrapped,
+    claim_lines,
+    compared,
+    count,
+    difference,
+    has_bootstrap,
+    has_difference,
+    mean_cells,
+    notes,
+    number,
+    p_holm,
+    possible_interval,
+    shows_p,
+    told_apart,
+)
 
-EXAMPLES = 3  # a task
+LOOKS = 72  # of a strategy at an example, on the whole page, where each task has one example at least
+OF_PAGE = tuple(name for name in FIGURES if name not in ("means", "attention"))  # tables and examples draw the others
+PAD = "\u2007"  # as wide as a digit
 WORDS, LETTERS = 100, 60  # of a text, and of a token, that the page shows
 SIGNS = {"agree": "✓", "disagree": "✗", "inconclusive": "?"}
-UNSEEN = (  # of a picture: what takes room and shows nothing
-    re.compile(r"^.*?(?=<svg)|<metadata>.*?</metadata>", re.DOTALL),
-    re.compile(r' transform="rotate\(-0 [^"]*"'),
-    re.compile(r"(?<=\.\d\d)\d+(?=[^<>]*>)"),  # within tags: less than a hundredth of a point
-    re.compile(r"\s+(?=\s|<)"),
-)
 
 
 def write_report(results: Path, out: Path | None = None, tell: Tell = lambda note: None) -> Path:
@@ -66,13 +87,13 @@ def write_report(results: Path, out: Path | None = None, tell: Tell = lambda not
 
 
 def page(comparison: Comparison, runs: Runs, folder: str, tell: Tell) -> str:
+    observations = Observations(runs)
     left_out: list[str] = []
-    illustrations = illustrate(comparison, runs, left_out.append)
+    illustrations = illustrate(comparison, observations, left_out.append)
     for line in left_out:
         tell(line)
-    candidates = {task: runs_of_one_seed(runs, task) for task in comparison.tasks}
-    examples = {task: found for task, group in candidates.items() if (found := contrasts(group, EXAMPLES))}
     sheet, program = ((Path(__file__).parent / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    sheet += dark_style()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.loader = PackageLoader("ssrun.views.report", "")
     environment.finalize = harmless
@@ -84,8 +105,8 @@ def page(comparison: Comparison, runs: Runs, folder: str, tell: Tell) -> str:
         "comparison": comparison,
         "folder": folder,
     }
-    made = {"illustrations": illustrations, "left_out": left_out, "examples": examples, "settings": settings(runs)}
-    texts = {"summary": summary(comparison), "notes": notes(comparison, "★"), "provenance": provenance(comparison)}
+    made = {"illustrations": illustrations, "left_out": left_out, "examples": examples_of(comparison, observations)}
+    texts = {"summary": summary(comparison), "notes": notes(comparison, "★"), "training": training(runs)}
     return environment.get_template("page.html.jinja").render(
         {**known, **made, **texts},
         policy=f"default-src 'none'; img-src data:; style-src {allowed(sheet)}; script-src {allowed(program)}; "
@@ -95,9 +116,44 @@ def page(comparison: Comparison, runs: Runs, folder: str, tell: Tell) -> str:
         claims=[(claim.verdict, *claim_lines(claim)) for claim in comparison.claims],
         tables=[(task, *table(comparison, rows)) for task, rows in comparison.by_task()],
         reading=[" ".join(part.split()) for part in comparison.reading.split("\n\n") if part.strip()],
-        explorers=[(task, found[0], walks(candidates[task], found[0].example)) for task, found in examples.items()],
+        settings=settings(runs),
         environments=[flattened(environment.model_dump()) for environment in comparison.environments],
-        runs=[run for group in runs.values() for run in group],
+        runs=[(run, parameters_of(run)) for group in runs.values() for run in group],
+        scanned=SCANNED,
+    )
+
+
+class Example(NamedTuple):
+    """An example of the page: what every strategy makes of it, and its models on it, with where they look."""
+
+    contrast: Contrast
+    looks: list[tuple[Look, Map | None]]
+
+
+def examples_of(comparison: Comparison, observations: Observations) -> dict[str, list[Example]]:
+    """The examples of each task, the typical one first; fewer a task where tasks and strategies are many."""
+    a_task = max(1, LOOKS // max(1, len(observations.runs)))
+    found = {task: observations.contrasts(task, comparison.baseline)[:a_task] for task in comparison.tasks}
+    return {
+        task: [
+            Example(one, [(look, map_of(look.attention)) for look in observations.looks(task, one.example)])
+            for one in contrasts
+        ]
+        for task, contrasts in found.items()
+        if contrasts
+    }
+
+
+def training(runs: Runs) -> str:
+    """What the training of the runs took; empty where there are none."""
+    every = [run for group in runs.values() for run in group]
+    if not every:
+        return ""
+    sizes = sorted(map(parameters_of, every))
+    size = f"{sizes[0]:,}" if sizes[0] == sizes[-1] else f"{sizes[0]:,} to {sizes[-1]:,}"
+    seconds = sum(run.result.seconds for run in every)
+    return (
+        f"{plural(len(every), 'complete run')}, {size} parameters a model, {seconds:,.0f} seconds of training in all."
     )
 
 
@@ -123,21 +179,33 @@ def summary(comparison: Comparison) -> str:
     return f"{text} {plural(len(comparison.claims), 'claim')}: {fared}." if fared else text
 
 
-def illustrate(comparison: Comparison, runs: Runs, tell: Tell) -> list[tuple[Picture, str, int, int]]:
-    """The figures with the address that is the image itself, and its CSS pixels; none where there is no matplotlib."""
-    illustrations = []
+class Illustration(NamedTuple):
+    """A figure for a wide screen, and the same for a narrow one, its panels under each other."""
+
+    picture: Picture
+    wide: Markup
+    narrow: Markup
+
+
+def illustrate(comparison: Comparison, observations: Observations, tell: Tell) -> list[Illustration]:
+    """The figures; none where there is no matplotlib."""
     try:
         with drawing():
-            for picture in pictures(Canvas(comparison, framed=False), runs, tell):
-                svg = rendered(picture, "svg").decode()
-                for pattern in UNSEEN:
-                    svg = pattern.sub("", svg)
-                address = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
-                width, height = (round(96 * inches) for inches in picture.figure.get_size_inches())
-                illustrations.append((picture, address, width, height))
+            wide, narrow = (
+                {
+                    picture.name: (picture, Markup(inline_svg(picture, f"{name}-{picture.name}")))  # noqa: S704 - escaped
+                    for picture in pictures(Canvas(comparison, framed=False, width=width), observations, say, OF_PAGE)
+                }
+                for name, width, say in (("wide", WIDTH, tell), ("narrow", NARROW, silent))
+            )
     except UsageError as error:
         tell(f"no figures: {error}")
-    return illustrations
+        return []
+    return [Illustration(picture, svg, narrow[name][1]) for name, (picture, svg) in wide.items()]
+
+
+def silent(note: str) -> None:
+    """Says nothing: what could not be drawn wide has been told."""
 
 
 class NumberCell(NamedTuple):
@@ -149,71 +217,131 @@ class NumberCell(NamedTuple):
         middle: Of the number, on the scale.
         left: Of the interval's lower end, as `right` of its upper one.
         best: Of its column.
-        beside: What else is known of a difference: its p, its bootstrap.
-        zero: Of no difference.
+        p: Of a difference with an interval.
+        zero: Of zero, where the scale has it.
     """
 
     text: str
     value: float
-    middle: float | None
-    left: float | None
-    right: float | None
+    middle: float | None = None
+    left: float | None = None
+    right: float | None = None
     best: bool = False
-    beside: str = ""
+    p: str | None = None
     zero: float | None = None
+
+
+class Column(NamedTuple):
+    """A column of a table.
+
+    Attributes:
+        about: What is to be said below the heading.
+        first: The order of the first click on it: the best comes first.
+        ends: Of the scale of its intervals, as text; None where it has none.
+    """
+
+    heading: str
+    about: str
+    first: str
+    ends: tuple[str, str] | None
+    cells: list[NumberCell | None]
 
 
 Line = tuple[Row, str, list[NumberCell | None]]  # with how many runs stand behind it
 
 
-def table(comparison: Comparison, rows: Sequence[Row]) -> tuple[list[tuple[str, str]], list[Line]]:
-    """Columns, each a heading and what is to be said of it: means, then differences where there are any; and lines."""
-    differences = compared(comparison) if has_difference(rows, compared(comparison)) else []
-    directions = {"higher": "more is better", "lower": "less is better", "neither": ""}
-    columns = [(METRICS[metric].short, directions[METRICS[metric].better]) for metric in comparison.columns]
-    columns += [(f"Δ {METRICS[metric].short}", f"from {comparison.baseline}") for metric in differences]
-    found = [mean_cells(rows, metric) for metric in comparison.columns]
-    found += [difference_cells(comparison, rows, metric) for metric in differences]
-    return columns, [(row, count(row), [column[index] for column in found]) for index, row in enumerate(rows)]
+def table(comparison: Comparison, rows: Sequence[Row]) -> tuple[list[Column], list[Line]]:
+    """Columns: means, then differences where there are any, then the bootstrap where it was made; and lines."""
+    columns = [mean_column(rows, metric) for metric in comparison.columns]
+    if has_difference(rows, compared(comparison)):
+        columns += [difference_column(comparison, rows, metric) for metric in compared(comparison)]
+    if has_bootstrap(comparison):
+        columns.append(bootstrap_column(rows))
+    return columns, [(row, count(row), [column.cells[index] for column in columns]) for index, row in enumerate(rows)]
 
 
-def mean_cells(rows: Sequence[Row], metric: str) -> list[NumberCell | None]:
+def mean_column(rows: Sequence[Row], metric: str) -> Column:
     estimates = [row.estimates.get(metric) for row in rows]
-    ends = [cells.possible_interval(found, metric) if found else (None, None) for found in estimates]
-    at = scale([*(found.mean for found in estimates if found), *(end for both in ends for end in both)])
-    return [
-        NumberCell(text, found.mean, at(found.mean), at(low), at(high), is_best) if found else None
-        for found, (low, high), (text, is_best) in zip(estimates, ends, cells.mean_cells(rows, metric), strict=True)
+    ends = [possible_interval(found, metric) if found else (None, None) for found in estimates]
+    scale = Scale.of([*(found.mean for found in estimates if found), *(end for both in ends for end in both)])
+    shown = mean_cells(rows, metric)
+    texts = aligned([cell.text for cell in shown])
+    cells = [
+        NumberCell(text, found.mean, scale.at(found.mean), scale.at(low), scale.at(high), cell.best, zero=scale.zero)
+        if found
+        else None
+        for found, (low, high), text, cell in zip(estimates, ends, texts, shown, strict=True)
     ]
+    about = {"higher": "more is better", "lower": "less is better", "neither": ""}[METRICS[metric].better]
+    return Column(METRICS[metric].short, about, first_order(metric), scale.ends(metric), cells)
 
 
-def difference_cells(comparison: Comparison, rows: Sequence[Row], metric: str) -> list[NumberCell | None]:
+def difference_column(comparison: Comparison, rows: Sequence[Row], metric: str) -> Column:
     estimates = [row.estimates.get(metric) for row in rows]
     ends = [(found.difference, found.difference_low, found.difference_high) for found in estimates if found]
-    at = scale([0.0, *(value for values in ends for value in values)])
+    scale = Scale.of([0.0, *(value for values in ends for value in values)])
 
-    def cell(row: Row, found: Estimate | None) -> NumberCell | None:
+    def cell(found: Estimate | None) -> NumberCell | None:
         if found is None or found.difference is None:
             return None
-        places = (at(found.difference), at(found.difference_low), at(found.difference_high))
-        beside = [f"p {cells.p_holm(found)}"] if cells.shows_p(comparison) and found.difference_low is not None else []
-        beside += [f"bootstrap {cells.bootstrapped(row)}"] if found.bootstrap else []
-        return NumberCell(difference(found, metric), found.difference, *places, beside=", ".join(beside), zero=at(0.0))
+        places = (scale.at(found.difference), scale.at(found.difference_low), scale.at(found.difference_high))
+        p = p_holm(found) if found.difference_low is not None and shows_p(comparison) else None
+        return NumberCell(difference(found, metric), found.difference, *places, p=p, zero=scale.zero)
 
-    return [cell(*both) for both in zip(rows, estimates, strict=True)]
+    heading, about = f"Δ {METRICS[metric].short}", f"from {comparison.baseline}"
+    return Column(heading, about, first_order(metric), scale.ends(metric), list(map(cell, estimates)))
 
 
-def scale(values: Sequence[float | None]) -> Callable[[float | None], float | None]:
-    """Where a value lies between the least and the most of these, from 4 to 96: a mark at an end is not cut off."""
-    known = [value for value in values if value is not None]
-    low, high = min(known, default=0.0), max(known, default=0.0)
+def bootstrap_column(rows: Sequence[Row]) -> Column:
+    """In how many seeds BLEU differs by the paired bootstrap."""
 
-    def at(value: float | None) -> float | None:
+    def cell(row: Row) -> NumberCell | None:
+        counts = told_apart(row)
+        return None if counts is None else NumberCell(bootstrapped(row), float(counts[0] - counts[1]))
+
+    return Column("bootstrap", "seeds better, worse", "descending", None, list(map(cell, rows)))
+
+
+def first_order(metric: str) -> str:
+    return "descending" if METRICS[metric].better == "higher" else "ascending"
+
+
+def aligned(texts: Sequence[str]) -> list[str]:
+    """Texts such as `9.1 ±0.2` that, aligned on the right, have their numbers under each other."""
+    longest = max((len(text.partition(" ±")[2]) for text in texts), default=0)
+
+    def padded(text: str) -> str:
+        mean, _, half = text.partition(" ±")
+        if not longest:
+            return text
+        return f"{mean} {PAD * (longest - len(half))}±{half}" if half else mean + PAD * (longest + 2)
+
+    return list(map(padded, texts))
+
+
+class Scale(NamedTuple):
+    """From the least to the most of a column's values."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float | None]) -> Scale:
+        known = [value for value in values if value is not None]
+        return cls(min(known, default=0.0), max(known, default=0.0))
+
+    def at(self, value: float | None) -> float | None:
+        """Where a value lies, from 4 to 96: a mark at an end is not cut off."""
         if value is None:
             return None
-        return round(4 + 92 * (value - low) / (high - low), 1) if high > low else 50.0
+        return round(4 + 92 * (value - self.low) / (self.high - self.low), 1) if self.high > self.low else 50.0
 
-    return at
+    @property
+    def zero(self) -> float | None:
+        return self.at(0.0) if self.low <= 0 <= self.high else None
+
+    def ends(self, metric: str) -> tuple[str, str] | None:
+        return (number(self.low, metric), number(self.high, metric)) if self.high > self.low else None
 
 
 class Settings(NamedTuple):

@@ -158,10 +158,12 @@ def excess_bar(points: float, plain: bool) -> str:
 def recovery_view(title: str, recovery: Recovery, plain: bool = False) -> RenderableType:
     """A table with a bar per offset, and how many recover, and when."""
     table = empty_table(">offset", ">pairs", ">without", ">injected", ">excess", "", ">recovered")
+    few = any(not recovery.reaches(offset) for offset in recovery.offsets[:OFFSETS])
     for offset in recovery.offsets[:OFFSETS]:
         errors = (f"{offset.without:.1f} %", f"{offset.injected:.1f} %", f"{offset.excess:+.1f}")
         bar = Text(f"{excess_bar(offset.excess, plain):<20}", style="red")
-        table.add_row(str(offset.offset), str(offset.pairs), *errors, bar, f"{offset.recovered:.1f} %")
+        pairs, style = (str(offset.pairs), None) if recovery.reaches(offset) else (f"({offset.pairs})", "dim")
+        table.add_row(str(offset.offset), pairs, *errors, bar, f"{offset.recovered:.1f} %", style=style)
     where = "the middle of each target" if recovery.position is None else f"position {recovery.position}"
     lines = [
         f"{recovery.recovered} of {recovery.pairs} recover ({recovery.untouched} of them never differ); "
@@ -176,6 +178,8 @@ def recovery_view(title: str, recovery: Recovery, plain: bool = False) -> Render
         "own argmax, after the true prefix (without) and after the one with the wrong token (injected). Errors in %, "
         "excess in points. Recovered: from here to the target's end, the same outputs as without the wrong token."
     ]
+    if few:
+        notes.append("In brackets: so few pairs reach so far that what is said of them may be luck.")
     if recovery.references > 1:
         notes.append("This task has several right answers, and errors count against the first: trust `recovered` more.")
     more = len(recovery.offsets) - OFFSETS

@@ -36,10 +36,15 @@ def test_what_is_no_character_of_a_picture_is_shown_as_its_escape() -> None:
 
 
 def test_a_caption_tells_unequal_numbers_of_seeds(kept: Comparison) -> None:
-    assert provenance(kept).startswith("n = 3 seeds per strategy and task. ssrun compare")
+    assert provenance(kept, []).startswith("n = 3 seeds per strategy and task. ssrun compare")
     rows = [kept.rows[0].model_copy(update={"n": 1}), *kept.rows[1:]]
     unequal = kept.model_copy(update={"rows": rows})
-    assert provenance(unequal).startswith("n = 1 to 3 seeds per strategy and task. ssrun compare")
+    assert provenance(unequal, []).startswith("n = 1 to 3 seeds per strategy and task. ssrun compare")
+
+
+def test_a_caption_has_the_signature_of_bleu_where_bleu_is_shown(kept: Comparison) -> None:
+    assert "tok:none" in provenance(kept, ["exact_match", "bleu"])
+    assert "BLEU" not in provenance(kept, ["exact_match"])
 
 
 def test_drawing_leaves_matplotlib_as_it_was() -> None:
@@ -55,14 +60,14 @@ def test_a_page_figure_has_no_title_of_its_own(kept: Comparison) -> None:
     with drawing():
         framed, bare = gap(Canvas(kept)), gap(Canvas(kept, framed=False))
     assert framed.figure.get_suptitle() == framed.title
-    assert " ".join(framed.figure.get_supxlabel().split()) == f"{framed.about} {provenance(kept)}"
+    assert " ".join(framed.figure.get_supxlabel().split()) == f"{framed.about} {framed.source}"
     assert (bare.figure.get_suptitle(), bare.figure.get_supxlabel()) == ("", "")
 
 
 def test_nothing_in_a_figure_lies_on_anything_else_or_outside(kept: Comparison) -> None:
     with drawing():
         canvas = Canvas(kept)
-        figure, _ = canvas.panels(["one", "two"], [["heading"]], 1.5)
+        figure, _ = canvas.panels({"one": ["heading"], "two": ["heading"]}, 1.5, narrowest=2.0, scales={})
         canvas.legend(figure)
         canvas.picture("name", "A title of many words " * 6, "What it shows. " * 12, figure)
         parts = [axis.get_tightbbox() for axis in figure.axes]
@@ -72,3 +77,20 @@ def test_nothing_in_a_figure_lies_on_anything_else_or_outside(kept: Comparison) 
     assert all(lower.y1 <= upper.y0 for upper, lower in pairwise(stacked))
     assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in stacked)
     assert all(figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1 for box in stacked)
+
+
+@pytest.mark.parametrize(("width", "columns"), [(7.0, 3), (5.0, 2), (3.4, 1)])
+def test_panels_that_do_not_fit_stand_under_each_other(kept: Comparison, width: float, columns: int) -> None:
+    headings = ["a", "b", "c"]
+    with drawing():
+        canvas = Canvas(kept, width=width)
+        figure, ((first, *others),) = canvas.panels({"t": headings}, 1.5, 2.0, dict.fromkeys(headings, "nats"))
+        canvas.picture("name", "Title", "About.", figure)
+        boxes = [axis.get_position() for axis in (first, *others)]
+    assert len({round(box.x0, 3) for box in boxes}) == columns
+    assert figure.get_figwidth() == width
+    assert min(box.width for box in boxes) * width > 1.2
+    assert [axis.get_title() for axis in (first, *others)] == headings
+    assert all(axis.get_shared_y_axes().joined(axis, first) for axis in others)
+    labels = [axis.get_ylabel() for axis in (first, *others)]
+    assert labels == ["nats" if index % columns == 0 else "" for index in range(3)]

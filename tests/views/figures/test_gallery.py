@@ -6,19 +6,25 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 from ssrun.analysis.comparison import comparison_in
-from ssrun.analysis.evidence import complete_runs
+from ssrun.analysis.document import Comparison
+from ssrun.analysis.evidence import Observations, complete_runs
+from ssrun.errors import UsageError
 from ssrun.tasks.corpus import read_split
-from ssrun.views.figures.canvas import Canvas, drawable, drawing
-from ssrun.views.figures.gallery import KINDS, pictures, write_figures
+from ssrun.views.figures.canvas import Canvas, Picture, drawable, drawing
+from ssrun.views.figures.catalogue import FIGURES, KINDS, OF_METRICS, OF_RUNS
+from ssrun.views.figures.comparison import differences_of, values_of
+from ssrun.views.figures.gallery import FROM_RUNS, Wanted, pictures, write_figures
 from tests.support.hostile import TOKENS, comparison, tables_alone
 
-NAMES = ("finding", "differences", "gap", "learning", "schedules", "positions", "recovery", "attention")
-FROM_TABLES = NAMES[:3]
+NAMES = tuple(FIGURES)
+FROM_TABLES = tuple(name for name in NAMES if name not in OF_RUNS)
+WITH_BLEU = ("finding", "means", "differences", "learning")
 WITHOUT_MATPLOTLIB = """
 import sys
 sys.modules["matplotlib"] = None
@@ -64,8 +70,10 @@ def test_the_same_results_give_the_same_bytes_in_another_process_with_other_sett
     (tmp_path / "matplotlibrc").write_text("font.size: 30\nfont.family: serif\ntext.parse_math: True\n")
     environment = {**os.environ, "PYTHONHASHSEED": "7", "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")}
     command = [sys.executable, "-m", "ssrun", "figures", str(results), "--out", str(tmp_path / "again")]
-    subprocess.run(command, check=True, env=environment)
-    for path in written:
+    subprocess.run([*command, "--only", "finding,learning,attention"], check=True, env=environment)
+    again = [path for path in written if path.stem in ("finding", "learning", "attention")]
+    assert len(again) == 3 * len(KINDS)
+    for path in again:
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
@@ -74,7 +82,8 @@ def test_title_n_command_and_signature_stand_in_every_figure(results: Path, writ
     text = " ".join(" ".join(words(results / "figures" / f"{name}.svg")).split())
     assert "n = 2 seeds" in text
     assert "ssrun compare Is <script>alert(2)</script> [/] \\x1b[2J" in text
-    assert comparison_in(results).signatures["corpus"][0] in text.replace(" ", "")
+    signature = comparison_in(results).signatures["corpus"][0]
+    assert (signature in text.replace(" ", "")) == (name in WITH_BLEU)
     title = ElementTree.parse(results / "figures" / f"{name}.svg").findtext("{http://www.w3.org/2000/svg}title")
     assert title is not None
     assert title in text
@@ -96,8 +105,9 @@ def test_no_svg_holds_a_script_a_date_or_another_address(written: list[Path]) ->
 
 def test_tables_alone_give_the_finding_and_what_else_they_can(results: Path, tmp_path: Path) -> None:
     notes: list[str] = []
-    paths = write_figures(tables_alone(results, tmp_path / "tables"), tmp_path / "out", notes.append)
-    assert [path.name for path in paths] == [f"{name}.{kind}" for name in FROM_TABLES for kind in KINDS]
+    wanted = Wanted(kinds=("svg",))
+    paths = write_figures(tables_alone(results, tmp_path / "tables"), tmp_path / "out", notes.append, wanted)
+    assert [path.name for path in paths] == [f"{name}.svg" for name in FROM_TABLES]
     assert len(notes) == 1
     assert notes[0].startswith("learning, schedules, positions, recovery, attention")
     for path in paths:
@@ -112,10 +122,11 @@ def test_without_a_corpus_at_hand_only_the_recovery_is_left_out(results: Path) -
         notes: list[str] = []
         with drawing():
             canvas = Canvas(comparison_in(results))
-            drawn = [picture.name for picture in pictures(canvas, complete_runs(results), notes.append)]
+            observations = Observations(complete_runs(results))
+            drawn = [picture.name for picture in pictures(canvas, observations, notes.append, ("gap", "recovery"))]
     finally:
         text.with_name("away").rename(text)
-    assert drawn == [name for name in NAMES if name != "recovery"]
+    assert drawn == ["gap"]
     assert [note.partition(":")[0] for note in notes] == ["recovery"]
 
 
@@ -124,3 +135,104 @@ def test_without_matplotlib_figures_say_how_to_get_it(results: Path, tmp_path: P
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == "figures need matplotlib: pip install 'ssrun[plot]'\n"
     assert not (tmp_path / "out").exists()
+
+
+def drawn(results: Path, *names: str, without_runs: bool = False, **options: Any) -> list[Picture]:
+    """The figures of these names, on a canvas with these options."""
+    comparison = comparison_in(results)
+    if without_runs:
+        comparison = comparison.model_copy(update={"runs": []})
+    with drawing():
+        return list(pictures(Canvas(comparison, **options), Observations(complete_runs(results)), print, names))
+
+
+def test_the_catalogue_names_what_the_gallery_draws() -> None:
+    assert tuple(FROM_RUNS) == OF_RUNS
+    assert set(OF_METRICS) <= set(FIGURES)
+
+
+def test_what_is_wanted_is_written_and_nothing_else(results: Path, tmp_path: Path) -> None:
+    wanted = Wanted(("learning", "gap"), (), ("svg",), caption=False, width=3.4)
+    paths = write_figures(results, tmp_path / "out", wanted=wanted)
+    assert [path.name for path in paths] == ["gap.svg", "learning.svg"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["gap.svg", "learning.svg"]
+    for path in paths:
+        assert ElementTree.parse(path).getroot().get("width") == f"{3.4 * 72:g}pt"
+        assert not any("seeds per strategy" in word or "Exposure gap" in word for word in words(path))
+
+
+def test_metrics_alone_draw_the_figures_of_metrics_with_them(results: Path, tmp_path: Path) -> None:
+    paths = write_figures(results, tmp_path / "out", wanted=Wanted(metrics=("exact_match",), kinds=("svg",)))
+    assert [path.stem for path in paths] == ["means", "differences", "learning"]
+    for path in paths:
+        said = " ".join(words(path))
+        assert "exact" in said
+        assert "BLEU" not in said
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (Wanted(metrics=("validity",)), "--metric: unknown metric 'validity'"),
+        (Wanted(figures=("learning",)), "--only: learning: they need the runs"),
+    ],
+)
+def test_what_is_asked_for_by_name_and_is_not_there_is_refused(
+    results: Path, tmp_path: Path, wanted: Wanted, message: str
+) -> None:
+    alone = tables_alone(results, tmp_path / "tables")
+    with pytest.raises(UsageError, match=message):
+        write_figures(alone, tmp_path / "out", wanted=wanted)
+    assert not (tmp_path / "out").exists()
+
+
+def test_learning_shows_the_quality_beside_the_losses(results: Path) -> None:
+    (picture,) = drawn(results, "learning")
+    panels = {axis.get_title(): axis for axis in picture.figure.axes if axis.get_title()}
+    assert list(panels) == ["fed the true tokens", "fed its own tokens", "BLEU", "exact"]
+    (run, *_) = complete_runs(results)["corpus", "teacher-forcing"]
+    assert all(line.get_xdata()[-1] == run.evaluations[-1].step for line in panels["BLEU"].lines)
+
+
+@pytest.mark.parametrize("name", FROM_TABLES)
+def test_every_seed_has_its_dot_where_the_document_has_its_runs(results: Path, name: str) -> None:
+    def dots(picture: Picture) -> list[tuple[float, ...]]:
+        small = [line for axis in picture.figure.axes for line in axis.lines if line.get_markersize() < 3]
+        return [tuple(line.get_xdata()) for line in small]
+
+    found = dots(*drawn(results, name))
+    assert found
+    assert all(len(values) == 2 for values in found)
+    assert dots(*drawn(results, name, without_runs=True)) == []
+
+
+def test_dots_are_what_means_and_differences_are_made_of(results: Path) -> None:
+    document: Comparison = comparison_in(results)
+    for row in document.rows:
+        for metric, estimate in row.estimates.items():
+            values = values_of(document, row, metric)
+            assert sum(values.values()) / len(values) == pytest.approx(estimate.mean, abs=1e-12)
+            if estimate.difference is not None:
+                pairs = differences_of(document, row, metric)
+                assert sum(pairs) / len(pairs) == pytest.approx(estimate.difference, abs=1e-12)
+
+
+def test_both_losses_of_the_finding_have_their_interval_and_qualities_one_axis(results: Path) -> None:
+    (picture,) = drawn(results, "finding")
+    axes = picture.figure.axes
+    qualities, losses = axes[::2], axes[1::2]
+    assert len({axis.get_xlim() for axis in qualities}) == 1
+    assert len({axis.get_xlim()[0] for axis in losses}) == 1
+    rows = 3  # strategies
+    intervals = [line for line in losses[0].lines if len(line.get_xdata()) == 2 and line.get_linestyle() == "-"]
+    assert len(intervals) == 2 * rows
+    assert len(losses[0].patches) == rows  # the gap is a box, and no line
+
+
+def test_a_quality_that_is_an_error_is_not_called_better_to_the_right(results: Path) -> None:
+    document = comparison_in(results).model_copy(update={"metrics": ["next_step_error", "free_running_loss"]})
+    with drawing():
+        (picture,) = pictures(Canvas(document), Observations({}), print, ["finding"])
+    said = [text.get_text() for axis in picture.figure.axes for text in (axis.title, axis.xaxis.label)]
+    assert "next-step (%)" in said
+    assert not any("right is better" in text for text in said)

@@ -19,9 +19,20 @@ from ssrun.analysis.comparison import comparison_in
 from ssrun.analysis.document import BootstrapPair, Estimate
 from ssrun.analysis.evidence import complete_runs
 from ssrun.system.text import visible
-from ssrun.views.report.page import NumberCell, difference_cells, mean_cells, settings, summary, write_report
+from ssrun.views.figures.inline import ATTRIBUTES, ELEMENTS, PROPERTIES
+from ssrun.views.report.page import (
+    OF_PAGE,
+    PAD,
+    NumberCell,
+    bootstrap_column,
+    difference_column,
+    mean_column,
+    settings,
+    summary,
+    write_report,
+)
 from tests.support.hostile import STRATEGIES, TOKENS, WORDS, comparison, tables_alone
-from tests.support.outcomes import compared, row
+from tests.support.outcomes import row
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
@@ -101,8 +112,16 @@ def test_no_element_carries_a_style_an_event_or_an_address_outside(page: Page) -
             assert not name.startswith("on"), (tag, name)
             if name in ("href", "src", "action", "xlink:href", "data"):
                 assert value is not None
-                is_image = tag == "img" and value.startswith("data:image/svg+xml;base64,")
-                assert is_image or value.startswith("#") or value == "data:,", (tag, value[:80])
+                assert value.startswith("#") or value == "data:,", (tag, value[:80])
+
+
+def test_a_figure_holds_nothing_but_what_draws(text: str) -> None:
+    figures = re.findall(r'<div class="drawn (?:wide|narrow)">(.*?)</div>', text, flags=re.DOTALL)
+    assert len(figures) == 2 * len(OF_PAGE)
+    for figure in figures:
+        for tag, attributes in Page(figure).elements:
+            assert tag in {name.lower() for name in ELEMENTS}
+            assert attributes.keys() <= {name.lower() for name in (*ATTRIBUTES, *PROPERTIES, "role", "aria-label")}
 
 
 def test_the_policy_names_the_one_style_and_the_one_script_by_digest(text: str, page: Page) -> None:
@@ -136,7 +155,7 @@ def test_headings_come_in_order_and_every_table_has_a_caption_and_scopes(page: P
 def test_everything_promised_is_on_the_page(page: Page, results: Path) -> None:
     said = "".join(page.words)
     comparison = comparison_in(results)
-    parts = ("Verdicts", "Results", "Figures", "Examples where strategies differ", "Step by step", "How it was made")
+    parts = ("Verdicts", "Results", "Figures", "Examples, step by step", "How it was made")
     details = ("Again", "Configuration, as resolved", "Environment", "Runs", "Published", "How to read it")
     for heading in (*parts, *details):
         assert heading in said
@@ -146,11 +165,15 @@ def test_everything_promised_is_on_the_page(page: Page, results: Path) -> None:
     assert "training.evaluate_every" in said
     assert "12 complete runs" in said
     assert "A second paragraph." in said
-    images = [a for tag, a in page.elements if tag == "img"]
-    assert len({a["src"] for a in images}) == len({a["alt"] for a in images}) == 8
-    assert all(str(a["alt"]) in said and int(str(a["width"])) > int(str(a["height"])) for a in images[:3])
+    assert "test pairs are like that" in said
+    assert "parameters a model" in said
+    assert "seconds of training in all" in said
+    assert page.count("img") == 0
+    figures = [a["id"] for tag, a in page.elements if tag == "h3" and str(a.get("id")).startswith("figure-")]
+    assert figures == [f"figure-{name}" for name in OF_PAGE]
     walks = [a["data-strategy"] for tag, a in page.elements if tag == "table" and a.get("class") == "walk"]
-    assert walks == [*STRATEGIES, *STRATEGIES]
+    examples = sum(tag == "article" for tag, _ in page.elements)
+    assert (examples > 4, walks) == (True, [*STRATEGIES] * examples)
 
 
 def test_the_same_results_give_the_same_page(results: Path, text: str, tmp_path: Path) -> None:
@@ -166,8 +189,9 @@ def test_without_matplotlib_the_page_is_made_without_figures_and_says_so(
     said = "".join(bare.words)
     assert notes == ["no figures: figures need matplotlib: pip install 'ssrun[plot]'"]
     assert notes[0] in said
-    assert bare.count("figure") == bare.count("img") == 0
-    assert "Step by step" in said
+    assert "figure-finding" not in {a.get("id") for _, a in bare.elements}
+    assert "Examples, step by step" in said
+    assert "Where the decoder looks" in said
 
 
 def test_tables_alone_give_a_page(results: Path, tmp_path: Path) -> None:
@@ -175,36 +199,48 @@ def test_tables_alone_give_a_page(results: Path, tmp_path: Path) -> None:
     made = write_report(tables_alone(results, tmp_path / "tables"), tell=notes.append)
     said = "".join(Page(made.read_text(encoding="utf-8")).words)
     assert "Verdicts" in said
-    assert "Step by step" not in said
+    assert "Examples" not in said
     assert len(notes) == 1
 
 
 def test_an_interval_lies_on_the_scale_that_its_column_shares() -> None:
     ends: list[tuple[float, float | None, float | None]] = [(10, 0, 20), (90, 80, 100), (50, None, None)]
     rows = [row(f"s{mean}", bleu=Estimate(mean=mean, low=low, high=high)) for mean, low, high in ends]
-    assert mean_cells([*rows, row("none")], "bleu") == [
-        NumberCell("10.0 ±10.0", 10, middle=13.2, left=4.0, right=22.4, best=False),
-        NumberCell("90.0 ±10.0", 90, middle=86.8, left=77.6, right=96.0, best=True),
-        NumberCell("50.0", 50, middle=50.0, left=None, right=None, best=False),
+    column = mean_column([*rows, row("none")], "bleu")
+    assert (column.first, column.ends) == ("descending", ("0.0", "100.0"))
+    assert column.cells == [
+        NumberCell("10.0 ±10.0", 10, middle=13.2, left=4.0, right=22.4, best=False, zero=4.0),
+        NumberCell("90.0 ±10.0", 90, middle=86.8, left=77.6, right=96.0, best=True, zero=4.0),
+        NumberCell("50.0" + 6 * PAD, 50, middle=50.0, left=None, right=None, best=False, zero=4.0),
         None,
     ]
 
 
-def test_a_difference_stands_beside_the_line_of_no_difference_with_its_corrected_p_and_its_bootstrap() -> None:
+def test_numbers_stand_under_each_other_whatever_their_intervals() -> None:
+    rows = [row(f"s{half}", bleu=Estimate(mean=50, low=50 - half, high=50 + half)) for half in (1, 20)]
+    texts = [cell.text for cell in mean_column(rows, "bleu").cells if cell]
+    assert texts == [f"50.0 {PAD}±1.0", "50.0 ±20.0"]
+
+
+def test_the_bootstrap_has_its_column_where_its_note_is() -> None:
+    pairs = [BootstrapPair(seed=seed, difference=1.0, p=p) for seed, p in enumerate((0.01, 0.2))]
+    estimate = Estimate(mean=10.0, low=9.0, high=11.0, bootstrap=pairs)
+    assert bootstrap_column([row("a"), row("b", bleu=estimate)]).cells == [None, NumberCell("1+ 0- of 2", 1.0)]
+
+
+def test_a_difference_stands_beside_the_line_of_no_difference_with_its_corrected_p(results: Path) -> None:
     baseline = Estimate(mean=10.0, low=9.0, high=11.0)
-    ends = {"difference_low": 10.0, "difference_high": 40.0}
-    apart = [BootstrapPair(seed=0, difference=20.0, p=0.01)]
-    better = Estimate(mean=30.0, low=29.0, high=31.0, difference=20.0, **ends, p=0.02, p_holm=0.04, bootstrap=apart)
-    cell = NumberCell("+20.0 [+10.0, +40.0]", 20.0, middle=50.0, left=27.0, right=96.0, zero=4.0)
-    rows = [row("a", bleu=baseline), row("b", bleu=better)]
-    for smallest_p, beside in ((0.02, "p 0.040, bootstrap 1+ 0- of 1"), (0.1, "bootstrap 1+ 0- of 1")):
-        document = compared({"a": {"bleu": [1.0, 2.0]}}).model_copy(update={"smallest_p": smallest_p})
-        assert difference_cells(document, rows, "bleu") == [None, cell._replace(beside=beside)]
+    better = Estimate(
+        mean=30.0, low=29.0, high=31.0, difference=20.0, difference_low=10.0, difference_high=40.0, p=0.02, p_holm=0.04
+    )
+    cell = NumberCell("+20.0 [+10.0, +40.0]", 20.0, middle=50.0, left=27.0, right=96.0, p="0.040", zero=4.0)
+    column = difference_column(comparison_in(results), [row("a", bleu=baseline), row("b", bleu=better)], "bleu")
+    assert (column.about, column.ends, column.cells) == ("from teacher-forcing", ("0.0", "40.0"), [None, cell])
 
 
 def test_a_drawn_interval_ends_where_the_metric_does() -> None:
-    (cell, other) = mean_cells([row("a", bleu=Estimate(mean=50.0, low=-50.0, high=150.0)), row("b")], "bleu")
-    assert cell == NumberCell("50.0 [0, 100]", 50.0, middle=50.0, left=4.0, right=96.0)
+    (cell, other) = mean_column([row("a", bleu=Estimate(mean=50.0, low=-50.0, high=150.0)), row("b")], "bleu").cells
+    assert cell == NumberCell("50.0 [0, 100]", 50.0, middle=50.0, left=4.0, right=96.0, zero=4.0)
     assert other is None
 
 
@@ -282,7 +318,13 @@ def test_the_console_stays_empty_and_nothing_but_the_file_is_asked_for(opened: A
 def test_sorting_sorts_both_ways_and_says_so(opened: Any) -> None:
     heads = opened.find_elements("css selector", "table.numbers thead")[0].find_elements("css selector", "th")
     assert heads[2].get_attribute("aria-sort") is None
-    for direction, reverse in (("ascending", False), ("descending", True), ("ascending", False)):
+    orders = [("ascending", False), ("descending", True)]
+    assert [heads[number].get_attribute("data-first") for number in (2, 4)] == ["descending", "ascending"]
+    heads[2].find_element("css selector", "button").click()
+    assert heads[2].get_attribute("aria-sort") == "descending"
+    values = [float(value) for value in column(opened, 2)]
+    assert values == sorted(values, reverse=True)
+    for direction, reverse in (*orders, *orders):
         heads[4].find_element("css selector", "button").click()
         values = [float(value) for value in column(opened, 4)]
         assert values == sorted(values, reverse=reverse)
@@ -319,7 +361,7 @@ def test_the_explorer_steps_by_click_and_by_key(opened: Any) -> None:
 
 def test_stepping_shows_what_the_full_tables_hold(opened: Any) -> None:
     script = """
-        const explorer = document.querySelector('[data-explorer]');
+        const explorer = document.querySelector('[data-example]');
         explorer.querySelectorAll('.controls button')[1].click();
         const texts = (row, from) => [...row.cells].slice(from).map(cell => cell.textContent);
         const full = [...explorer.querySelectorAll('table.walk')].map(t => texts(t.tBodies[0].rows[1], 2));
@@ -335,9 +377,78 @@ def test_without_script_everything_is_readable(opened: Any, path: Path) -> None:
     assert not opened.find_element("css selector", ".stepper").is_displayed()
     assert opened.find_elements("css selector", "th button") == []
     walks = opened.find_elements("css selector", "table.walk")
-    assert len(walks) == 2 * len(STRATEGIES)
-    assert all(walk.is_displayed() for walk in walks)
-    assert "only sorting and stepping are gone" in opened.find_element("css selector", "body").text
+    examples = opened.find_elements("css selector", "[data-example]")
+    assert len(examples) > 4
+    assert len(walks) == len(examples) * len(STRATEGIES)
+    assert all(example.is_displayed() for example in examples)
+    opened.find_element("css selector", "[data-example] summary").click()
+    assert walks[0].is_displayed()
+    assert not opened.find_element("css selector", "[data-strategies]").is_displayed()
+    assert "only sorting, choosing and stepping are gone" in opened.find_element("css selector", "body").text
+
+
+def test_the_reader_chooses_the_example_and_the_strategies(opened: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    task = opened.find_element("css selector", "[data-task]")
+    select = task.find_element("css selector", "select")
+    options = [option.text for option in select.find_elements("css selector", "option")]
+    examples = task.find_elements("css selector", "[data-example]")
+    assert options[0] == "typical: the median error"
+    assert [example.is_displayed() for example in examples] == [True] + [False] * (len(options) - 1)
+    select.send_keys(Keys.ARROW_DOWN)
+    assert [example.is_displayed() for example in examples[:2]] == [False, True]
+    (shown,) = (example for example in examples if example.is_displayed())
+    assert shown.find_element("css selector", "h4").text == options[1]
+    shown.find_elements("css selector", ".controls button")[1].click()
+    boxes = opened.find_elements("css selector", "[data-strategies] input")
+    boxes[1].send_keys(Keys.SPACE)
+    for part in ("dl [data-strategy]", "details", ".now tbody tr", ".maps figure"):
+        found = shown.find_elements("css selector", part)
+        assert [one.get_attribute("data-strategy") for one in found if one.is_displayed()] == [
+            name for name in STRATEGIES if name != STRATEGIES[1]
+        ], part
+    shown.find_elements("css selector", ".controls button")[0].click()
+    assert len([row for row in shown.find_elements("css selector", ".now tbody tr") if row.is_displayed()]) == 2
+    boxes[1].send_keys(Keys.SPACE)
+    assert len([row for row in shown.find_elements("css selector", ".now tbody tr") if row.is_displayed()]) == 3
+
+
+@pytest.mark.parametrize(("width", "shown"), [(390, "narrow"), (1280, "wide")])
+def test_a_narrow_screen_has_its_own_figures_that_fit(opened: Any, width: int, shown: str) -> None:
+    seen(opened, width)
+    for drawn in opened.find_elements("css selector", ".drawn"):
+        assert drawn.is_displayed() == (shown in str(drawn.get_attribute("class")))
+    wide = "return [...document.querySelectorAll('.drawn')].every(d => d.scrollWidth <= d.clientWidth)"
+    assert opened.execute_script(wide)
+
+
+def test_figures_follow_the_scheme_of_the_page(opened: Any) -> None:
+    script = """
+        const [ink, paper] = ["text[fill='#333333']", "path[fill='#ffffff']"].map(part =>
+            getComputedStyle(document.querySelector('.drawn.wide ' + part)).fill);
+        return [ink, paper, getComputedStyle(document.body).backgroundColor];
+    """
+    light = opened.execute_script(script)
+    seen(opened, scheme="dark")
+    dark = opened.execute_script(script)
+    assert light[1] == light[2] == "rgb(255, 255, 255)"
+    assert dark[1] == dark[2] == "rgb(21, 23, 28)"
+    assert dark[0] != light[0]
+
+
+def test_first_columns_stay_in_sight_on_a_narrow_screen(opened: Any) -> None:
+    seen(opened, 390)
+    script = """
+        const box = document.querySelector('table.numbers').parentElement;
+        box.scrollLeft = 200;
+        const cells = box.querySelectorAll('tr > :first-child');
+        const left = box.getBoundingClientRect().left;
+        return [box.scrollLeft, ...[...cells].map(cell => cell.getBoundingClientRect().left - left)];
+    """
+    scrolled, *places = opened.execute_script(script)
+    assert scrolled > 100
+    assert all(abs(place) < 1 for place in places)
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280])

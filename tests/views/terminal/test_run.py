@@ -97,3 +97,14 @@ def test_a_result_is_printed_with_its_units_and_where_it_lies(capsys: pytest.Cap
     assert text.endswith("run        results/[/]/x\\x1b\n")
     print_result(diverged("loss is [/] nan"), None, Path("r"))
     assert "diverged  loss is [/] nan" in capsys.readouterr().out
+
+
+def test_offsets_that_few_pairs_reach_stand_in_brackets() -> None:
+    offsets = [Offset(offset, pairs, 10.0, 20.0, 10.0, 50.0) for offset, pairs in enumerate((100, 5, 4))]
+    console = Console(width=80, color_system=None)
+    for shown_offsets, brackets in ((offsets, 1), (offsets[:2], 0)):
+        with console.capture() as capture:
+            console.print(recovery_view(TITLE, Recovery(None, 100, 0, 60, 10, 2.5, 1, shown_offsets)))
+        text = capture.get()
+        assert [line.split()[1] for line in text.splitlines() if "(4)" in line] == ["(4)"] * brackets
+        assert ("In brackets" in text) == bool(brackets)
