@@ -91,7 +91,7 @@ def outcome(store: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
 def reached(folder: RunFolder, reach: Reach, result: CompleteResult) -> dict[str, float]:
     """When the loss asked for was first reached; where it never was, the whole run counts."""
     for evaluation in folder.evaluations():
-        if evaluation.value(reach.metric) <= reach.value:
+        if evaluation.pairs is None and evaluation.value(reach.metric) <= reach.value:
             return {"steps_to_reach": evaluation.step, "seconds_to_reach": evaluation.seconds}
     return {"steps_to_reach": result.steps, "seconds_to_reach": result.seconds}
 

@@ -223,9 +223,9 @@ def set_against(runs: Sequence[Run]) -> Iterator[Contrast]:
     if not runs:
         return
     said = zip(*(map(tokens_of, run.folder.outputs()) for run in runs), strict=True)
-    cells = 0
+    cells, by_position = 0, runs[0].config.task.by_position
     for index, (example, outputs) in enumerate(islice(zip(runs[0].folder.test_pairs(), said, strict=True), SCANNED)):
-        found = {output: marked("", output, example.references) for output in dict.fromkeys(outputs)}
+        found = {one: marked("", one, example.references, by_position) for one in dict.fromkeys(outputs)}
         marks = [found[output]._replace(strategy=run.name.strategy) for run, output in zip(runs, outputs, strict=True)]
         yield Contrast("", None, 0, index, runs[0].name.seed, example, marks)
         words = sum(len(output) for output, one in found.items() if not one.right)
@@ -247,21 +247,27 @@ def errors_of(output: Output) -> int:
     return sum(wrong for _, wrong in output.tokens) + output.missing
 
 
-def marked(strategy: str, output: Tokens, references: Sequence[Tokens]) -> Output:
+def marked(strategy: str, output: Tokens, references: Sequence[Tokens], by_position: bool = False) -> Output:
     """An output with its wrong tokens marked, against the reference that it agrees with most.
 
-    Errors are what would have to be changed, added or taken out next to the longest alignment; of references with
-    equally few the first counts. Only the first NEAREST references are looked at, unless the output is a right answer.
+    By position a token is right where the reference has the same one at its place. Otherwise errors are what would have
+    to be changed, added or taken out next to the longest alignment. Of references with equally few errors the first
+    counts. Only the first NEAREST references are looked at, unless the output is a right answer.
     """
     if output in references:
         return Output(strategy, [(token, False) for token in output], 0, right=True)
     candidates = []
     for reference in references[:NEAREST]:
-        kept = aligned(output, reference)
+        kept = in_place(output, reference) if by_position else aligned(output, reference)
         candidates.append((max(len(reference), len(output)) - len(kept), kept))
     errors, kept = min(candidates, key=lambda candidate: candidate[0])
     tokens = [(token, index not in kept) for index, token in enumerate(output)]
     return Output(strategy, tokens, errors - (len(output) - len(kept)), right=False)
+
+
+def in_place(output: Tokens, reference: Tokens) -> set[int]:
+    """The indices of the output's tokens that are the reference's at the same position."""
+    return {index for index, pair in enumerate(zip(output, reference, strict=False)) if pair[0] == pair[1]}
 
 
 def aligned(output: Tokens, reference: Tokens) -> set[int]:

@@ -34,6 +34,9 @@ from ssrun.tasks import Example
 
 CHECKPOINTS = 4  # a run, unless told
 GREEDY = ScoringConfig()
+CURVE = 20  # points of a run that is long enough: that has SHORTEST steps between them
+SHORTEST = 10
+SKETCHED = 50  # validation pairs of an evaluation between two whole ones
 PACE = 0.25  # seconds between two events of a step
 
 
@@ -135,8 +138,14 @@ def trained(config: RunConfig, folder: RunFolder, checkpoint_every: int | None) 
 
 def is_due(totals: Totals, config: RunConfig) -> bool:
     """Whether the last step is to be evaluated, and is not yet."""
-    at_an_end = totals.step % config.training.evaluate_every == 0 or totals.step == config.training.steps
-    return totals.window_steps > 0 and at_an_end
+    steps = config.training.steps
+    sketched = steps >= CURVE * SHORTEST and totals.step % (steps // CURVE) == 0
+    return totals.window_steps > 0 and (sketched or is_whole(totals, config))
+
+
+def is_whole(totals: Totals, config: RunConfig) -> bool:
+    """Whether the last step is evaluated on the whole validation set, and not for the curve alone."""
+    return totals.step % config.training.evaluate_every == 0 or totals.step == config.training.steps
 
 
 def evaluate(
@@ -144,15 +153,18 @@ def evaluate(
 ) -> tuple[Evaluation, Totals]:
     """Scores the validation set and adds a line to the evaluations; a torn one is cut off on resuming.
 
-    Outputs are decoded greedily: how the run is scored in the end is no part of its training. Work on the run began
-    at `start` on the monotonic clock, had it gone on without a break. Returns the totals with a new window as well;
-    Diverged where a loss is no number.
+    Between whole evaluations there are cheap ones, of the first SKETCHED pairs, so that a curve has CURVE points; they
+    choose nothing, and no table rests on them. Outputs are decoded greedily: how the run is scored in the end is no
+    part of its training. Work on the run began at `start` on the monotonic clock, had it gone on without a break.
+    Returns the totals with a new window as well; Diverged where a loss is no number.
     """
-    training = config.training
-    scores = score(parts.model, config.task, validation, parts.vocabularies, GREEDY, [training.select_by])
+    training, whole = config.training, is_whole(totals, config)
+    examples = validation if whole else validation[:SKETCHED]
+    scores = score(parts.model, config.task, examples, parts.vocabularies, GREEDY, [training.select_by])
     must_be_finite(scores, totals)
     evaluation = Evaluation(
         step=totals.step,
+        pairs=None if whole else len(examples),
         epsilon=config.strategy.schedule(totals.step - 1, config.training.steps),
         training_loss=totals.window_loss / totals.window_steps,
         seconds=round(time.monotonic() - start, 3),
@@ -161,7 +173,7 @@ def evaluate(
         **scores.quality,
     )
     totals = totals.with_new_window(*folder.append(evaluation, totals.metrics))
-    if training.watches:
+    if training.watches and whole:
         totals = totals.model_copy(update={"selection": selected(totals.selection, evaluation, training)})
     return evaluation, totals
 

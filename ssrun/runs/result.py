@@ -16,6 +16,7 @@ class Evaluation(Document):
 
     Attributes:
         step: Optimiser steps done.
+        pairs: How many validation pairs, from the first, where it is a cheap one for the curve; None for all.
         epsilon: Of the last of them.
         realised_epsilon: Share of coins that said true since the evaluation before.
         replaced: Share of fed tokens unlike the true ones, since then.
@@ -27,6 +28,7 @@ class Evaluation(Document):
     __pydantic_extra__: dict[str, Number] = Field(init=False)
 
     step: Count
+    pairs: Count | None = Field(None, exclude_if=lambda pairs: pairs is None)
     epsilon: Number
     realised_epsilon: Number
     replaced: Number

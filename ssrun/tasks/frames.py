@@ -30,6 +30,7 @@ class Frames(Task):
     """
 
     defaults: ClassVar[Mapping[str, Any]] = {"model.attention": "aligned"}
+    by_position: ClassVar[bool] = True
 
     name: Literal["frames"] = "frames"
     labels: int = Field(8, ge=2, le=26, description="how many labels, the first letters of the alphabet")

@@ -79,11 +79,13 @@ class Task(Fields):
             by dotted path, for example `{"model.attention": "aligned"}`.
         metrics: Names of the metrics that `judge` adds.
         text_metrics: Names of the metrics beside BLEU, where its tokens are words of a text.
+        by_position: Whether each output token answers for its own position, and not for its place among the others.
     """
 
     defaults: ClassVar[Mapping[str, Any]] = {}
     metrics: ClassVar[tuple[str, ...]] = ()
     text_metrics: ClassVar[tuple[str, ...]] = ()
+    by_position: ClassVar[bool] = False
 
     name: str
     validation_pairs: int = Field(200, ge=1, le=1_000_000, description=VALIDATION_PAIRS)

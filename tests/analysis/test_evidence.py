@@ -17,7 +17,6 @@ from ssrun.analysis.evidence import (
     contrasts,
     curve,
     errors_of,
-    examples_of,
     marked,
     over_training,
     parameters_of,
@@ -106,25 +105,32 @@ def test_marks_are_the_longest_alignment_with_the_nearest_reference(
     assert found.right == (output in references)
 
 
+def test_one_token_that_breaks_a_row_is_one_wrong_token_and_by_position_each_answers_for_its_own() -> None:
+    def wrong(*given: object) -> list[int]:
+        return [index for index, (_, is_wrong) in enumerate(marked("x", *given).tokens) if is_wrong]  # type: ignore[arg-type]
+
+    assert wrong(tuple("aaaaacaaaaaaaaa"), [tuple("a" * 15)]) == [5]
+    assert wrong(tuple("abbc"), [tuple("aabbc")]) == []
+    assert wrong(tuple("abbc"), [tuple("aabbc")], True) == [1, 3]
+    assert marked("x", tuple("abbc"), [tuple("aabbc")], True).missing == 1
+
+
 @pytest.fixture
 def planted(results: Path) -> Iterator[list[Run]]:
     """The runs of one seed; of 40 pairs the first 10 are right for all, the next 10 for the last strategy alone."""
     runs = runs_of_one_seed(complete_runs(results), "reverse")
     assert [(run.name.strategy, run.name.seed) for run in runs] == [(strategy, 0) for strategy in STRATEGIES]
-    said = {run.name: list(run.folder.lines("hypotheses.txt")) for run in runs}
-    right = [example.target for example in examples_of(runs[0])]
+    said = {run.name: run.folder.outputs() for run in runs}
+    right = [example.target for example in runs[0].folder.test_pairs()]
     with pytest.MonkeyPatch.context() as patch:
 
-        def lines(folder: RunFolder, name: str) -> list[str]:
-            run = next((run for run in runs if run.folder.path == folder.path), None)
-            if run is None or name != "hypotheses.txt":
-                return list(stored(folder, name))
+        def outputs(folder: RunFolder) -> list[str]:
+            run = next(run for run in runs if run.folder.path == folder.path)
             free = 10 if run is not runs[-1] else 20
             wrong = ["z " * (index - free) + line for index, line in enumerate(said[run.name]) if index >= free]
             return [*map(" ".join, right[:free]), *wrong]
 
-        stored = RunFolder.lines
-        patch.setattr(RunFolder, "lines", lines)
+        patch.setattr(RunFolder, "outputs", outputs)
         yield runs
 
 
