@@ -23,6 +23,7 @@ from ssrun.runs.events import Stepped
 from ssrun.runs.execution import execute
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.manifest import write_manifest
+from ssrun.runs.results_folder import Destination
 from ssrun.system.documents import canonical
 from tests.support.runs import finished
 
@@ -47,7 +48,7 @@ def checkpoints(scratch: Path) -> Iterator[str]:
     whole = 0.0
     for _ in range(RUNS):
         start = time.perf_counter()
-        for event in execute(run, RunFolder(scratch / "run"), EVERY):
+        for event in execute(run.config, RunFolder(scratch / "run"), EVERY):
             if isinstance(event, Stepped) and event.step == event.steps:
                 whole += time.perf_counter() - start
         shutil.rmtree(scratch / "run")
@@ -64,31 +65,33 @@ def sizes(scratch: Path) -> Iterator[str]:
     runs = {run.name.task: run for run in load_plan("default", overrides={"training": {"steps": 2}}).runs()}
     for task, run in runs.items():
         folder = finished(scratch / task, run)
-        size = sum(path.stat().st_size for path in folder.path.iterdir()) / 2**20
+        size = sum(path.stat().st_size for path in folder.path.rglob("*")) / 2**20
         yield f"a run of {task:16} {size:.2f} MB (aim < {AIMS['megabytes']}, {met(size < AIMS['megabytes'])})"
 
 
 def thousand(results: Path, like: RunFolder) -> None:
     """A comparison of 1,000 complete runs, each the copy of one under another name and with other numbers."""
     draw = random.Random(0)
-    tasks = {f"task-{number}": {"base": "copy"} for number in range(TASKS)}
+    tasks = {f"task-{number}": {"base": "copy", "task": {"test_pairs": 100 + number}} for number in range(TASKS)}
     linear = {f"linear-{n}": {"base": "linear", "over": 1 + n / 100} for n in range(1, STRATEGIES)}
     grid = {"tasks": tasks, "strategies": {"teacher-forcing": {}, **linear}, "seeds": tuple(range(SEEDS)), "claims": ()}
     experiment = load_plan("default").experiment.model_copy(update=grid)
     pattern = {name: (like.path / name).read_bytes() for name in RunFolder.FILES}
-    result = like.result()
+    result, scores = like.result(), like.scores()
     plan = Plan(experiment=experiment)
     runs = plan.runs()
     for run in runs:
-        folder = RunFolder.of(results, run.name)
+        folder = RunFolder.of(results / "runs", run.name)
         folder.make()
         for name, content in pattern.items():
             (folder.path / name).write_bytes(content)
-        (folder.path / "run.json").write_bytes(canonical(RunDocument.of(run).model_dump(mode="json")))
-        labels = {"run": run.config.id, "task": run.name.task, "strategy": run.name.strategy, "seed": run.name.seed}
-        scores = {"bleu": draw.uniform(20, 80), "free_running_loss": draw.uniform(1, 2)}
-        folder.finish(result.model_copy(update={**labels, **scores}))
-    write_manifest(results, plan, [run.name for run in runs], "ssrun compare")
+        document = RunDocument(run=run.config.weights_id, config=run.config)
+        (folder.path / "run.json").write_bytes(canonical(document.model_dump(mode="json")))
+        own = {"run": run.config.weights_id}
+        folder.write_scores(scores.model_copy(update={**own, "bleu": draw.uniform(20, 80)}), like.outputs())
+        numbers = {**own, "free_running_loss": draw.uniform(1, 2)}
+        folder.finish(result.model_copy(update=numbers), result.files["metrics.jsonl"])
+    write_manifest(Destination(results, "runs"), plan.id, plan, [run.name for run in runs], "ssrun compare")
 
 
 def table(scratch: Path) -> Iterator[str]:

@@ -114,7 +114,7 @@ def test_evaluations_that_are_changed_in_training_are_not_sealed(tmp_path: Path,
             flip(folder.path / "metrics.jsonl", 20)
 
     with pytest.raises(StoreError, match=r"metrics\.jsonl: changed by somebody while the run was in training"):
-        list(map(change, execute(run, folder)))
+        list(map(change, execute(run.config, folder)))
     assert not folder.complete
     assert finished(tmp_path, run).complete
     assert faults_of(folder) == []
@@ -137,7 +137,7 @@ def test_a_run_that_goes_on_in_another_environment_says_so_and_names_both(
             monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
         told: list[str] = []
         with suppress(Interrupted):
-            for event in execute(run, folder, checkpoint_every=0):
+            for event in execute(run.config, folder, checkpoint_every=0):
                 told += [event.text] if isinstance(event, Warned) else []
                 if isinstance(event, Evaluated) and attempt < 2:
                     signals.request()

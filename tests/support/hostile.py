@@ -58,7 +58,7 @@ def comparison(folder: Path, steps: int = 24) -> Path:
     results, runs = folder / "results", plan.runs()
     write_manifest(Destination(results, "runs"), plan.id, plan, [run.name for run in runs], f"ssrun compare {WORDS}")
     for run in runs:
-        finished(results, run)
+        finished(results / "runs", run)
     write_tables(results, comparison_in(results))
     return results
 
