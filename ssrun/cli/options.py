@@ -64,7 +64,7 @@ def names(kind: str) -> Iterable[str]:
     if kind == "lists":
         from ssrun.views.terminal.catalogue import LISTS
 
-        return LISTS
+        return (*LISTS, "runs")
     if kind in ("figures", "picture formats"):
         from ssrun.views.figures.catalogue import FIGURES, KINDS
 
@@ -74,8 +74,7 @@ def names(kind: str) -> Iterable[str]:
     from ssrun.tasks import TASKS
 
     known: dict[str, Iterable[str]] = {"tasks": TASKS, "strategies": STRATEGIES, "experiments": loading.names()}
-    known["metrics"] = METRICS
-    return {**known, "lists": (*known, "runs"), "schedules": dict.fromkeys([*STRATEGIES, *SCHEDULES])}[kind]
+    return {**known, "metrics": METRICS, "schedules": dict.fromkeys([*STRATEGIES, *SCHEDULES])}[kind]
 
 
 def completed(kind: str) -> Callable[[str], list[str]]:

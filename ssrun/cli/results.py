@@ -58,9 +58,7 @@ def show(
         print_comparison(comparison, "json" if as_json else format)
 
 
-@options.command(
-    app, "ssrun figures results/default --only learning --metric bleu --format pdf --width 3.3 --no-caption"
-)
+@options.command(app, "ssrun figures results/default --only learning --format pdf --width 3.3")
 def figures(
     results: Results,
     out: Annotated[

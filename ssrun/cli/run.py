@@ -82,7 +82,9 @@ def train(
                 follow((Update(run.name, event) for event in events), view, *mirror)
     result, scored = folder.result(), folder.scored()
     if as_json:
-        emit_json({**result.model_dump(mode="json"), **(scored.metrics if scored else {}), "run": str(folder.path)})
+        scores = scored.scores.model_dump(mode="json", exclude={"run", "files"}) if scored else {}
+        labels = {"task": task, "strategy": strategy, "seed": seed, "run": str(folder.path)}
+        emit_json({**result.model_dump(mode="json"), **scores, **labels})
     else:
         from ssrun.views.terminal.run import print_result
 

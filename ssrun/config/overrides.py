@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ssrun.errors import UsageError, unknown
@@ -114,5 +115,7 @@ def given(value: Any) -> str:
     """A value as `--set` takes it: like `written`, but text that needs no quotes has none, and a sweep has commas."""
     if isinstance(value, Several):
         return ",".join(map(given, value))
-    plain = isinstance(value, str) and len(parts(value)) == 1 and value_of(value, "") == value
-    return value if plain else written(value)
+    with suppress(UsageError):  # text that would be more than a value
+        if isinstance(value, str) and len(parts(value)) == 1 and value_of(value, "") == value:
+            return value
+    return written(value)

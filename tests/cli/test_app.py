@@ -208,8 +208,8 @@ MISTAKES: list[tuple[list[str], str]] = [
 NO_RESULTS: list[tuple[list[str], str]] = [
     (["show", "nowhere"], "nowhere: no such folder: give one that `ssrun compare` wrote"),
     (["show", "theirs"], "theirs: no results here: give a folder that `ssrun compare` or `train` wrote"),
-    (["decode", "nowhere"], "nowhere: no run here: give a run's folder such as "),
-    (["explain", "."], ".: no run here: give a run's folder such as "),
+    (["decode", "nowhere"], "nowhere: no run here: give a run's folder, or a comparison's such as "),
+    (["explain", "."], ".: no run here: give a run's folder, or a comparison's such as "),
     (["verify", "nowhere"], "nowhere: no runs here: give a folder that `ssrun compare` wrote"),
     (["clean", "nowhere", "--yes"], "nowhere: no folder of results: give one that `ssrun compare` wrote"),
 ]

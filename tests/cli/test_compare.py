@@ -111,7 +111,7 @@ def test_a_users_own_experiment_runs_and_a_wrong_claim_ends_with_4_where_asked(t
         'order = "late > early"\n',
         encoding="utf-8",
     )
-    given = ["own.toml", *SMALL, "--set", "task.validation_pairs=5", "--jobs", "1"]
+    given = ["own.toml", *SMALL, "--set", "task.validation_pairs=5", "--jobs", "1", "--name", "own"]
     done = ssrun("compare", *given, "--json", "--require-claims").must(4)
     (claim,) = json.loads(done.out)["claims"]
     assert claim.keys() >= {"text", "source", "verdict", "difference", "low", "high", "p", "n"}
@@ -178,7 +178,7 @@ def test_metrics_of_text_stand_in_the_table_that_asks_for_them_with_their_signat
     )
     plain = document("compare", *tiny)
     assert not {"chrf", "ter", "perplexity", "text_signatures"} & {*plain["rows"][0], *plain}
-    asked = ("compare", *tiny, "--metrics", "bleu,chrf,ter,perplexity")
+    asked = ("compare", *tiny[:-1], tmp_path / "asked", "--metrics", "bleu,chrf,ter,perplexity")
     told = document(*asked)
     (row,) = told["rows"]
     assert {name: row[name]["mean"] for name in plain["rows"][0] if name in ("bleu", "free_running_loss")} == {
