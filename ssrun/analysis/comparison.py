@@ -118,9 +118,9 @@ def faults_beside(results: Path) -> Iterator[str]:
 
 
 def settings_of(store: Path, run: RunName) -> dict[str, Any]:
-    """The fields of a run's configuration by path, such as `strategy.schedule.half_at`; none where it is not begun."""
+    """The fields of a run's configuration by path, such as `strategy.schedule.half_at`; none where it is not complete."""
     folder = RunFolder.of(store, run)
-    if not folder.begun:
+    if not folder.complete:
         return {}
     return by_path(folder.config().model_dump(mode="json", exclude={"task": {"path"}, "seed": True}))
 

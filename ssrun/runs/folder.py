@@ -78,8 +78,8 @@ class RunFolder:
 
     @classmethod
     def at(cls, path: Path, scoring: str = "") -> RunFolder:
-        """The folder of this path, `<store>/<task>/<run>`; StoreError where one of the last two is a link."""
-        for step in (path.parent, path):
+        """The folder of this path, `<store>/<task>/<run>`; StoreError where a link is on the way, or in it."""
+        for step in (path.parent, path, path / "scores"):
             files.must_be_no_link(step)
         return cls(path, scoring)
 
@@ -150,7 +150,7 @@ class RunFolder:
     def config(self) -> RunConfig:
         """The configuration; its scoring is that of the scores that are meant, where there are any."""
         config = self.weights_config()
-        if not (self.score_path / "scores.json").is_file():
+        if not self.trained or not (self.score_path / "scores.json").is_file():
             return config
         return config.model_copy(update={"scoring": self.scores().scoring})
 
@@ -258,6 +258,7 @@ class RunFolder:
     def scores(self) -> OutputScores:
         """The scores that are meant; StoreError where they are missing, damaged, or not of these weights."""
         path = self.score_path / "scores.json"
+        files.must_be_no_link(path.parent)
         scores = read_sealed(path, OutputScores, "remove its folder and run again, which scores again", exact=True)
         trained = self.result()
         weights = [one.files.get("model.safetensors") for one in (scores, trained)]

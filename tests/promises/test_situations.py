@@ -76,7 +76,7 @@ def test_nothing_of_other_people_is_swept(copied: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     theirs = [
-        folder / name for folder in (home, copied, copied / "copy") for name in (".thesis.tmp", ".my.notes.7.tmp")
+        folder / name for folder in (home, copied, copied / "runs") for name in (".thesis.tmp", ".my.notes.7.tmp")
     ]
     for path in theirs:
         path.write_text("precious", encoding="utf-8")
@@ -134,7 +134,6 @@ def test_a_folder_whose_name_is_no_utf_8_is_one_like_another(copied: Path, tmp_p
         done = ssrun(command, which, "--corpus", odd / "text", *languages, "--out=new", folder=tmp_path).must(2)
         assert "the name is not UTF-8, and a run keeps it" in done.err
     assert not (tmp_path / "new").exists()
-    (copied / "experiment.json").unlink()
     copied.rename(odd / "runs")
     ssrun("merge", odd / "runs", "--out=merged", folder=tmp_path).must(0)
 
