@@ -134,7 +134,8 @@ def varying(settings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def environments(store: Path, runs: Sequence[RunName]) -> list[Environment]:
-    found = (environment for run in runs for environment in RunFolder.of(store, run).environments())
+    folders = (folder for run in runs if (folder := RunFolder.of(store, run)).complete)
+    found = (environment for folder in folders for environment in folder.environments())
     distinct = {canonical(environment.model_dump()): environment for environment in found}
     return [distinct[key] for key in sorted(distinct)]
 

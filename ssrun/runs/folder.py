@@ -122,6 +122,8 @@ class RunFolder:
     @property
     def score_paths(self) -> list[Path]:
         """The folders of its scores, whole or not."""
+        if (self.path / "scores").is_symlink():
+            return []
         return sorted(path for path in self.path.glob("scores/*") if path.is_dir() and not path.is_symlink())
 
     @property

@@ -127,7 +127,7 @@ def held(path: Path) -> str | None:
             return read_mark(path).plan
         if (path / TABLE).is_file():
             return plan_of_table(path)
-        if any(True for _ in path.iterdir()):
+        if any(not files.is_temporary(entry.name, BESIDE) for entry in path.iterdir()):
             raise UsageError(f"{path}: holds files that are not ssrun's: give another --out DIR")
         return None
 

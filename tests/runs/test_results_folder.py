@@ -36,6 +36,9 @@ def test_a_folder_is_free_where_it_is_new_or_empty_and_else_holds_a_plan_or_is_r
     assert held(tmp_path / "new") is None
     assert held(tmp_path) is None
     assert held(held_by(tmp_path / "ours")) == OTHER
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / f".{MARK}.7.tmp").touch()
+    assert held(tmp_path / "begun") is None, "of a process that died before its mark was whole"
     for name in ("table.csv", "report.docx", "table.json", ".x.tmp"):
         folder = tmp_path / f"with {name}"
         folder.mkdir()
