@@ -118,7 +118,7 @@ def faults_beside(results: Path) -> Iterator[str]:
 
 
 def settings_of(store: Path, run: RunName) -> dict[str, Any]:
-    """The fields of a run's configuration by path, such as `strategy.schedule.half_at`; none where it is not complete."""
+    """The fields of a complete run's configuration by path, such as `strategy.schedule.half_at`; of others none."""
     folder = RunFolder.of(store, run)
     if not folder.complete:
         return {}

@@ -63,7 +63,10 @@ class Plan(Section):
         experiment = self.experiment
         runs = [(*run.name[:2], run.config.id) for run in self._runs_of(experiment.seeds[:1])]
         asked = experiment.model_dump(mode="json", include={"seeds", "baseline", "metrics", "reach"})
-        claims = [claim.model_dump(mode="json", exclude={"text", "source"}) for claim in experiment.claims]
+        claims = [
+            claim.model_dump(mode="json", exclude={"text", "source"}, exclude_defaults=True)  # later fields change none
+            for claim in experiment.claims
+        ]
         return digest(canonical({"runs": runs, "claims": claims, **asked}))
 
     def runs(self) -> list[RunSpec]:

@@ -42,14 +42,17 @@ class Texts(RunFolder):
         super().__init__(Path(str(wrong)))
 
     def lines(self, name: str) -> list[str]:
-        wrong = int(self.path.name) if name == "hypotheses.txt" else 0
-        return ["a b c x e" if line < wrong else f"a b c d {line}" for line in range(40)]
+        return [f"a b c d {line}" for line in range(40)]
+
+    def outputs(self) -> list[str]:
+        wrong = int(self.path.name)
+        return ["a b c x e" if line < wrong else right for line, right in enumerate(self.lines("references.txt"))]
 
 
 def test_the_p_is_sacrebleus_own_where_outputs_differ() -> None:
     treatment, baseline = Texts(9), Texts(4)
     metric = BLEU(tokenize="none", force=True, references=[treatment.lines("references.txt")])
-    systems = [("a", baseline.lines("hypotheses.txt")), ("b", treatment.lines("hypotheses.txt"))]
+    systems = [("a", baseline.outputs()), ("b", treatment.outputs())]
     scores = PairedTest(systems, {"BLEU": metric}, None, test_type="bs", n_samples=1000)()[1]["BLEU"]  # type: ignore[arg-type]
     difference, p = bootstrap.compare(treatment, baseline)
     assert (difference, p) == (scores[1].score - scores[0].score, scores[1].p_value)  # type: ignore[union-attr]

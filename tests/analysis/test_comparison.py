@@ -19,6 +19,7 @@ from ssrun.config.run import resolve
 from ssrun.config.spec import RunSpec
 from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder
+from ssrun.system.files import digest
 from ssrun.views.formats import write_tables
 from tests.support import outcomes as planted
 from tests.support.damage import reseal
@@ -218,14 +219,16 @@ def test_the_first_evaluation_at_the_loss_counts_and_else_the_whole_run(
 ) -> None:
     folder = RunFolder.of(tmp_path, RUN.name)
     folder.make()
-    folder.start(RUN.config, 1)
+    folder.start(RUN.config)
+    folder.write_environments([planted.ENVIRONMENT])
+    metrics = digest(b"")
     for index, loss in enumerate(losses, start=1):
-        folder.append(evaluation(10 * index, free_running=loss, seconds=index - 0.5))
+        _, metrics = folder.append(evaluation(10 * index, free_running=loss, seconds=index - 0.5), metrics)
     end = planted.finished(steps=10 * len(losses), seconds=9.0)
     assert end.scores
     for name in RunFolder.FILES[3:]:
         (folder.path / name).touch()
-    folder.finish(end.result.model_copy(update={"run": RUN.config.weights_id}))
+    folder.finish(end.result.model_copy(update={"run": RUN.config.weights_id}), metrics)
     folder.write_scores(end.scores.model_copy(update={"run": RUN.config.weights_id}), [])
     found = outcome(tmp_path, RUN.name, REACH)
     assert (found["steps_to_reach"], found["seconds_to_reach"]) == (steps, seconds)

@@ -58,5 +58,13 @@ def snapshot(folder: Path) -> dict[str, tuple[int, str]]:
 def strays(results: Path) -> list[str]:
     """What ought not to lie in a finished folder of results: temporary files, locks, checkpoints, notes of failure."""
     tables = [f"table.{end}" for end in ("md", "csv", "json", "tex")]
-    known = {*RunFolder.ALL_FILES, *RunFolder.SCORE_FILES, ".ssrun", "experiment.json", "bootstrap.json", "runs.csv", *tables}
+    known = {
+        *RunFolder.ALL_FILES,
+        *RunFolder.SCORE_FILES,
+        ".ssrun",
+        "experiment.json",
+        "bootstrap.json",
+        "runs.csv",
+        *tables,
+    }
     return [str(path.relative_to(results)) for path in results.rglob("*") if path.is_file() and path.name not in known]

@@ -152,7 +152,7 @@ def test_outputs_and_references_are_words_and_what_is_predicted_are_pieces(run: 
     folder = RunFolder(run[0])
     pieces = set(folder.vocabularies()["target"])
     assert folder.lines("references.txt") == [" ".join(pair.target) for pair in read("test")[:10]]
-    assert "\u2581" not in "".join(folder.lines("hypotheses.txt"))
+    assert "\u2581" not in "".join(folder.outputs())
     for name in ("next_step.txt", "decoding.txt"):
         assert {piece for line in folder.lines(name) for piece in line.split(" ")} <= {*pieces, "<eos>", "<unk>"}
     assert "per piece of a word" in run[1].out
