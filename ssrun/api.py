@@ -87,12 +87,12 @@ class Results:
     @cached_property
     def runs(self) -> pd.DataFrame:
         """One row a run: task, strategy, seed, status, the settings that vary, every metric."""
-        rows = []
-        for run in self.comparison.runs:
-            labels = {"task": run.task, "strategy": run.strategy, "seed": run.seed, "status": run.status}
-            metrics = {name: run.metrics[name] for name in METRICS if name in run.metrics}
-            rows.append({**labels, **dict(sorted(run.settings.items())), **metrics})
-        return pd.DataFrame(rows)
+        runs = self.comparison.runs
+        labels = [{"task": run.task, "strategy": run.strategy, "seed": run.seed, "status": run.status} for run in runs]
+        settings = sorted({name for run in runs for name in run.settings})
+        metrics = [name for name in METRICS if any(name in run.metrics for run in runs)]
+        rows = [{**own, **run.settings, **run.metrics} for own, run in zip(labels, runs, strict=True)]
+        return pd.DataFrame(rows, columns=["task", "strategy", "seed", "status", *settings, *metrics])
 
     @cached_property
     def rows(self) -> pd.DataFrame:
