@@ -133,7 +133,7 @@ def test_a_signal_ends_a_comparison_and_its_workers(tmp_path: Path, number: sign
     child = fork_server().start(COMPARE, tmp_path, faults=slowly())
     until(lambda: len(list((tmp_path / "runs").glob("*/*/*/checkpoint-*.json"))) >= 2)
     done = interrupted(child, number)
-    assert done.err.splitlines()[-1].endswith("run the same command again to go on from here")
+    assert done.err.splitlines()[-1].endswith("the same command goes on from here")
     assert not alive(tmp_path)
     begun = trained(tmp_path)
     ssrun(*COMPARE, folder=tmp_path, faults=slowly(0)).must(0)
