@@ -12,8 +12,9 @@ from ssrun.config.experiment import Experiment
 from ssrun.config.plan import Plan
 from ssrun.config.spec import RunName
 from ssrun.errors import StoreError
-from ssrun.runs.results_folder import SINGLE_RUNS, Destination, claim
+from ssrun.runs.results_folder import LOCK, SINGLE_RUNS, Destination, claim
 from ssrun.system.documents import VERSION, Document, read_sealed, write_sealed
+from ssrun.system.files import exclusively
 from ssrun.system.text import shell_word, visible
 
 FILE = "experiment.json"
@@ -49,8 +50,13 @@ def read_manifest(results: Path) -> Manifest:
 
 def add_single_run(place: Destination, run: RunName) -> None:
     """Puts a run of `train` with those of its folder, in the place of an older one of the same labels and seed."""
-    known = read_manifest(place.path).runs if (place.path / FILE).is_file() else ()
-    others = [name for name in known if name[:3] != run[:3]]
+    claim(place, SINGLE_RUNS)
+    with exclusively(place.path / LOCK):
+        known = read_manifest(place.path).runs if (place.path / FILE).is_file() else ()
+        write_single_runs(place, [name for name in known if name[:3] != run[:3]], run)
+
+
+def write_single_runs(place: Destination, others: Sequence[RunName], run: RunName) -> None:
     runs = sorted([*others, run])
     experiment = Experiment(
         name=visible(place.path.resolve().name),

@@ -25,8 +25,19 @@ RESULTS = Path("results")
 RUNS: Literal["runs"] = "runs"
 SHARED: Literal["../runs"] = "../runs"
 MARK = ".ssrun"
+LOCK = ".ssrun.lock"  # held while the list of single runs changes
 TABLE = "table.json"
-DERIVED = ("table.md", "table.csv", TABLE, "table.tex", "runs.csv", "bootstrap.json", "report.html", "experiment.json")
+DERIVED = (
+    "table.md",
+    "table.csv",
+    TABLE,
+    "table.tex",
+    "runs.csv",
+    "bootstrap.json",
+    "report.html",
+    "experiment.json",
+    LOCK,
+)
 BESIDE = (MARK, *DERIVED)  # what is written in a comparison's folder
 REMEDY = "remove it, and make the comparison again"
 FIELDS: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])

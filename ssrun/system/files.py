@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
@@ -62,8 +63,13 @@ def write_first(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-                with suppress(FileExistsError):
+                try:
                     os.link(temporary, path)
+                except FileExistsError:
+                    return
+                except OSError:  # a disk without hard links
+                    if not path.exists():
+                        temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -100,6 +106,19 @@ def lock(path: Path) -> IO[bytes] | None:
         if os.fstat(file.fileno()).st_nlink:
             return file
         file.close()  # removed by the process that held it before
+
+
+@contextmanager
+def exclusively(path: Path) -> Iterator[None]:
+    """Waits for a lock, and holds it as long as the block lasts; StoreError where there can be none."""
+    with writing(path):
+        while (held := lock(path)) is None:
+            time.sleep(0.01)
+    with held:
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def is_temporary(name: str, files: Sequence[str]) -> bool:

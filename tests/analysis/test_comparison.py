@@ -221,6 +221,7 @@ def test_the_first_evaluation_at_the_loss_counts_and_else_the_whole_run(
     folder.make()
     folder.start(RUN.config)
     folder.write_environments([planted.ENVIRONMENT])
+    folder.cut_evaluations(0)
     metrics = digest(b"")
     for index, loss in enumerate(losses, start=1):
         _, metrics = folder.append(evaluation(10 * index, free_running=loss, seconds=index - 0.5), metrics)

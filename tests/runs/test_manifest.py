@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from ssrun.config.loading import load_plan
 from ssrun.errors import StoreError
 from ssrun.runs.manifest import Manifest, add_single_run, read_manifest, write_manifest
-from ssrun.runs.results_folder import Destination
+from ssrun.runs.results_folder import LOCK, Destination
 from tests.support.damage import reseal
 from tests.support.runs import small_run
 
@@ -61,3 +62,11 @@ def test_single_runs_gather_and_the_newest_of_the_same_labels_stays(tmp_path: Pa
     manifest = read_manifest(tmp_path)
     assert manifest.runs == (runs[2].name, runs[1].name)
     assert list(manifest.experiment.strategies) == ["linear", "uniform"]
+
+
+def test_of_single_runs_that_begin_at_once_none_is_lost(tmp_path: Path) -> None:
+    runs = [small_run(seed=seed).name for seed in range(12)]
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(lambda run: add_single_run(Destination(tmp_path, "runs"), run), runs))
+    assert read_manifest(tmp_path).runs == tuple(runs)
+    assert not (tmp_path / LOCK).exists()
