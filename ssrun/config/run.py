@@ -5,7 +5,7 @@ What cannot change a number (where runs go, how many at once, checkpoints) is no
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
@@ -126,18 +126,18 @@ class RunConfig(Section):
 
     @property
     def weights_id(self) -> str:
-        """The same of what decides the weights: evaluations on the way decode greedily, however the run is scored."""
-        return digest(canonical(deciding(self, without=["scoring"])))
+        """The id of the same run scored greedily: what decides the weights, however they are scored in the end."""
+        return self.model_copy(update={"scoring": ScoringConfig()}).id
 
 
-def deciding(config: RunConfig, without: Collection[str] = ()) -> dict[str, Any]:
-    """What decides a run's numbers, by section, as an id is made of it; `without` the sections of these names.
+def deciding(config: RunConfig) -> dict[str, Any]:
+    """What decides a run's numbers, by section, as an id is made of it.
 
     The folder of a corpus is left out, since the digest of its text is there, and so is a field that came later where
     it is not set: adding one changes no id.
     """
-    document = {section: fields for section, fields in deciding_fields(config).items() if section not in without}
-    document.get("task", {}).pop("path", None)
+    document = deciding_fields(config)
+    document["task"].pop("path", None)
     return document
 
 

@@ -265,7 +265,7 @@ def test_one_number_has_one_id() -> None:
     assert point_first[0].id == point_first[1].id != plain
 
 
-def test_what_decides_can_be_told_without_a_section() -> None:
-    one, other = (resolve("reverse", "linear", 0, [{"scoring": {"beam": beam}}]) for beam in (1, 4))
-    assert deciding(one) != deciding(other)
-    assert deciding(one, without=["scoring"]) == deciding(other, without=["scoring"])
+def test_how_a_run_is_scored_decides_no_weights_and_a_greedy_one_has_one_identity() -> None:
+    greedy, beam = (resolve("copy", "linear", layers=[{"scoring": {"beam": width}}]) for width in (1, 4))
+    assert greedy.id == greedy.weights_id == beam.weights_id != beam.id
+    assert resolve("copy", "linear", 1).weights_id != greedy.weights_id

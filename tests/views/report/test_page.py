@@ -228,14 +228,16 @@ def test_the_bootstrap_has_its_column_where_its_note_is() -> None:
     assert bootstrap_column([row("a"), row("b", bleu=estimate)]).cells == [None, NumberCell("1+ 0- of 2", 1.0)]
 
 
-def test_a_difference_stands_beside_the_line_of_no_difference_with_its_corrected_p(results: Path) -> None:
+def test_a_difference_stands_beside_the_line_of_no_difference_with_its_corrected_p_where_one_can_tell() -> None:
     baseline = Estimate(mean=10.0, low=9.0, high=11.0)
     better = Estimate(
         mean=30.0, low=29.0, high=31.0, difference=20.0, difference_low=10.0, difference_high=40.0, p=0.02, p_holm=0.04
     )
     cell = NumberCell("+20.0 [+10.0, +40.0]", 20.0, middle=50.0, left=27.0, right=96.0, p="0.040", zero=4.0)
-    column = difference_column(comparison_in(results), [row("a", bleu=baseline), row("b", bleu=better)], "bleu")
-    assert (column.about, column.ends, column.cells) == ("from teacher-forcing", ("0.0", "40.0"), [None, cell])
+    for smallest_p, shown in ((0.02, cell), (0.1, cell._replace(p=None))):
+        document = compared({"a": {"bleu": [1.0, 2.0]}}).model_copy(update={"smallest_p": smallest_p})
+        column = difference_column(document, [row("a", bleu=baseline), row("b", bleu=better)], "bleu")
+        assert (column.about, column.ends, column.cells) == ("from a", ("0.0", "40.0"), [None, shown])
 
 
 def test_a_drawn_interval_ends_where_the_metric_does() -> None:
