@@ -32,7 +32,7 @@ from ssrun.views.report.page import (
     write_report,
 )
 from tests.support.hostile import STRATEGIES, TOKENS, WORDS, comparison, tables_alone
-from tests.support.outcomes import row
+from tests.support.outcomes import compared, row
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
