@@ -57,7 +57,7 @@ from ssrun.views.tables.cells import (
     told_apart,
 )
 
-LOOKS = 72  # of a strategy at an example, on the whole page, where each task has one example at least
+LOOKS = 54  # of a strategy at an example, on the whole page, where each task has one example at least
 OF_PAGE = tuple(name for name in FIGURES if name not in ("means", "attention"))  # tables and examples draw the others
 PAD = "\u2007"  # as wide as a digit
 WORDS, LETTERS = 100, 60  # of a text, and of a token, that the page shows
