@@ -128,7 +128,7 @@ def settings_of(store: Path, run: RunName) -> dict[str, Any]:
 def varying(settings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Of each the fields that are not the same in all that have any."""
     begun = [fields for fields in settings if fields]
-    names = dict.fromkeys(name for fields in begun for name in fields)
+    names = sorted({name for fields in begun for name in fields})  # in the order in which a document keeps them
     vary = [name for name in names if len({repr(fields.get(name)) for fields in begun}) > 1]
     return [{name: fields[name] for name in vary if name in fields} for fields in settings]
 
