@@ -12,7 +12,7 @@ from ssrun.config.experiment import Experiment
 from ssrun.config.plan import Plan
 from ssrun.config.spec import RunName
 from ssrun.errors import StoreError
-from ssrun.runs.results_folder import LOCK, SINGLE_RUNS, Destination, claim
+from ssrun.runs.results_folder import LOCK, SINGLE_RUNS, Destination, claim, is_marked
 from ssrun.system.documents import VERSION, Document, read_sealed, write_sealed
 from ssrun.system.files import exclusively
 from ssrun.system.text import shell_word, visible
@@ -43,6 +43,8 @@ def read_manifest(results: Path) -> Manifest:
     """What `write_manifest` wrote; StoreError where it is damaged, or there is none."""
     if any((results / name).is_file() for name in ("run.json", "result.json")):
         raise StoreError(f"{results}: one run's folder: give the folder of its comparison, or `ssrun explain` it")
+    if is_marked(results) and not (results / FILE).exists():
+        raise StoreError(f"{results / FILE}: gone: run the comparison again")
     if not (results / FILE).is_file():
         raise StoreError(f"{results}: no results here: give a folder that `ssrun compare` or `train` wrote")
     return read_sealed(results / FILE, Manifest, "run the comparison again")

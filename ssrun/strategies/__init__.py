@@ -1,6 +1,7 @@
 """The strategies, by name: how decoder inputs are chosen. To add one, add an entry to STRATEGIES.
 
-Commands, completion, `ssrun list` and the tests follow.
+Commands, completion, `ssrun list` and the tests follow. A package of one's own adds one by an entry point of the group
+`ssrun.strategies`, and likewise a task (`ssrun.tasks`) or a schedule (`ssrun.schedules`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 from ssrun.errors import UsageError, unknown
 from ssrun.strategies.schedules import SCHEDULES, Constant, Cycle, Exponential, InverseSigmoid, Linear, Switch
 from ssrun.strategies.strategy import Strategy, parameters
+from ssrun.system.plugins import of_kind
 from ssrun.system.text import shown_value
 
 __all__ = ["SCHEDULES", "STRATEGIES", "Entry", "Strategy", "parameters", "variant"]
@@ -49,6 +51,7 @@ STRATEGIES: dict[str, Entry] = {
     "switch": Entry(Strategy(schedule=Switch()), "forced first half, free second half", "a control"),
     "cycle": Entry(Strategy(schedule=Cycle()), "forced and free in turn", "a control"),
 }
+STRATEGIES |= of_kind("ssrun.strategies", Entry, STRATEGIES)
 
 
 def variant(base: str, changes: Mapping[str, Any]) -> dict[str, Any]:

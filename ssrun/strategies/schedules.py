@@ -10,11 +10,12 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, Union
 
 from pydantic import Field, model_validator
 
 from ssrun.system.fields import Fields
+from ssrun.system.plugins import of_kind
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Stretch = Annotated[float, Field(ge=1e-9, le=1000, allow_inf_nan=False)]  # the longest run has 1e9 steps
@@ -221,10 +222,13 @@ class Cycle(Schedule):
         return 1.0 if step % self.period < self.duty * self.period else 0.0
 
 
-AnySchedule = Annotated[Constant | Linear | Exponential | InverseSigmoid | Switch | Cycle, Field(discriminator="name")]
-SCHEDULES: dict[str, type[Schedule]] = {
-    kind.model_fields["name"].default: kind for kind in get_args(get_args(AnySchedule)[0])
-}
+BUILT_IN = (Constant, Linear, Exponential, InverseSigmoid, Switch, Cycle)
+SCHEDULES: dict[str, type[Schedule]] = {kind.model_fields["name"].default: kind for kind in BUILT_IN}
+SCHEDULES |= of_kind("ssrun.schedules", Schedule, SCHEDULES)
+if TYPE_CHECKING:
+    AnySchedule = Schedule
+else:
+    AnySchedule = Annotated[Union[tuple(SCHEDULES.values())], Field(discriminator="name")]  # noqa: UP007 - of a tuple
 
 
 def spread(first: int, after: int, most: int) -> Iterable[int]:

@@ -1,5 +1,6 @@
 """The tasks, by name. To add one, write its file and add it here."""
 
+from ssrun.system.plugins import of_kind
 from ssrun.tasks.any_order import AnyOrder
 from ssrun.tasks.captions import Captions
 from ssrun.tasks.corpus import Corpus
@@ -14,5 +15,6 @@ TASKS: dict[str, type[Task]] = {
     kind.model_fields["name"].default: kind
     for kind in (Copy, Reverse, Translation, Corpus, Frames, Captions, Parsing, AnyOrder, StarPath)
 }
+TASKS |= of_kind("ssrun.tasks", Task, TASKS)
 
 __all__ = ["HELD_OUT", "TASKS", "Example", "Split", "Task", "Tokens"]

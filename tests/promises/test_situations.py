@@ -14,8 +14,8 @@ from ssrun.runs.execution import prepare
 from ssrun.tasks.corpus import read_split
 from tests.support.commands import ssrun
 from tests.support.damage import flip, reseal
-from tests.support.runs import SIZES
-from tests.support.snapshots import run_folders
+from tests.support.runs import GRID, SIZES, experiment
+from tests.support.snapshots import run_folders, snapshot
 from tests.tasks.test_corpus import write as write_corpus
 
 
@@ -61,6 +61,33 @@ def test_a_kept_table_is_covered_by_a_digest_and_steers_nothing(finished: Path, 
     for command in (*commands, ["show", "kept", "--format=csv"], ["show", "kept", "--format=svg"]):
         done = ssrun(*command, folder=tmp_path).must(0)
         assert not {"\x1b", "\x07", "\u202e"} & {*done.out, *done.err}, command
+
+
+def test_a_comparison_whose_manifest_is_gone_is_shown_from_its_table_and_named(copied: Path, tmp_path: Path) -> None:
+    before = ssrun("show", "runs", "--json", folder=tmp_path).must(0).out
+    (copied / "experiment.json").unlink()
+    assert ssrun("show", "runs", "--json", folder=tmp_path).must(0).out == before
+    assert (
+        "runs/experiment.json: gone: run the comparison again" in ssrun("verify", "runs", folder=tmp_path).must(5).out
+    )
+    ssrun("compare", "grid.toml", "--out=runs", folder=tmp_path).must(0)
+    ssrun("verify", "runs", folder=tmp_path).must(0)
+
+
+def test_a_folder_of_somebody_elses_is_neither_written_to_nor_cleaned(tmp_path: Path) -> None:
+    experiment(tmp_path, GRID)
+    for name in ("table.csv", "report.html", "table.xlsx"):
+        (tmp_path / "mine").mkdir(exist_ok=True)
+        (tmp_path / "mine" / name).write_text("mine", encoding="utf-8")
+    (tmp_path / "empty").mkdir()
+    before = snapshot(tmp_path)
+    for folder in ("mine", "empty"):
+        assert "nothing is removed" in ssrun("clean", folder, "--yes", folder=tmp_path).must(5).err
+    assert (
+        "holds files that are not ssrun's" in ssrun("compare", "grid.toml", "--out=mine", folder=tmp_path).must(2).err
+    )
+    assert snapshot(tmp_path) == before
+    assert (tmp_path / "empty").is_dir()
 
 
 def test_what_dead_writers_left_is_swept_by_the_next(copied: Path, tmp_path: Path) -> None:
