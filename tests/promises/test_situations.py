@@ -18,6 +18,8 @@ from tests.support.runs import GRID, SIZES, experiment
 from tests.support.snapshots import run_folders, snapshot
 from tests.tasks.test_corpus import write as write_corpus
 
+ONE_PICTURE = ("--only=finding", "--format=png")
+
 
 def test_a_corpus_that_changed_since_the_run_was_configured_is_not_trained_on(tmp_path: Path) -> None:
     folder = write_corpus(tmp_path / "text")
@@ -94,7 +96,7 @@ def test_what_dead_writers_left_is_swept_by_the_next(copied: Path, tmp_path: Pat
     (copied / "figures").mkdir()
     for name in ("figures/.finding.png.123.tmp", ".report.html.123.tmp"):
         (copied / name).touch()
-    ssrun("figures", "runs", folder=tmp_path).must(0)
+    ssrun("figures", "runs", *ONE_PICTURE, folder=tmp_path).must(0)
     ssrun("report", "runs", folder=tmp_path).must(0)
     assert not list(copied.rglob(".*.tmp"))
 
@@ -107,7 +109,7 @@ def test_nothing_of_other_people_is_swept(copied: Path, tmp_path: Path) -> None:
     ]
     for path in theirs:
         path.write_text("precious", encoding="utf-8")
-    for command in (["report", "runs", "--out=home/page.html"], ["figures", "runs", "--out=home"], ["report", "runs"]):
+    for command in (["report", "runs", "--out=home/page.html"], ["figures", "runs", "--out=home", *ONE_PICTURE]):
         ssrun(*command, folder=tmp_path).must(0)
     ssrun("compare", "grid.toml", "--out=runs", folder=tmp_path).must(0)
     assert all(path.exists() for path in theirs)
@@ -117,7 +119,7 @@ def test_no_link_is_followed_to_write(copied: Path, tmp_path: Path) -> None:
     (tmp_path / "victim").mkdir()
     for name in ("figures", "tensorboard"):
         (copied / name).symlink_to(tmp_path / "victim")
-    assert "a link" in ssrun("figures", "runs", folder=tmp_path).must(5).err
+    assert "a link" in ssrun("figures", "runs", *ONE_PICTURE, folder=tmp_path).must(5).err
     assert "a link" in ssrun("compare", "grid.toml", "--out=runs", "--tensorboard", folder=tmp_path).must(5).err
     assert not list((tmp_path / "victim").iterdir())
 
@@ -141,7 +143,11 @@ def test_a_complete_comparison_is_mirrored_from_its_metrics(copied: Path, tmp_pa
 
 def test_what_the_system_refuses_is_said_in_one_line_with_its_path(copied: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for command in (["figures", "runs", "--out=file/x"], ["merge", "runs", "--out=file/x"], ["show", "x" * 300]):
+    for command in (
+        ["figures", "runs", *ONE_PICTURE, "--out=file/x"],
+        ["merge", "runs", "--out=file/x"],
+        ["show", "x" * 300],
+    ):
         done = ssrun(*command, folder=tmp_path).must(5)
         assert len(done.err.removeprefix("drawing runs ...\n").splitlines()) == 1
         assert command[-1].removeprefix("--out=")[:50] in done.err
