@@ -12,10 +12,10 @@ test: .venv/installed  ## style, types, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 test-slow: .venv/installed  ## the tests that take minutes: kills, damage, thousands of hostile inputs
-	$(BIN)/pytest -n 2 -m slow -s
+	$(BIN)/pytest -n 2 --dist worksteal -m slow -s
 
 bench: .venv/installed  ## a training step here against the textbook loop; what checkpoints cost; a table of 1,000 runs
 	$(BIN)/python tests/bench/steps.py
