@@ -61,15 +61,17 @@ def list_runs(store: Path | None, names: bool, as_json: bool) -> None:
     from ssrun.runs.inventory import stored_runs
     from ssrun.runs.results_folder import RESULTS, RUNS
     from ssrun.views.terminal.console import stdout_console
-    from ssrun.views.terminal.runs import runs_table
+    from ssrun.views.terminal.runs import runs_lines, runs_table
 
     runs = stored_runs(store or RESULTS / RUNS)
     if as_json:
         emit_json([run._asdict() for run in runs])
     elif names:
         emit("".join(f"{run.place}\n" for run in runs))
+    elif (console := stdout_console()).is_terminal:
+        console.print(runs_table(runs))
     else:
-        stdout_console().print(runs_table(runs))
+        emit(runs_lines(runs))
 
 
 @options.command(app, "ssrun schedule inverse-sigmoid --steps 1000 --set half_at=0.3")

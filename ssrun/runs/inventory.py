@@ -68,7 +68,7 @@ def runs_at(path: Path) -> list[Found]:
         folders = [Found(name, RunFolder.of(store, name)) for name in read_manifest(path).runs]
         return [found for found in folders if found.folder.begun]
     below = run_folders(path) or [RunFolder(run) for run in sorted(path.glob("*")) if RunFolder(run).begun]
-    return [Found(RunSpec.unlabelled(folder.config()).name, folder) for folder in below]
+    return [Found(RunSpec.unlabelled(folder.weights_config()).name, folder) for folder in below]
 
 
 def users_of(store: Path) -> dict[str, list[str]]:

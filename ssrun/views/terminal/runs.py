@@ -10,21 +10,28 @@ from rich.text import Text
 from ssrun.runs.inventory import Stored
 from ssrun.system.text import plural, visible
 
-HEADINGS = ("strategy", "other than the defaults", "steps", "status", "size", "used by")
+HEADINGS = ("run", "strategy", "other than the defaults", "steps", "status", "size", "used by")
 
 
 def runs_table(runs: Sequence[Stored]) -> Table:
     """A run a row; sizes in kilobytes."""
     table = Table(box=None, pad_edge=False, caption_justify="left")
-    table.add_column("run", no_wrap=True)
     for heading in HEADINGS:
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=heading == "run")
     table.caption = f"{plural(len(runs), 'run')}, {sum(run.size for run in runs) / 1e6:.1f} MB"
     for run in runs:
-        changes = " ".join(f"{path}={value}" for path, value in run.changes.items())
-        steps = f"{run.steps}/{run.of}"
-        used_by = ", ".join(run.used_by) or "-"
-        size = f"{run.size / 1e3:.0f} kB"
-        cells = (run.place, run.strategy, changes, steps, run.status, size, used_by)
-        table.add_row(*(Text(visible(cell)) for cell in cells))
+        table.add_row(*map(Text, cells_of(run)))
     return table
+
+
+def runs_lines(runs: Sequence[Stored]) -> str:
+    """A run a line, tabs between, for pipes."""
+    return "".join("\t".join(cells_of(run)) + "\n" for run in runs)
+
+
+def cells_of(run: Stored) -> list[str]:
+    changes = " ".join(f"{path}={value}" for path, value in run.changes.items())
+    used_by = ", ".join(run.used_by) or "-"
+    size = f"{run.size / 1e3:.0f} kB"
+    cells = (run.place, run.strategy, changes, f"{run.steps}/{run.of}", run.status, size, used_by)
+    return list(map(visible, cells))
