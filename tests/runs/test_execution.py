@@ -120,6 +120,21 @@ def test_evaluations_that_are_changed_in_training_are_not_sealed(tmp_path: Path,
     assert faults_of(folder) == []
 
 
+@pytest.mark.parametrize("name", ["run.json", "environment.json"])
+def test_a_run_whose_file_is_removed_in_training_is_not_sealed(tmp_path: Path, name: str) -> None:
+    run = small_run(steps=6)
+    folder = RunFolder.of(tmp_path, run.name)
+
+    def remove(event: Event) -> None:
+        if isinstance(event, Evaluated):
+            (folder.path / name).unlink(missing_ok=True)
+
+    with pytest.raises(StoreError, match=name):
+        list(map(remove, execute(run.config, folder)))
+    assert not folder.complete
+    assert faults_of(finished(tmp_path, run)) == []
+
+
 def test_the_threads_that_computed_are_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.get_num_threads", lambda: 7)
     (known,) = finished(tmp_path, small_run(steps=1)).environments()

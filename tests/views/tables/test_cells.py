@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from ssrun.analysis.document import BootstrapPair, Estimate
+from ssrun.analysis.document import BootstrapPair, Estimate, Row, best
 from ssrun.views.tables import cells
 from ssrun.views.tables.markdown import markdown
 from tests.support.outcomes import claim, compared, comparison, row
@@ -157,3 +159,19 @@ def test_a_claim_is_shown_with_its_source_its_margin_and_its_evidence() -> None:
     assert evidence == "bleu: a < b by at least 1.5: difference -5.2 [-5.9, -4.4], p = 0.250, n = 3"
     nothing = compared({"a": {"bleu": ["failed", "failed"]}, "b": {"bleu": [1.0, 2.0]}}, claims=[claim("a < b")])
     assert cells.claim_lines(nothing.claims[0])[1] == "bleu: a < b: no pair of complete runs"
+
+
+def test_the_best_of_a_column_is_sought_once_however_many_rows_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    sought: list[str] = []
+
+    def counted(rows: Sequence[Row], metric: str) -> float | None:
+        sought.append(metric)
+        return best(rows, metric)
+
+    monkeypatch.setattr(cells, "best", counted)
+    few = compared({name: {"bleu": [1.0, 2.0]} for name in "ab"})
+    many = compared({f"s{index}": {"bleu": [1.0, float(index)]} for index in range(40)})
+    for document in (few, many):
+        sought.clear()
+        markdown(document)
+        assert sought == ["bleu"]
