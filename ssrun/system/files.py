@@ -36,17 +36,9 @@ def writing(path: Path) -> Iterator[None]:
 
 def write(path: Path, content: bytes) -> None:
     """Writes a file whole, or StoreError: a temporary name in the same folder, fsync, rename, fsync the folder."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary_file(path, content) as temporary:
+        temporary.replace(path)
     with writing(path):
-        try:
-            with create(temporary) as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)  # makes the new name durable
@@ -56,6 +48,19 @@ def write(path: Path, content: bytes) -> None:
 
 def write_first(path: Path, content: bytes) -> None:
     """Writes a file whole unless there is one of this name: of several processes the first does; or StoreError."""
+    with temporary_file(path, content) as temporary:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return
+        except OSError:  # a disk without hard links
+            if not path.exists():
+                temporary.replace(path)
+
+
+@contextmanager
+def temporary_file(path: Path, content: bytes) -> Iterator[Path]:
+    """The content, synced, under a temporary name beside `path`: gone after the block, unless the block renamed it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with writing(path):
         try:
@@ -63,15 +68,10 @@ def write_first(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-                try:
-                    os.link(temporary, path)
-                except FileExistsError:
-                    return
-                except OSError:  # a disk without hard links
-                    if not path.exists():
-                        temporary.replace(path)
+                yield temporary
         finally:
-            temporary.unlink(missing_ok=True)
+            if temporary.exists():
+                temporary.unlink()
 
 
 def create(temporary: Path) -> IO[bytes]:

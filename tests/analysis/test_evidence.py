@@ -106,12 +106,13 @@ def test_marks_are_the_longest_alignment_with_the_nearest_reference(
 
 
 def test_one_token_that_breaks_a_row_is_one_wrong_token_and_by_position_each_answers_for_its_own() -> None:
-    def wrong(*given: object) -> list[int]:
-        return [index for index, (_, is_wrong) in enumerate(marked("x", *given).tokens) if is_wrong]  # type: ignore[arg-type]
+    def wrong(output: str, reference: str, by_position: bool = False) -> list[int]:
+        tokens = marked("x", tuple(output), [tuple(reference)], by_position).tokens
+        return [index for index, (_, is_wrong) in enumerate(tokens) if is_wrong]
 
-    assert wrong(tuple("aaaaacaaaaaaaaa"), [tuple("a" * 15)]) == [5]
-    assert wrong(tuple("abbc"), [tuple("aabbc")]) == []
-    assert wrong(tuple("abbc"), [tuple("aabbc")], True) == [1, 3]
+    assert wrong("aaaaacaaaaaaaaa", "a" * 15) == [5]
+    assert wrong("abbc", "aabbc") == []
+    assert wrong("abbc", "aabbc", by_position=True) == [1, 3]
     assert marked("x", tuple("abbc"), [tuple("aabbc")], True).missing == 1
 
 
