@@ -13,8 +13,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from ssrun.analysis import bootstrap
-from ssrun.analysis.comparison import compare_runs, comparison_in
+from ssrun.analysis.comparison import comparison_in, conclude
 from ssrun.analysis.document import Comparison
 from ssrun.config.loading import load_plan
 from ssrun.config.overrides import by_section
@@ -24,7 +23,7 @@ from ssrun.engines import Options, load_engine
 from ssrun.errors import StoreError, UsageError
 from ssrun.metrics import METRICS
 from ssrun.runs.inventory import Found, runs_at
-from ssrun.runs.manifest import add_single_run, read_manifest, write_manifest
+from ssrun.runs.manifest import add_single_run, write_manifest
 from ssrun.runs.results_folder import SINGLE_RUNS, Destination, destination, incomplete
 from ssrun.runs.trained import Trained, load_trained, translate
 from ssrun.seq2seq.batches import collate
@@ -228,9 +227,7 @@ def compare(
     place = destination(plan.stem, plan.id, plan.own, name, None if out is None else Path(out))
     write_manifest(place, plan.id, plan, [run.name for run in runs], f"ssrun.compare({experiment!r}, ...)")
     bring_to_end(runs, place, Options(jobs or os.cpu_count() or 1))
-    for _ in bootstrap.fill(place.path, [run.name for run in runs], plan.experiment.baseline):
-        pass
-    results = Results(place.path, compare_runs(place.path, read_manifest(place.path)))
+    results = Results(place.path, conclude(place.path))
     write_tables(place.path, results.comparison)
     return results
 

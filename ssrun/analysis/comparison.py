@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,22 @@ def comparison_in(results: Path) -> Comparison:
     if not (results / "experiment.json").is_file() and kept.is_file():
         return read_comparison(kept)
     return compare_runs(results, read_manifest(results))
+
+
+def conclude(results: Path, watch: Callable[[Iterable[tuple[int, int]]], object] = list) -> Comparison:
+    """The comparison in this folder, from its runs; its bootstraps are made, and lie beside it.
+
+    Args:
+        results: The folder.
+        watch: Takes how many bootstraps are done, of how many, and so drives what makes them.
+
+    Raises:
+        StoreError: Something that it rests on is missing or damaged.
+        Interrupted: A signal came.
+    """
+    manifest = read_manifest(results)
+    watch(bootstrap.fill(results, manifest.runs, manifest.experiment.baseline))
+    return compare_runs(results, manifest)
 
 
 def compare_runs(results: Path, manifest: Manifest) -> Comparison:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,15 +44,11 @@ def follow(updates: Iterable[Update], *views: View) -> None:
 
 def concluded(results: Path, quiet: bool = False) -> Comparison:
     """The comparison in this folder, from its runs; its bootstraps and its tables are now beside them."""
-    from ssrun.analysis import bootstrap
-    from ssrun.analysis.comparison import compare_runs
-    from ssrun.runs.manifest import read_manifest
+    from ssrun.analysis.comparison import conclude
     from ssrun.views.formats import write_tables
     from ssrun.views.terminal.progress import tell_bootstrap
 
-    manifest = read_manifest(results)
-    tell_bootstrap(bootstrap.fill(results, manifest.runs, manifest.experiment.baseline), quiet)
-    comparison = compare_runs(results, manifest)
+    comparison = conclude(results, partial(tell_bootstrap, quiet=quiet))
     write_tables(results, comparison)
     return comparison
 

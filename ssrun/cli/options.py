@@ -95,7 +95,7 @@ def completed_settings(section: str = "") -> Callable[[str], list[str]]:
     """Completion of `model.attention=dot`: of paths, and after the `=` of choices; within a section, of its fields."""
 
     def complete(incomplete: str) -> list[str]:
-        from ssrun.config.fields import settings
+        from ssrun.config.settable import settings
 
         path, equals, values = incomplete.partition("=")
         found = [setting for setting in settings() if setting.path.startswith(section)]
@@ -111,7 +111,7 @@ def completed_settings(section: str = "") -> Callable[[str], list[str]]:
 
 def setting_meant(option: str, arguments: Sequence[str], others_are_near: bool) -> str | None:
     """The setting that an unknown option may mean, by its field's name or initials: `--lr 3`, and near ones."""
-    from ssrun.config.fields import settings
+    from ssrun.config.settable import settings
 
     wanted = option.lstrip("-").replace("-", "_")
     by_name: dict[str, str] = {}

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder
-from ssrun.runs.selection import Selection
+from ssrun.runs.model_selection import Selection
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.training import Step
 from ssrun.system.documents import Count, Document, Number, read_sealed, write_sealed

@@ -17,8 +17,8 @@ from ssrun.runs import checkpoints
 from ssrun.runs.checkpoints import Totals
 from ssrun.runs.events import Evaluated, Event, Finished, Stepped, Warned
 from ssrun.runs.folder import RunFolder
+from ssrun.runs.model_selection import has_waited_enough, selected
 from ssrun.runs.result import CompleteResult, DivergedResult, Evaluation, OutputScores
-from ssrun.runs.selection import has_waited_enough, selected
 from ssrun.runs.trained import load_trained
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batches

@@ -8,8 +8,8 @@ import re
 
 import pytest
 
-from ssrun.config.fields import experiment_fields, settings
 from ssrun.config.loading import names
+from ssrun.config.settable import experiment_fields, settings
 from ssrun.metrics import METRICS
 from ssrun.strategies import STRATEGIES
 from ssrun.tasks import TASKS

@@ -9,8 +9,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from ssrun.config.fields import Setting, experiment_fields, settings
 from ssrun.config.loading import folder, names
+from ssrun.config.settable import Setting, experiment_fields, settings
 from ssrun.metrics import METRICS
 from ssrun.strategies import STRATEGIES
 from ssrun.system.text import visible

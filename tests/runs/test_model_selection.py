@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from ssrun.config.run import TrainingConfig
 from ssrun.metrics import METRICS
 from ssrun.runs.folder import RunFolder
+from ssrun.runs.model_selection import Selection, has_waited_enough, selected
 from ssrun.runs.result import CompleteResult, DivergedResult, Evaluation
-from ssrun.runs.selection import Selection, has_waited_enough, selected
 from tests.support.commands import Done
 from tests.support.faults import fault, stop_after
 from tests.support.runs import STEPS, finished, small_run, straight, train, train_to_the_same_end
