@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,7 +22,7 @@ from typing import IO, Any
 from ssrun.errors import StoreError
 
 JSON_LIMIT = 64 * 2**20  # bytes; a larger JSON file is not ours
-TEMPORARY = re.compile(r"\.(.+)\.\d+\.tmp")  # a file until it is whole: its name, its writer's process id
+TEMPORARY = re.compile(r"\.(.+)\.\d+\.tmp")  # a file until it is whole: its name, the id of the thread that writes it
 
 
 @contextmanager
@@ -61,7 +62,7 @@ def write_first(path: Path, content: bytes) -> None:
 @contextmanager
 def temporary_file(path: Path, content: bytes) -> Iterator[Path]:
     """The content, synced, under a temporary name beside `path`: gone after the block, unless the block renamed it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{threading.get_native_id()}.tmp")
     with writing(path):
         try:
             with create(temporary) as file:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from ssrun.errors import StoreError
-from ssrun.system.files import create, lock, read_bytes, read_json, sweep_temporaries, write
+from ssrun.system.files import create, lock, read_bytes, read_json, sweep_temporaries, write, write_first
 
 
 def test_a_write_that_fails_leaves_what_was_there_and_nothing_else(
@@ -26,6 +28,15 @@ def test_a_write_that_fails_leaves_what_was_there_and_nothing_else(
     with pytest.raises(StoreError, match=r"file: cannot be written \(No space left on device\)"):
         write(path, b"new")
     assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("file", b"old")]
+
+
+@pytest.mark.parametrize("writer", [write, write_first])
+def test_threads_that_write_one_file_at_once_do_not_meet(tmp_path: Path, writer: Callable[[Path, bytes], None]) -> None:
+    contents = [b"%d" % number for number in range(24)]
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(lambda content: writer(tmp_path / "file", content), contents))
+    assert (tmp_path / "file").read_bytes() in contents
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_temporary_file_in_use_is_not_swept(tmp_path: Path) -> None:
