@@ -17,6 +17,7 @@ from ssrun.analysis.document import (
     Comparison,
     Evidence,
     Fault,
+    GridCell,
     PairEvidence,
     Row,
     RunValues,
@@ -173,10 +174,11 @@ def summarise(
     signatures = complete.get("signature", pd.Series(dtype=str))
     of_text = complete.get("text_signatures", pd.Series(dtype=object)).tolist()
     faults = outcomes[outcomes["status"] != "complete"]
+    grid = experiment.grid
     copied = {name: getattr(experiment, name) for name in ("question", "baseline", "published", "reading")}
     rows = [
         row
-        for task in experiment.tasks
+        for task in grid
         for row in task_rows(experiment, outcomes[outcomes["task"] == task], task, metrics, bootstraps or {})
     ]
     return Comparison(
@@ -189,9 +191,10 @@ def summarise(
         steps=sorted({int(steps) for steps in complete.get("steps", pd.Series(dtype=int)).dropna()}),
         smallest_p=smallest_p(experiment, rows),
         rows=rows,
+        cells={name: GridCell(task=cell.task, settings=cell.settings) for name, cell in grid.items() if cell.settings},
         runs=[run_values(run, metrics) for run in outcomes.to_dict("records")],
         claims=judge(experiment, outcomes),
-        signatures={task: sorted(set(signatures[complete["task"] == task].dropna())) for task in experiment.tasks},
+        signatures={task: sorted(set(signatures[complete["task"] == task].dropna())) for task in grid},
         text_signatures={
             name: found for name in metrics if (found := sorted({of[name] for of in of_text if name in of}))
         },

@@ -128,6 +128,18 @@ class Fault(Document):
     reason: str
 
 
+class GridCell(Document):
+    """A task of the grid that is one setting of fields that were swept.
+
+    Attributes:
+        task: What it is a setting of, by name.
+        settings: The values of those fields, by path, such as `training.steps` or `model.dropout`.
+    """
+
+    task: str
+    settings: dict[str, bool | int | float | str | list[Any]]
+
+
 class RunValues(Document):
     """One run: how it ended, and its metrics on the test set where it is complete, by name.
 
@@ -153,6 +165,7 @@ class Comparison(Document):
         steps: The distinct numbers of optimiser steps of the complete runs.
         smallest_p: Below which no corrected p can lie with so many seeds and strategies.
         rows: Task by task.
+        cells: Of each task that is a setting of fields that were swept, which; by its name.
         runs: Those that the rows are of, in the manifest's order.
         reading: What to make of it.
         signatures: sacreBLEU's, by task.
@@ -172,6 +185,7 @@ class Comparison(Document):
     steps: list[Count] = Field(default_factory=list)
     smallest_p: Number | None
     rows: list[Row]
+    cells: dict[str, GridCell] = Field(default_factory=dict, exclude_if=lambda found: not found)
     runs: list[RunValues] = Field(default_factory=list)
     claims: list[ClaimEvidence]
     published: Published | None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import product
 from math import prod
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
@@ -16,10 +16,11 @@ from ssrun.config.run import Section
 from ssrun.config.spec import Seed, label
 from ssrun.errors import UsageError, unknown
 from ssrun.metrics import METRICS
-from ssrun.system.text import shown_value
+from ssrun.system.text import plural, shown_value
 from ssrun.tasks import TASKS
 
 MOST_RUNS = 100_000
+STEPS = "training.steps"  # the path of the budget
 COLUMNS = ("bleu", "exact_match", "free_running_loss", "teacher_forced_loss", "exposure_gap")
 
 
@@ -83,6 +84,14 @@ Entries = Annotated[
 ]
 
 
+class GridCell(NamedTuple):
+    """A task of the grid: the file's task that it is, and what is set of the fields that are swept, by path."""
+
+    task: str
+    settings: dict[str, Any]
+    entry: dict[str, Any]
+
+
 class Experiment(Section):
     """A comparison, whole, as a file says it; the file's name is its own."""
 
@@ -109,6 +118,12 @@ class Experiment(Section):
         description='values to take in turn, by path: "model.hidden" = [32, 64]; each makes a task of its own, '
         "such as reverse-hidden-32, with a baseline of its own",
     )
+    budgets: tuple[int, ...] = Field(
+        (), description="optimiser steps to compare at, such as [500, 1000, 2000]: a sweep of training.steps"
+    )
+    vary: Sweep = Field(
+        default_factory=dict, description="a sweep of two fields, which gives a map: a difference a square"
+    )
     match: Literal["mean-epsilon"] | None = Field(
         None, description="mean-epsilon gives every decay the same mean epsilon over the run"
     )
@@ -129,14 +144,38 @@ class Experiment(Section):
     scoring: dict[str, Any] = Field(default_factory=dict, description="changes to the scoring of all runs")
 
     @property
-    def cells(self) -> Entries:
+    def grid(self) -> dict[str, GridCell]:
         """The tasks of the grid: each once for each setting of what is swept. ValueError where there can be none."""
         return swept(self.tasks, self.sweep)
+
+    @property
+    def cells(self) -> Entries:
+        """The entries of the grid's tasks. ValueError as `grid`."""
+        return {name: cell.entry for name, cell in self.grid.items()}
 
     @property
     def task_kinds(self) -> list[str]:
         """Of each task the one in TASKS that it is, or is a variant of."""
         return [entry.get("base", name) for name, entry in self.tasks.items()]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _axes_are_sweeps(cls, document: Any) -> Any:
+        """Moves `budgets` and `vary` to `sweep`: three ways to say what is compared, one to keep it."""
+        if not isinstance(document, Mapping):
+            return document
+        fields, vary, sweep = dict(document), paths(document.get("vary")), paths(document.get("sweep"))
+        if vary and isinstance(vary, Mapping):
+            if len(vary) != 2:
+                raise ValueError(f"vary: {plural(len(vary), 'field')}: a map has two; give others as a sweep")
+            sweep = {**(sweep or {}), **vary}
+            fields["vary"] = {}
+        if budgets := document.get("budgets"):
+            if STEPS in (sweep or {}):
+                raise ValueError(f"budgets: {STEPS} is swept already: give one of them")
+            sweep = {**(sweep or {}), STEPS: list(budgets) if isinstance(budgets, list | tuple) else budgets}
+            fields["budgets"] = ()
+        return {**fields, "sweep": sweep} if sweep else fields
 
     @field_validator("tasks", "strategies", mode="after")
     @classmethod
@@ -181,7 +220,7 @@ class Experiment(Section):
         return self
 
 
-def swept(tasks: Entries, sweep: Mapping[str, Sequence[Any]]) -> Entries:
+def swept(tasks: Entries, sweep: Mapping[str, Sequence[Any]]) -> dict[str, GridCell]:
     """Each task once for each setting of the fields swept that it has, named by them: `reverse-hidden-32`.
 
     ValueError where no task has such a field, or a name cannot be.
@@ -192,7 +231,7 @@ def swept(tasks: Entries, sweep: Mapping[str, Sequence[Any]]) -> Entries:
             raise ValueError(f"sweep: {shown_value(path)}: no task here has such a field: see `ssrun list fields`")
         if len(set(map(given, values))) < len(values):
             raise ValueError(f"sweep: {path}: a value is given twice: give it once")
-    cells: Entries = {}
+    cells: dict[str, GridCell] = {}
     for name, entry in tasks.items():
         own = {path: values for path, values in sweep.items() if has(known[name], path)}
         if prod(map(len, own.values())) > MOST_RUNS:
@@ -206,7 +245,7 @@ def swept(tasks: Entries, sweep: Mapping[str, Sequence[Any]]) -> Entries:
                 raise ValueError(f"sweep: {error}") from None
             if cell in cells or (chosen and cell in tasks):
                 raise ValueError(f"sweep: two tasks would be called {cell!r}: name other values or tasks")
-            cells[cell] = with_settings(entry, name, chosen) if chosen else entry
+            cells[cell] = GridCell(name, chosen, with_settings(entry, name, chosen) if chosen else entry)
     return cells
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,7 @@ def select(entries: Entries, text: str | None, kind: str, known: Mapping[str, An
     return {name: entries.get(name, {}) for name in chosen}
 
 
-def claimed_of(experiment: Experiment, tasks: Entries, strategies: Entries) -> dict[str, Any]:
+def claimed_of(experiment: Experiment, tasks: Iterable[str], strategies: Iterable[str]) -> dict[str, Any]:
     """The claims and the published numbers that are on this part of an experiment's grid."""
     grid = set(product(strategies, tasks))
     claims = [claim for claim in experiment.claims if grid.issuperset(claim.operands())]

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, product
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from ssrun.config.experiment import MOST_RUNS, Experiment
+from ssrun.config.experiment import MOST_RUNS, Entries, Experiment
 from ssrun.config.overrides import RUN_SECTIONS, SECTIONS, Overrides
 from ssrun.config.run import RunConfig, Section, resolve, validated
 from ssrun.config.spec import RunSpec
@@ -30,7 +30,7 @@ class Plan(Section):
     """What was asked for.
 
     Attributes:
-        experiment: The part of it that was asked for; what it sweeps is tasks by now.
+        experiment: The part of it that was asked for.
         overrides: Fields by section, from `--set` and its short forms.
         smoke: Whether the runs are tiny versions, for CI.
         own: Whether it is all that the experiment's file says and nothing else, or the tiny version of just that.
@@ -40,13 +40,6 @@ class Plan(Section):
     overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
     smoke: bool = False
     own: bool = True
-
-    @field_validator("experiment", mode="after")
-    @classmethod
-    def _each_setting_a_task(cls, experiment: Experiment) -> Experiment:
-        return (
-            experiment.model_copy(update={"tasks": experiment.cells, "sweep": {}}) if experiment.sweep else experiment
-        )
 
     @property
     def name(self) -> str:
@@ -75,14 +68,16 @@ class Plan(Section):
 
     def _runs_of(self, seeds: Sequence[int]) -> list[RunSpec]:
         experiment = self.experiment
+        cells = experiment.cells
         try:
-            if len(experiment.tasks) * len(experiment.strategies) * len(experiment.seeds) > MOST_RUNS:
+            if len(cells) * len(experiment.strategies) * len(experiment.seeds) > MOST_RUNS:
                 raise UsageError(f"a grid of more than {MOST_RUNS:,} runs: take fewer seeds")
-            self._refuse_unused_fields()
-            configs = {pair: self._config(*pair) for pair in product(experiment.tasks, experiment.strategies)}
+            self._refuse_unused_fields(cells)
+            grid = product(cells, experiment.strategies)
+            configs = {(task, strategy): self._config(task, cells[task], strategy) for task, strategy in grid}
             tasks = [config.task for config in configs.values()]
             judged = {metric for task in tasks for metric in (*task.metrics, *task.text_metrics)}
-            self._refuse_equal_cells(configs)
+            self._refuse_equal_cells(cells, configs)
             asked = {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
             if missing := [metric for metric in JUDGED if metric in asked - judged]:
                 raise UsageError(f"no task of the grid has the metric {missing[0]!r}: choose another")
@@ -94,10 +89,10 @@ class Plan(Section):
             for pair, config in configs.items()
         ]
 
-    def _config(self, task: str, strategy: str) -> RunConfig:
-        """The configuration of the first seed's run of a task and a strategy of the grid."""
+    def _config(self, task: str, entry: Mapping[str, Any], strategy: str) -> RunConfig:
+        """The configuration of the first seed's run of a task, with its entry, and a strategy of the grid."""
         experiment = self.experiment
-        task_entry = dict(experiment.tasks[task])
+        task_entry = dict(entry)
         task_base, settings = task_entry.pop("base", task), task_entry.pop("settings", {})
         strategy_entry = dict(experiment.strategies[strategy])
         strategy_base = strategy_entry.pop("base", strategy)
@@ -125,7 +120,7 @@ class Plan(Section):
             raise UsageError(f"match: {error}") from None
         return config.model_copy(update={"strategy": config.strategy.model_copy(update={"schedule": schedule})})
 
-    def _refuse_unused_fields(self) -> None:
+    def _refuse_unused_fields(self, cells: Entries) -> None:
         """Raises UsageError for a field of `task` or `strategy` that no run of the grid has."""
         experiment = self.experiment
         of_tasks = {field for kind in experiment.task_kinds if kind in TASKS for field in TASKS[kind].model_fields}
@@ -138,15 +133,15 @@ class Plan(Section):
                 of_strategies.update(SCHEDULES[str(schedule)].model_fields if named else ())
         for section, fields in (("task", of_tasks), ("strategy", of_strategies)):
             known = sorted(fields - {"name"})
-            set_by_tasks = [entry.get("settings", {}).get(section, {}) for entry in experiment.tasks.values()]
+            set_by_tasks = [entry.get("settings", {}).get(section, {}) for entry in cells.values()]
             for field in chain(getattr(experiment, section), self.overrides.get(section, {}), *set_by_tasks):
                 if field not in known:
                     raise UsageError(f"{section}.{field}: {unknown('field', field, known)}")
 
-    def _refuse_equal_cells(self, configs: Mapping[tuple[str, str], RunConfig]) -> None:
+    def _refuse_equal_cells(self, cells: Entries, configs: Mapping[tuple[str, str], RunConfig]) -> None:
         """Raises UsageError where two tasks with settings come to the same runs: then a setting is without effect."""
         found: dict[tuple[RunConfig, ...], str] = {}
-        for task, entry in self.experiment.tasks.items():
+        for task, entry in cells.items():
             of_task = tuple(configs[task, strategy] for strategy in self.experiment.strategies)
             if "settings" in entry and (other := found.setdefault(of_task, task)) != task:
                 raise UsageError(f"{other} and {task} are the same runs: nothing in them depends on what differs")

@@ -8,7 +8,7 @@ import pytest
 
 from ssrun.config.claims import Claim, Operand
 from ssrun.config.experiment import metric_named, named, parse_seeds, swept
-from ssrun.config.loading import load_plan
+from ssrun.config.loading import load, load_plan
 from ssrun.config.overrides import parse_settings
 from ssrun.config.plan import Plan
 from ssrun.errors import UsageError
@@ -152,10 +152,28 @@ def test_a_sweep_makes_a_task_of_each_setting_with_every_strategy_beside_its_bas
     (tmp_path / "x.toml").write_text(SWEPT, encoding="utf-8")
     plan = load_plan(str(tmp_path / "x.toml"))
     names = [f"reverse-hidden-{hidden}-length-{length}" for hidden in (32, 64) for length in ("4..5", "6..7")]
-    assert (list(plan.experiment.tasks), plan.experiment.sweep) == (names, {})
+    assert list(plan.experiment.cells) == names
     for name, config in plan.runs():
         assert f"hidden-{config.model.hidden}-length-{'..'.join(map(str, config.task.length))}" in name.task  # type: ignore[attr-defined]
     assert Plan.model_validate_json(plan.model_dump_json()) == plan
+
+
+def test_budgets_and_a_map_are_sweeps_that_say_what_they_are(tmp_path: Path) -> None:
+    def cells(text: str) -> dict[str, dict[str, object]]:
+        (tmp_path / "x.toml").write_text(text, encoding="utf-8")
+        return {name: cell.settings for name, cell in load(str(tmp_path / "x.toml")).grid.items()}
+
+    assert cells("budgets = [500, 1000]\n" + MINIMAL) == {
+        "reverse-steps-500": {"training.steps": 500},
+        "reverse-steps-1000": {"training.steps": 1000},
+    }
+    squares = cells(MINIMAL + "[vary]\nmodel.dropout = [0, 0.2]\nstrategy.half_at = [0.4, 0.6]\n")
+    assert list(squares.values()) == [
+        {"model.dropout": dropout, "strategy.half_at": half_at} for dropout in (0, 0.2) for half_at in (0.4, 0.6)
+    ]
+    assert "vary: 1 field: a map has two" in refused(tmp_path, MINIMAL + "[vary]\nmodel.dropout = [0, 0.2]\n")
+    twice = "budgets = [5, 6]\n" + MINIMAL + "[sweep]\ntraining.steps = [7, 8]\n"
+    assert "training.steps is swept already" in refused(tmp_path, twice)
 
 
 def test_a_sweep_on_the_command_line_is_the_files_and_stronger_than_it(tmp_path: Path) -> None:
@@ -167,7 +185,7 @@ def test_a_sweep_on_the_command_line_is_the_files_and_stronger_than_it(tmp_path:
     assert told.runs() == by_file.runs()
     assert told.overrides == {"model": {}, "task": {}}
     fixed = load_plan(str(tmp_path / "swept.toml"), overrides={"model": {"hidden": 8}})
-    assert list(fixed.experiment.tasks) == ["reverse-length-4..5", "reverse-length-6..7"]
+    assert list(fixed.experiment.cells) == ["reverse-length-4..5", "reverse-length-6..7"]
 
 
 def test_a_sweep_is_stronger_than_a_strategys_entry_and_smoke_is_stronger_than_the_files(tmp_path: Path) -> None:
@@ -176,7 +194,7 @@ def test_a_sweep_is_stronger_than_a_strategys_entry_and_smoke_is_stronger_than_t
     swept = "[sweep]\nmodel.hidden = [5, 6]\ntraining.steps = [100, 200]\n"
     path.write_text(MINIMAL.replace('["teacher-forcing", "linear"]', entry) + swept, encoding="utf-8")
     smoke = load_plan(str(path), smoke=True)
-    assert list(smoke.experiment.tasks) == ["reverse-hidden-5", "reverse-hidden-6"]
+    assert list(smoke.experiment.cells) == ["reverse-hidden-5", "reverse-hidden-6"]
     assert {(run.config.model.hidden, run.config.training.steps) for run in smoke.runs()} == {(5, 20), (6, 20)}
     told = load_plan(str(path), smoke=True, overrides=parse_settings(["training.steps=3,4"], sweep=True))
     assert {run.config.training.steps for run in told.runs()} == {3, 4}
