@@ -15,6 +15,7 @@ from torch import nn
 
 from ssrun.analysis.comparison import comparison_in, conclude
 from ssrun.analysis.document import Comparison
+from ssrun.analysis.procedure import carry_out
 from ssrun.config.loading import load_plan
 from ssrun.config.overrides import by_section
 from ssrun.config.run import RunConfig, resolve
@@ -23,7 +24,7 @@ from ssrun.engines import Options, load_engine
 from ssrun.errors import StoreError, UsageError
 from ssrun.metrics import METRICS
 from ssrun.runs.inventory import Found, runs_at
-from ssrun.runs.manifest import add_single_run, write_manifest
+from ssrun.runs.manifest import add_single_run
 from ssrun.runs.results_folder import SINGLE_RUNS, Destination, destination, incomplete
 from ssrun.runs.trained import Trained, load_trained, translate
 from ssrun.seq2seq.batches import collate
@@ -225,8 +226,8 @@ def compare(
     for each in dict.fromkeys(run.config.task for run in runs):
         each.check()
     place = destination(plan.stem, plan.id, plan.own, name, None if out is None else Path(out))
-    write_manifest(place, plan.id, plan, [run.name for run in runs], f"ssrun.compare({experiment!r}, ...)")
-    bring_to_end(runs, place, Options(jobs or os.cpu_count() or 1))
+    options = Options(jobs or os.cpu_count() or 1)
+    carry_out(plan, place, f"ssrun.compare({experiment!r}, ...)", lambda runs: bring_to_end(runs, place, options))
     results = Results(place.path, conclude(place.path))
     write_tables(place.path, results.comparison)
     return results

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ssrun.analysis.document import (
     PairEvidence,
     Row,
     RunValues,
+    Tuning,
     read_comparison,
 )
 from ssrun.analysis.statistics import ClaimVerdict, Hypothesis, holm, mean_interval, paired, verdicts
@@ -73,12 +75,36 @@ def compare_runs(results: Path, manifest: Manifest) -> Comparison:
         StoreError: Something that it rests on is damaged.
     """
     experiment, mark = manifest.experiment, read_mark(results)
+    if experiment.tune and not manifest.tuning:
+        raise StoreError(f"{results}: its tuning is not finished: run its command again")
     store = store_at(results, mark.runs)
     outcomes = pd.DataFrame([outcome(store, run, experiment.reach) for run in manifest.runs])
     outcomes["settings"] = pd.Series(varying([settings_of(store, run) for run in manifest.runs]), dtype=object)
     bootstraps = bootstrap.by_strategy(results, manifest.runs, experiment.baseline)
     found = environments(store, manifest.runs)
-    return summarise(experiment, outcomes, manifest.command, found, bootstraps, mark.plan)
+    comparison = summarise(experiment, outcomes, manifest.command, found, bootstraps, mark.plan)
+    return comparison.model_copy(
+        update={"claims": with_standing(comparison.claims, manifest), "tuning": tuning_of(manifest)}
+    )
+
+
+def tuning_of(manifest: Manifest) -> Tuning | None:
+    tune = manifest.experiment.tune
+    return Tuning(metric=tune.metric, seeds=list(tune.seeds), cells=list(manifest.tuning)) if tune else None
+
+
+def with_standing(claims: Sequence[ClaimEvidence], manifest: Manifest) -> list[ClaimEvidence]:
+    """The claims, each said to be confirmatory or exploratory where its manifest has its seal."""
+    said = []
+    for claim, evidence, seal in zip_longest(manifest.experiment.claims, claims, manifest.seals):
+        if seal is None:
+            said.append(evidence)
+            continue
+        operands = set(claim.operands())
+        judged_on = {run.seed for run in manifest.runs if Operand(run.strategy, run.task) in operands}
+        standing = "confirmatory" if judged_on <= {*seal.seeds} else "exploratory"
+        said.append(evidence.model_copy(update={"seal": seal.claim, "standing": standing}))
+    return said
 
 
 def outcome(store: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from ssrun.config.claims import Published
 from ssrun.errors import unknown
 from ssrun.metrics import METRICS
+from ssrun.runs.tuning import Tuned
 from ssrun.system.documents import Count, Document, Number, Sparse, canonical, read_as, read_sealed
 from ssrun.system.environment import Environment
 from ssrun.system.files import digest
@@ -107,7 +108,12 @@ class PairEvidence(Evidence):
 
 
 class ClaimEvidence(Evidence):
-    """A claim with its verdict; of a chain, the numbers are those of its weakest pair."""
+    """A claim with its verdict; of a chain, the numbers are those of its weakest pair.
+
+    Attributes:
+        seal: Sha256 of what is claimed, of which runs.
+        standing: Confirmatory where it was written down before all the runs that judge it, exploratory otherwise.
+    """
 
     text: str
     source: str
@@ -116,6 +122,8 @@ class ClaimEvidence(Evidence):
     by: Number
     verdict: Literal["agree", "disagree", "inconclusive"]
     comparisons: list[PairEvidence]
+    seal: str = Field("", exclude_if=lambda seal: not seal)
+    standing: Literal["confirmatory", "exploratory"] | None = Field(None, exclude_if=lambda standing: standing is None)
 
 
 class Fault(Document):
@@ -138,6 +146,14 @@ class GridCell(Document):
 
     task: str
     settings: dict[str, bool | int | float | str | list[Any]]
+
+
+class Tuning(Document):
+    """What was tried of each strategy before: the means are over these seeds, of the validation set."""
+
+    metric: MetricName
+    seeds: list[Count]
+    cells: list[Tuned]
 
 
 class RunValues(Document):
@@ -166,6 +182,7 @@ class Comparison(Document):
         smallest_p: Below which no corrected p can lie with so many seeds and strategies.
         rows: Task by task.
         cells: Of each task that is a setting of fields that were swept, which; by its name.
+        tuning: What was tried of each strategy first; the rows are of what won.
         runs: Those that the rows are of, in the manifest's order.
         reading: What to make of it.
         signatures: sacreBLEU's, by task.
@@ -186,6 +203,7 @@ class Comparison(Document):
     smallest_p: Number | None
     rows: list[Row]
     cells: dict[str, GridCell] = Field(default_factory=dict, exclude_if=lambda found: not found)
+    tuning: Tuning | None = Field(None, exclude_if=lambda found: found is None)
     runs: list[RunValues] = Field(default_factory=list)
     claims: list[ClaimEvidence]
     published: Published | None

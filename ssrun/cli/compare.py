@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -69,10 +70,10 @@ def compare(
     as_json: options.Json = False,
 ) -> None:
     """Train what is missing of an experiment, and print its table. The same command again trains nothing."""
+    from ssrun.analysis.procedure import carry_out
     from ssrun.config.loading import load, load_plan, take_shard
     from ssrun.engines import Options
     from ssrun.runs.folder import RunFolder
-    from ssrun.runs.manifest import write_manifest
     from ssrun.runs.results_folder import destination
 
     asked = options.joined(tasks)
@@ -93,21 +94,20 @@ def compare(
         return
     for task in dict.fromkeys(run.config.task for run in runs):
         task.check()
-    chosen = take_shard(runs, shard)
+    asked_for = [run for trial in plan.trials() for run in trial.runs] + take_shard(runs, shard)
     place = destination(plan.stem, plan.id, plan.own, name, out)
     if dry_run:
-        paths = [str(place.store / run.name.place) for run in chosen]
+        paths = [str(place.store / run.name.place) for run in asked_for]
         answer(as_json, paths, "".join(f"{path}\n" for path in paths))
-        done = sum(RunFolder.of(place.store, run.name).complete for run in chosen)
-        tell(f"{done} of {len(chosen)} runs are done")
+        done = sum(RunFolder.of(place.store, run.name).complete for run in asked_for)
+        tell(f"{done} of {len(asked_for)} runs are done")
         return
 
-    write_manifest(place, plan.id, plan, [run.name for run in runs], command_of(experiment, choices, overrides))
     engine_options = Options(jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout)
-    train_missing(place, plan, chosen, engine_options, tensorboard, quiet)
+    train = partial(train_missing, place, plan, engine_options, tensorboard, quiet)
+    labels = {name[:3] for name in carry_out(plan, place, command_of(experiment, choices, overrides), train, shard)}
     comparison = concluded(place.path, quiet)
     print_comparison(comparison, "json" if as_json else "rich")
-    labels = {(run.name.task, run.name.strategy, run.name.seed) for run in chosen}
     if not labels.isdisjoint((fault.task, fault.strategy, fault.seed) for fault in comparison.faults):
         raise typer.Exit(3)
     if require_claims and any(claim.verdict != "agree" for claim in comparison.claims):
@@ -115,7 +115,7 @@ def compare(
 
 
 def train_missing(
-    place: Destination, plan: Plan, runs: Sequence[RunSpec], engine_options: Options, tensorboard: bool, quiet: bool
+    place: Destination, plan: Plan, engine_options: Options, tensorboard: bool, quiet: bool, runs: Sequence[RunSpec]
 ) -> None:
     from ssrun.analysis.comparison import complete_runs
     from ssrun.engines import load_engine

@@ -2,94 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from itertools import product
-from math import prod
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ssrun.config.claims import Claim, Published, Reach
-from ssrun.config.overrides import SECTIONS, given
+from ssrun.config.grid import Entries, GridCell, Seeds, Sweep, paths, swept
 from ssrun.config.run import Section
-from ssrun.config.spec import Seed, label
+from ssrun.config.spec import label
+from ssrun.config.tuning import Tune
 from ssrun.errors import UsageError, unknown
 from ssrun.metrics import METRICS
 from ssrun.system.text import plural, shown_value
-from ssrun.tasks import TASKS
 
-MOST_RUNS = 100_000
 STEPS = "training.steps"  # the path of the budget
 COLUMNS = ("bleu", "exact_match", "free_running_loss", "teacher_forced_loss", "exposure_gap")
-
-
-def parse_seeds(value: Any) -> Any:
-    """`"0..4"`, `"0,2,5"`, `3` or a list, as a tuple of distinct seeds in order."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = [value]
-    if isinstance(value, str):
-        if match := re.fullmatch(r"\s*(\d{1,10})\s*\.\.\s*(\d{1,10})\s*", value):
-            low, high = map(int, match.groups())
-            if low > high:
-                raise ValueError(f"{value!r} counts down: write the lower seed first, like 0..4")
-            if high - low >= MOST_RUNS:
-                raise ValueError(f"{value!r} is more than {MOST_RUNS:,} seeds")
-            value = range(low, high + 1)
-        elif re.fullmatch(r"\s*\d{1,10}(\s*,\s*\d{1,10})*\s*", value):
-            value = [int(part) for part in value.split(",")]
-        else:
-            raise ValueError(f"{shown_value(value)} is not a list of seeds: write 0..4 or 0,1,2")
-    if not isinstance(value, list | tuple | range) or not value:
-        raise ValueError("give at least one seed, like 0..4 or 0,1,2")
-    if len(set(map(repr, value))) < len(value):  # of whatever kind: the kind is checked next
-        raise ValueError("a seed is given twice: runs of one seed are the same run")
-    return tuple(value)
-
-
-def entries(value: Any) -> Any:
-    """A list of names as entries without changes, or of (name, entry) pairs, in order."""
-    if isinstance(value, list | tuple):
-        if value and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in value):  # as it is stored
-            names = [pair[0] for pair in value]
-            if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-                raise ValueError("names, please, each once: a list of strings, or a table of changes by name")
-            return dict(value)
-        if not all(isinstance(name, str) for name in value):
-            raise ValueError("names, please: a list of strings, or a table of changes by name")
-        if len(set(value)) < len(value):
-            raise ValueError("a name is given twice")
-        return {name: {} for name in value}
-    return value
-
-
-def paths(value: Any) -> Any:
-    """The values of a sweep by dotted path, whether a file says `"model.hidden"` or has a table in the table."""
-    if not isinstance(value, dict):
-        return value
-    found: dict[str, Any] = {}
-    for name, part in value.items():
-        found |= (
-            {f"{name}.{field}": values for field, values in part.items()} if isinstance(part, dict) else {name: part}
-        )
-    return found
-
-
-Seeds = Annotated[tuple[Seed, ...], BeforeValidator(parse_seeds)]
-Sweep = Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], BeforeValidator(paths)]
-Entries = Annotated[
-    dict[str, dict[str, Any]],
-    BeforeValidator(entries),
-    PlainSerializer(lambda value: [list(pair) for pair in value.items()], when_used="json"),  # JSON objects: no order
-]
-
-
-class GridCell(NamedTuple):
-    """A task of the grid: the file's task that it is, and what is set of the fields that are swept, by path."""
-
-    task: str
-    settings: dict[str, Any]
-    entry: dict[str, Any]
 
 
 class Experiment(Section):
@@ -128,6 +56,10 @@ class Experiment(Section):
         None, description="mean-epsilon gives every decay the same mean epsilon over the run"
     )
     mean_epsilon: float = Field(0.5, gt=0, lt=1, description="the share of true tokens over the run that match gives")
+    tune: Tune | None = Field(None, description="what is tried of each strategy first, to find its best settings")
+    tuned_on: Seeds | None = Field(
+        None, description="seeds that were looked at while this experiment was made: no verdict on them confirms"
+    )
     reach: Reach | None = Field(None, description="the loss to reach, for steps_to_reach and seconds_to_reach")
     claims: tuple[Claim, ...] = Field((), description="what somebody says of the outcome; each gets a verdict")
     published: Published | None = Field(None, description="a publication's numbers, shown beside ours")
@@ -195,11 +127,19 @@ class Experiment(Section):
         return value
 
     @model_validator(mode="after")
+    def _tuning_is_apart(self) -> Self:
+        if self.tune and (shared := sorted({*self.tune.seeds} & {*self.seeds})):
+            raise ValueError(f"tune.seeds: seed {shared[0]} is among seeds: judge on seeds that tuning has not seen")
+        if self.tune and (both := sorted({*self.tune.grid} & {*self.sweep})):
+            raise ValueError(f"tune.grid: {both[0]} is swept: tune it or sweep it")
+        return self
+
+    @model_validator(mode="after")
     def _consistent(self) -> Self:
         for name in self.metrics:
             if name not in METRICS:
                 raise ValueError(unknown("metric", name, METRICS))
-        tasks = self.cells
+        tasks = self.grid
         needs_reach = {"steps_to_reach", "seconds_to_reach"} & {*self.metrics, *(c.metric for c in self.claims)}
         if needs_reach and self.reach is None:
             raise ValueError(f"{', '.join(sorted(needs_reach))}: say which loss: [reach] metric, value")
@@ -218,65 +158,6 @@ class Experiment(Section):
                 if len(values) != columns:
                     raise ValueError(f"published: {strategy} has {len(values)} numbers for {columns} metrics")
         return self
-
-
-def swept(tasks: Entries, sweep: Mapping[str, Sequence[Any]]) -> dict[str, GridCell]:
-    """Each task once for each setting of the fields swept that it has, named by them: `reverse-hidden-32`.
-
-    ValueError where no task has such a field, or a name cannot be.
-    """
-    known = {name: fields_of(entry.get("base", name)) for name, entry in tasks.items()}
-    for path, values in sweep.items():
-        if not any(has(fields, path) for fields in known.values()):
-            raise ValueError(f"sweep: {shown_value(path)}: no task here has such a field: see `ssrun list fields`")
-        if len(set(map(given, values))) < len(values):
-            raise ValueError(f"sweep: {path}: a value is given twice: give it once")
-    cells: dict[str, GridCell] = {}
-    for name, entry in tasks.items():
-        own = {path: values for path, values in sweep.items() if has(known[name], path)}
-        if prod(map(len, own.values())) > MOST_RUNS:
-            raise ValueError(f"sweep: more than {MOST_RUNS:,} settings: take fewer values")
-        for setting in product(*own.values()):
-            chosen = dict(zip(own, setting, strict=True))
-            cell = "-".join([name, *(named(path, value, sweep) for path, value in chosen.items())])
-            try:
-                label(cell)
-            except UsageError as error:
-                raise ValueError(f"sweep: {error}") from None
-            if cell in cells or (chosen and cell in tasks):
-                raise ValueError(f"sweep: two tasks would be called {cell!r}: name other values or tasks")
-            cells[cell] = GridCell(name, chosen, with_settings(entry, name, chosen) if chosen else entry)
-    return cells
-
-
-def fields_of(task: Any) -> set[str] | None:
-    """The fields of a task; None where it is unknown, which is told elsewhere."""
-    return set(TASKS[task].model_fields) - {"name"} if task in TASKS else None
-
-
-def has(of_task: set[str] | None, path: str) -> bool:
-    """Whether a task with these fields has the field at a path; sections other than `task` are checked elsewhere."""
-    section, _, field = path.partition(".")
-    if section != "task" or of_task is None:
-        return section in SECTIONS and bool(field)
-    return field in of_task
-
-
-def named(path: str, value: Any, sweep: Mapping[str, Sequence[Any]]) -> str:
-    """A setting as a part of a name: `hidden-32`; with its section where two fields swept have one name."""
-    fields = [other.partition(".")[2] for other in sweep]
-    field = path.partition(".")[2]
-    words = f"{field if fields.count(field) == 1 else path}-{given(value)}"
-    return re.sub(r"[^A-Za-z0-9.-]+", "-", words)
-
-
-def with_settings(entry: Mapping[str, Any], name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """A task's entry with fields set, by path, that are stronger than a strategy's."""
-    settings = {section: dict(fields) for section, fields in entry.get("settings", {}).items()}
-    for path, value in chosen.items():
-        section, _, field = path.partition(".")
-        settings.setdefault(section, {})[field] = value
-    return {"base": name, **entry, "settings": settings}
 
 
 def metric_named(text: str) -> str:

@@ -8,7 +8,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from ssrun.config.experiment import Entries, Experiment, metric_named, swept
+from ssrun.config.experiment import Experiment, metric_named
+from ssrun.config.grid import Entries, swept
 from ssrun.config.overrides import Overrides, Several, toml
 from ssrun.config.plan import SMOKE, Plan
 from ssrun.config.run import validated
@@ -88,6 +89,9 @@ def load_plan(
     except ValueError as error:
         raise UsageError(f"{where}{error}") from None
     chosen: dict[str, Any] = {**grid, "sweep": sweep, **claimed_of(experiment, cells, grid["strategies"])}
+    if experiment.tune:
+        tune = experiment.tune.without(set_already(overrides, smoke))
+        chosen["tune"] = tune.model_copy(update={"seeds": tune.seeds[:1]}) if tune and smoke else tune
     if seeds is not None:
         chosen["seeds"] = seeds
     elif smoke:
@@ -115,9 +119,15 @@ def of_file(experiment: Experiment) -> tuple[Entries, Entries, tuple[int, ...]]:
 def swept_by(experiment: Experiment, overrides: Overrides, smoke: bool) -> dict[str, Any]:
     """What is swept: by the file, unless the command line or smoke sets the field, and by the command line."""
     told = {f"{section}.{field}": value for section, fields in overrides.items() for field, value in fields.items()}
-    fixed = {f"{section}.{field}" for section, fields in SMOKE.items() for field in fields} if smoke else set()
-    by_file = {path: values for path, values in experiment.sweep.items() if path not in fixed | told.keys()}
+    set_so = set_already(overrides, smoke)
+    by_file = {path: values for path, values in experiment.sweep.items() if path not in set_so}
     return by_file | {path: list(values) for path, values in told.items() if isinstance(values, Several)}
+
+
+def set_already(overrides: Overrides, smoke: bool) -> set[str]:
+    """The paths of the fields that the command line or smoke sets."""
+    sections = [overrides, SMOKE] if smoke else [overrides]
+    return {f"{section}.{field}" for layer in sections for section, fields in layer.items() for field in fields}
 
 
 def single(overrides: Overrides) -> Overrides:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain, product
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
-from ssrun.config.experiment import MOST_RUNS, Entries, Experiment
-from ssrun.config.overrides import RUN_SECTIONS, SECTIONS, Overrides
+from ssrun.config.experiment import Experiment
+from ssrun.config.grid import MOST_RUNS, Entries
+from ssrun.config.overrides import RUN_SECTIONS, SECTIONS, Overrides, by_section
 from ssrun.config.run import RunConfig, Section, resolve, validated
 from ssrun.config.spec import RunSpec
+from ssrun.config.tuning import Setting
 from ssrun.errors import UsageError, unknown
+from ssrun.metrics import OF_EVERY_TASK
 from ssrun.strategies import SCHEDULES, STRATEGIES, Strategy, parameters, variant
 from ssrun.strategies.schedules import Decay
 from ssrun.system.documents import canonical
@@ -26,6 +30,23 @@ SMOKE: Overrides = {  # tiny runs
 JUDGED = ("validity", "bracket_f1", "chrf", "ter")  # metrics that only some tasks have
 
 
+class Winner(Section):
+    """What tuning found of one strategy on one task: values of fields, by path."""
+
+    task: str
+    strategy: str
+    settings: Setting
+
+
+class Trial(NamedTuple):
+    """One setting of a strategy on a task that tuning tries, and its runs, one a tuning seed."""
+
+    task: str
+    strategy: str
+    settings: Setting
+    runs: tuple[RunSpec, ...]
+
+
 class Plan(Section):
     """What was asked for.
 
@@ -33,12 +54,14 @@ class Plan(Section):
         experiment: The part of it that was asked for.
         overrides: Fields by section, from `--set` and its short forms.
         smoke: Whether the runs are tiny versions, for CI.
+        tuned: What tuning found; empty where nothing is tuned, or not yet.
         own: Whether it is all that the experiment's file says and nothing else, or the tiny version of just that.
     """
 
     experiment: Experiment
     overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
     smoke: bool = False
+    tuned: tuple[Winner, ...] = Field((), exclude_if=lambda found: not found)
     own: bool = True
 
     @property
@@ -52,45 +75,76 @@ class Plan(Section):
 
     @property
     def id(self) -> str:
-        """Sha256 of what decides its tables' numbers: the runs, how they are scored and compared; no text, no path."""
+        """Sha256 of what decides its tables' numbers: the runs, how they are tuned and scored; no text, no path.
+
+        What is claimed is no part of it: a claim that is edited is judged in the same place, and said to be edited.
+        """
         experiment = self.experiment
-        runs = [(*run.name[:2], run.config.id) for run in self._runs_of(experiment.seeds[:1])]
+        first = experiment.seeds[:1]
+        runs = [(*run.name[:2], run.config.id) for run in self.model_copy(update={"tuned": ()})._runs_of(first)]
         asked = experiment.model_dump(mode="json", include={"seeds", "baseline", "metrics", "reach"})
-        claims = [
-            claim.model_dump(mode="json", exclude={"text", "source"}, exclude_defaults=True)  # later fields change none
-            for claim in experiment.claims
-        ]
-        return digest(canonical({"runs": runs, "claims": claims, **asked}))
+        if experiment.tune:
+            asked["tune"] = experiment.tune.model_dump(mode="json")
+        return digest(canonical({"runs": runs, **asked}))
 
     def runs(self) -> list[RunSpec]:
         """The runs, seed by seed, so that a table fills evenly; UsageError where one is wrong or there are too many."""
         return self._runs_of(self.experiment.seeds)
 
+    def trials(self) -> list[Trial]:
+        """What tuning tries: every setting of every strategy of every task. UsageError where one is wrong."""
+        experiment, tune = self.experiment, self.experiment.tune
+        if tune is None:
+            return []
+        with self._faults_named():
+            cells = experiment.cells
+            configs = {(task, name): (task, cells[task], name) for task, name in product(cells, experiment.strategies)}
+            known = {pair: paths_of(self._config(*entry, {})) for pair, entry in configs.items()}
+            tried = tune.settings(known)
+            if sum(map(len, tried.values())) * len(tune.seeds) > MOST_RUNS:
+                raise UsageError(f"more than {MOST_RUNS:,} runs to tune: take fewer trials or seeds")
+            return [
+                Trial(*pair, setting, self._trial_runs(*pair, self._config(*configs[pair], setting)))
+                for pair, settings in tried.items()
+                for setting in settings
+            ]
+
+    def _trial_runs(self, task: str, strategy: str, config: RunConfig) -> tuple[RunSpec, ...]:
+        """A trial's, one a tuning seed."""
+        tune = self.experiment.tune
+        known = [*OF_EVERY_TASK, *config.task.metrics, *config.task.text_metrics]
+        if tune and tune.metric not in known:
+            raise UsageError(f"tune.metric: {unknown('validation metric', tune.metric, known)}")
+        return tuple(RunSpec.of(task, strategy, config.with_seed(seed)) for seed in (tune.seeds if tune else ()))
+
     def _runs_of(self, seeds: Sequence[int]) -> list[RunSpec]:
         experiment = self.experiment
-        cells = experiment.cells
-        try:
+        won = {(winner.task, winner.strategy): winner.settings for winner in self.tuned}
+        with self._faults_named():
+            cells = experiment.cells
             if len(cells) * len(experiment.strategies) * len(experiment.seeds) > MOST_RUNS:
                 raise UsageError(f"a grid of more than {MOST_RUNS:,} runs: take fewer seeds")
             self._refuse_unused_fields(cells)
-            grid = product(cells, experiment.strategies)
-            configs = {(task, strategy): self._config(task, cells[task], strategy) for task, strategy in grid}
+            grid = list(product(cells, experiment.strategies))
+            configs = {pair: self._config(pair[0], cells[pair[0]], pair[1], won.get(pair, {})) for pair in grid}
             tasks = [config.task for config in configs.values()]
             judged = {metric for task in tasks for metric in (*task.metrics, *task.text_metrics)}
             self._refuse_equal_cells(cells, configs)
             asked = {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
             if missing := [metric for metric in JUDGED if metric in asked - judged]:
                 raise UsageError(f"no task of the grid has the metric {missing[0]!r}: choose another")
-        except UsageError as error:
-            raise UsageError(f"{experiment.name}: {error}") from None
-        return [
-            RunSpec.of(*pair, config.model_copy(update={"seed": seed}))
-            for seed in seeds
-            for pair, config in configs.items()
-        ]
+        return [RunSpec.of(*pair, config.with_seed(seed)) for seed in seeds for pair, config in configs.items()]
 
-    def _config(self, task: str, entry: Mapping[str, Any], strategy: str) -> RunConfig:
-        """The configuration of the first seed's run of a task, with its entry, and a strategy of the grid."""
+    @contextmanager
+    def _faults_named(self) -> Iterator[None]:
+        """Puts the experiment's name before what is wrong with it."""
+        try:
+            yield
+        except UsageError as error:
+            raise UsageError(f"{self.name}: {error}") from None
+
+    def _config(self, task: str, entry: Mapping[str, Any], strategy: str, tuned: Mapping[str, Any]) -> RunConfig:
+        """The configuration of the first seed's run of a task, with its entry, and a strategy of the grid, as tuned."""
         experiment = self.experiment
         task_entry = dict(entry)
         task_base, settings = task_entry.pop("base", task), task_entry.pop("settings", {})
@@ -106,6 +160,7 @@ class Plan(Section):
             task_entry,
             entry_sections,  # the strategy's entry: first what it says of the other sections,
             {"strategy": strategy_entry},  # then its own fields
+            by_section(tuned),
             SMOKE if self.smoke else {},
             fitting(settings, of_run),  # what a task has set, as a sweep does
             fitting(self.overrides, of_run),  # the command line
@@ -145,6 +200,16 @@ class Plan(Section):
             of_task = tuple(configs[task, strategy] for strategy in self.experiment.strategies)
             if "settings" in entry and (other := found.setdefault(of_task, task)) != task:
                 raise UsageError(f"{other} and {task} are the same runs: nothing in them depends on what differs")
+
+
+def paths_of(config: RunConfig) -> set[str]:
+    """The paths of the fields that a run has and that can be set."""
+    fields: dict[str, Iterable[str]] = {
+        "task": type(config.task).model_fields.keys() - {"name"},
+        "strategy": parameters(config.strategy),
+        **{section: type(getattr(config, section)).model_fields for section in RUN_SECTIONS},
+    }
+    return {f"{section}.{field}" for section, names in fields.items() for field in names}
 
 
 def fitting(changes: Overrides, of_run: Mapping[str, set[str]]) -> Overrides:

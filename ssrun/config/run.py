@@ -111,6 +111,10 @@ class RunConfig(Section):
             raise ValueError(f"training.select_by: {unknown('validation metric', self.training.select_by, known)}")
         return self
 
+    def with_seed(self, seed: int) -> Self:
+        """The same run of another seed."""
+        return self.model_copy(update={"seed": seed})
+
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
         """Its fields by section, as `resolve` takes a layer of them and `--set` a line each; None is left out."""

@@ -75,7 +75,8 @@ def users_of(store: Path) -> dict[str, list[str]]:
     """The names of the comparisons that want a run, by its place; StoreError where a manifest is damaged."""
     users: dict[str, list[str]] = {}
     for path in comparisons_of(store):
-        for place in dict.fromkeys(name.place for name in read_manifest(path).runs):
+        manifest = read_manifest(path)
+        for place in dict.fromkeys(name.place for name in (*manifest.runs, *manifest.trials)):
             users.setdefault(place, []).append(path.resolve().name)
     return users
 

@@ -13,7 +13,7 @@ from ssrun.config.spec import RunName
 from ssrun.errors import StoreError, UsageError
 from ssrun.runs.folder import RunFolder, is_transient
 from ssrun.runs.inventory import users_of
-from ssrun.runs.manifest import read_manifest, write_manifest
+from ssrun.runs.manifest import Manifest, read_manifest, write_manifest
 from ssrun.runs.results_folder import (
     BESIDE,
     DERIVED,
@@ -26,6 +26,7 @@ from ssrun.runs.results_folder import (
     read_mark,
     store_of,
 )
+from ssrun.runs.seals import Seal
 from ssrun.runs.verification import faults_of
 from ssrun.system import signals
 from ssrun.system.files import TEMPORARY, is_temporary, read_bytes, write
@@ -55,16 +56,27 @@ def merge(sources: Sequence[Path], out: Path) -> int:
     if held(out) not in (None, plans[0]):
         raise UsageError(f"{out}: holds another comparison: give another --out DIR")
     runs = list(dict.fromkeys(run for manifest in manifests for run in manifest.runs))
+    trials = list(dict.fromkeys(run for manifest in manifests for run in manifest.trials))
     stores = [store_of(source) for source in sources]
-    must_agree(stores, runs)
+    must_agree(stores, [*trials, *runs])
     claim(place, plans[0])
     copied = 0
     for store in stores:
-        for run in runs:
+        for run in (*trials, *runs):
             signals.check()
             copied += merge_run(RunFolder.of(store, run), RunFolder.of(place.store, run))
-    write_manifest(place, plans[0], first.plan, runs, first.command)
+    changes = {"runs": tuple(runs), "trials": tuple(trials), "seals": held_by_all(manifests)}
+    write_manifest(place, plans[0], first.model_copy(update=changes))
     return copied
+
+
+def held_by_all(manifests: Sequence[Manifest]) -> tuple[Seal, ...]:
+    """Of each claim the seeds on which it is sealed in every manifest: what one machine saw, none had not seen."""
+    seeds: dict[str, set[int]] = {seal.claim: set(seal.seeds) for seal in manifests[0].seals}
+    for manifest in manifests[1:]:
+        known = {seal.claim: seal.seeds for seal in manifest.seals}
+        seeds = {claim: held.intersection(known.get(claim, ())) for claim, held in seeds.items()}
+    return tuple(Seal(claim=claim, seeds=tuple(sorted(found))) for claim, found in seeds.items())
 
 
 def must_agree(stores: Sequence[Path], runs: Sequence[RunName]) -> None:

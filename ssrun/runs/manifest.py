@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,9 @@ from ssrun.config.experiment import Experiment
 from ssrun.config.plan import Plan
 from ssrun.config.spec import RunName
 from ssrun.errors import StoreError
-from ssrun.runs.results_folder import LOCK, SINGLE_RUNS, Destination, claim, is_marked
+from ssrun.runs.results_folder import LOCK, SINGLE_RUNS, Destination, claim, comparisons_of, is_marked
+from ssrun.runs.seals import Seal
+from ssrun.runs.tuning import Tuned
 from ssrun.system.documents import VERSION, Document, read_sealed, write_sealed
 from ssrun.system.files import exclusively
 from ssrun.system.text import shell_word, visible
@@ -21,22 +23,39 @@ FILE = "experiment.json"
 
 
 class Manifest(Document):
-    """What was asked for, and the runs; each name leads to a folder within a store, by what a name may be."""
+    """What was asked for, and the runs; each name leads to a folder within a store, by what a name may be.
+
+    Attributes:
+        runs: Those that are compared.
+        trials: Those that tuning rests on.
+        tuning: What came of it.
+        seals: Of each claim of the experiment, in their order: since when it stands.
+    """
 
     store: int = VERSION
     plan: Plan
     runs: Annotated[tuple[RunName, ...], Field(min_length=1)]
     command: str
+    trials: tuple[RunName, ...] = Field((), exclude_if=lambda found: not found)
+    tuning: tuple[Tuned, ...] = Field((), exclude_if=lambda found: not found)
+    seals: tuple[Seal, ...] = Field((), exclude_if=lambda found: not found)
 
     @property
     def experiment(self) -> Experiment:
         return self.plan.experiment
 
 
-def write_manifest(place: Destination, plan_id: str, plan: Plan, runs: Sequence[RunName], command: str) -> None:
+def write_manifest(place: Destination, plan_id: str, manifest: Manifest) -> None:
     """Claims the folder for this plan, and writes down what was asked for; UsageError where it holds another."""
     claim(place, plan_id)
-    write_sealed(place.path / FILE, Manifest(plan=plan, runs=tuple(runs), command=command))
+    write_sealed(place.path / FILE, manifest)
+
+
+def seals_in(store: Path) -> Iterator[Seal]:
+    """The seals of every comparison whose runs lie in a store; StoreError where a manifest is damaged."""
+    for path in comparisons_of(store) if store.parent.is_dir() else ():
+        if (path / FILE).is_file():
+            yield from read_manifest(path).seals
 
 
 def read_manifest(results: Path) -> Manifest:
@@ -68,4 +87,4 @@ def write_single_runs(place: Destination, others: Sequence[RunName], run: RunNam
         seeds=tuple(sorted({name.seed for name in runs})),
     )
     command = f"ssrun show {shell_word(str(place.path))}"
-    write_manifest(place, SINGLE_RUNS, Plan(experiment=experiment), runs, command)
+    write_manifest(place, SINGLE_RUNS, Manifest(plan=Plan(experiment=experiment), runs=tuple(runs), command=command))

@@ -22,7 +22,7 @@ from ssrun.runs import checkpoints as saved
 from ssrun.runs.events import Stepped
 from ssrun.runs.execution import execute
 from ssrun.runs.folder import RunFolder
-from ssrun.runs.manifest import write_manifest
+from ssrun.runs.manifest import Manifest, write_manifest
 from ssrun.runs.results_folder import Destination
 from ssrun.system.documents import canonical
 from tests.support.runs import finished
@@ -91,7 +91,8 @@ def thousand(results: Path, like: RunFolder) -> None:
         folder.write_scores(scores.model_copy(update={**own, "bleu": draw.uniform(20, 80)}), like.outputs())
         numbers = {**own, "free_running_loss": draw.uniform(1, 2)}
         folder.finish(result.model_copy(update=numbers), result.files["metrics.jsonl"])
-    write_manifest(Destination(results, "runs"), plan.id, plan, [run.name for run in runs], "ssrun compare")
+    manifest = Manifest(plan=plan, runs=tuple(run.name for run in runs), command="ssrun compare")
+    write_manifest(Destination(results, "runs"), plan.id, manifest)
 
 
 def table(scratch: Path) -> Iterator[str]:

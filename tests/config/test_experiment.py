@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ssrun.config.claims import Claim, Operand
-from ssrun.config.experiment import metric_named, named, parse_seeds, swept
+from ssrun.config.experiment import metric_named
+from ssrun.config.grid import named, parse_seeds, swept
 from ssrun.config.loading import load, load_plan
 from ssrun.config.overrides import parse_settings
 from ssrun.config.plan import Plan

@@ -13,7 +13,7 @@ from ssrun.config.spec import RunSpec
 from ssrun.errors import StoreError, UsageError
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.maintenance import merge, portable, removable, remove
-from ssrun.runs.manifest import write_manifest
+from ssrun.runs.manifest import Manifest, write_manifest
 from ssrun.runs.results_folder import Destination
 from ssrun.runs.verification import to_verify
 from tests.support.damage import reseal, reseal_run
@@ -34,7 +34,7 @@ PLAN = "1" * 64
 
 def written(place: Destination, *runs: RunSpec, plan_id: str = PLAN) -> None:
     """The manifest of a comparison of these runs."""
-    write_manifest(place, plan_id, plan(), [run.name for run in runs], "c")
+    write_manifest(place, plan_id, Manifest(plan=plan(), runs=tuple(run.name for run in runs), command="c"))
 
 
 @pytest.fixture(scope="module")

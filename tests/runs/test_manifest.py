@@ -19,8 +19,9 @@ from tests.support.runs import small_run
 def written(results: Path) -> Manifest:
     plan = load_plan("default", tasks="reverse", smoke=True, overrides={"model": {"hidden": 7}})
     runs = tuple(run.name for run in plan.runs())
-    write_manifest(Destination(results, "runs"), plan.id, plan, runs, "ssrun compare x")
-    return Manifest(plan=plan, runs=runs, command="ssrun compare x")
+    manifest = Manifest(plan=plan, runs=runs, command="ssrun compare x")
+    write_manifest(Destination(results, "runs"), plan.id, manifest)
+    return manifest
 
 
 def test_what_was_written_is_read_and_the_plan_gives_the_same_runs_again(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from ssrun.analysis.comparison import comparison_in
 from ssrun.config.experiment import Experiment
 from ssrun.config.plan import Plan
 from ssrun.config.run import validated
-from ssrun.runs.manifest import write_manifest
+from ssrun.runs.manifest import Manifest, write_manifest
 from ssrun.runs.results_folder import Destination
 from ssrun.views.formats import write_tables
 from tests.support.runs import finished
@@ -56,7 +56,8 @@ def comparison(folder: Path, steps: int = 24) -> Path:
     }  # fmt: skip
     plan = Plan(experiment=validated(Experiment, document))
     results, runs = folder / "results", plan.runs()
-    write_manifest(Destination(results, "runs"), plan.id, plan, [run.name for run in runs], f"ssrun compare {WORDS}")
+    manifest = Manifest(plan=plan, runs=tuple(run.name for run in runs), command=f"ssrun compare {WORDS}")
+    write_manifest(Destination(results, "runs"), plan.id, manifest)
     for run in runs:
         finished(results / "runs", run)
     write_tables(results, comparison_in(results))

@@ -1,0 +1,69 @@
+"""What a comparison does, in order: it tunes, writes its claims down, and trains; then it can be concluded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ssrun.config.loading import take_shard
+from ssrun.config.plan import Plan
+from ssrun.config.spec import RunName, RunSpec
+from ssrun.errors import UsageError
+from ssrun.runs.manifest import FILE, Manifest, read_manifest, seals_in, write_manifest
+from ssrun.runs.results_folder import Destination
+from ssrun.runs.seals import kept_table, seals
+from ssrun.runs.tuning import Tuned, tuned, unfinished
+from ssrun.system.text import plural
+
+Train = Callable[[Sequence[RunSpec]], None]  # brings runs to their ends, those that are complete at no cost
+
+
+def carry_out(plan: Plan, place: Destination, command: str, train: Train, shard: str | None = None) -> list[RunName]:
+    """Trains what a plan asks for, tuned where it says so, its claims sealed first; returns the runs of the comparison.
+
+    Args:
+        plan: What is asked for, without what tuning found.
+        place: Where it goes.
+        command: What makes it again.
+        train: Drives an engine.
+        shard: Only a part of the runs, such as `1/4`.
+
+    Raises:
+        UsageError: The folder holds another comparison, or trials of another shard are missing.
+        StoreError: Something that is kept is damaged, or no trial of a strategy came to its end.
+        Interrupted: A signal came.
+    """
+    plan_id, trials = plan.id, plan.trials()
+    names = tuple(run.name for trial in trials for run in trial.runs)
+    found: tuple[Tuned, ...] = ()
+    if plan.experiment.tune:
+        if not is_tuned(place):  # or else what it found stands in the manifest already, and would be lost meanwhile
+            untuned = Manifest(plan=plan, runs=names_of(plan.runs()), trials=names, command=command)
+            write_manifest(place, plan_id, untuned)
+        train(take_shard([run for trial in trials for run in trial.runs], shard))
+        if left := unfinished(trials, place.store):
+            told = f"{plural(len(left), 'trial')} of tuning left for other shards"
+            raise UsageError(f"{told}: `ssrun merge` them, then the same command with --out of what was merged")
+        found = tuple(tuned(trials, place.store, plan.experiment.tune))
+        plan = plan.model_copy(update={"tuned": tuple(cell.winner for cell in found)})
+    runs = plan.runs()
+    kept = {} if (place.path / FILE).is_file() else kept_table(place.path, plan_id)
+    manifest = Manifest(
+        plan=plan,
+        runs=names_of(runs),
+        trials=names,
+        tuning=found,
+        command=command,
+        seals=seals(plan, runs, place.store, seals_in(place.store), kept),
+    )
+    write_manifest(place, plan_id, manifest)
+    chosen = take_shard(runs, shard)
+    train(chosen)
+    return [run.name for run in chosen]
+
+
+def is_tuned(place: Destination) -> bool:
+    return (place.path / FILE).is_file() and bool(read_manifest(place.path).tuning)
+
+
+def names_of(runs: Sequence[RunSpec]) -> tuple[RunName, ...]:
+    return tuple(run.name for run in runs)
