@@ -17,6 +17,12 @@ class Metric(NamedTuple):
     least: float = 0.0
     most: float = math.inf
     on_request: bool = False  # a comparison holds it only where its columns or claims ask for it
+    of_outputs: bool = False  # a share of the outputs: it goes in steps of one of them
+
+    def resolution(self, test_pairs: int | None = None) -> float:
+        """The least difference that it shows: of the last decimal, and of one output among so many test pairs."""
+        last_decimal = 10.0**-self.decimals
+        return max(last_decimal, 100 / test_pairs) if self.of_outputs and test_pairs else last_decimal
 
 
 METRICS: dict[str, Metric] = {
@@ -25,8 +31,8 @@ METRICS: dict[str, Metric] = {
     "ter": Metric(
         "translation edit rate; none where a line has over 200 words", "%", "lower", "TER %", 1, on_request=True
     ),
-    "exact_match": Metric("outputs equal to a reference", "%", "higher", "exact %", 1, most=100.0),
-    "validity": Metric("outputs that the task accepts", "%", "higher", "valid %", 1, most=100.0),
+    "exact_match": Metric("outputs equal to a reference", "%", "higher", "exact %", 1, most=100.0, of_outputs=True),
+    "validity": Metric("outputs that the task accepts", "%", "higher", "valid %", 1, most=100.0, of_outputs=True),
     "bracket_f1": Metric("labelled bracket F1, as EVALB", "%", "higher", "F1 %", 1, most=100.0),
     "free_running_loss": Metric("loss when fed its own argmax", "nats", "lower", "free loss", 3),
     "teacher_forced_loss": Metric("loss when fed the true tokens", "nats", "lower", "forced loss", 3),

@@ -16,7 +16,6 @@ from ssrun.analysis.bootstrap import Bootstraps
 from ssrun.analysis.document import (
     ClaimEvidence,
     Comparison,
-    Evidence,
     Fault,
     GridCell,
     PairEvidence,
@@ -25,7 +24,8 @@ from ssrun.analysis.document import (
     Tuning,
     read_comparison,
 )
-from ssrun.analysis.statistics import ClaimVerdict, Hypothesis, holm, mean_interval, paired, verdicts
+from ssrun.analysis.statistics import holm, mean_interval, paired
+from ssrun.analysis.verdicts import ALPHA, ClaimVerdict, Confirmation, Link, confirmations, seeds_needed, verdicts
 from ssrun.config.claims import Claim, Operand, Reach
 from ssrun.config.experiment import Experiment
 from ssrun.config.overrides import by_path
@@ -127,7 +127,8 @@ def outcome(store: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
         return row | {"status": result.status, "reason": result.reason}
     scores = folder.scores()
     row |= {"status": result.status, **Scored(result, scores).metrics, "steps": result.steps}
-    row |= {"signature": scores.bleu_signature, "facts": result.facts, "text_signatures": scores.text_signatures}
+    row |= {"test_pairs": result.test_pairs, "facts": result.facts}
+    row |= {"signature": scores.bleu_signature, "text_signatures": scores.text_signatures}
     return row | (reached(folder, reach, result) if reach else {})
 
 
@@ -257,11 +258,12 @@ def task_rows(
     estimates: dict[str, dict[str, dict[str, Any]]] = {name: means(group, metrics) for name, group in groups.items()}
     for metric in metrics:
         differences = {}
+        resolution = METRICS[metric].resolution(scored_pairs(outcomes, task))
         for name in groups:
             if name != experiment.baseline and metric in estimates[name]:
                 values = paired_values(outcomes, metric, Operand(name, task), Operand(experiment.baseline, task))
                 if values[0]:
-                    differences[name] = paired(*values)
+                    differences[name] = paired(*values, resolution=resolution)
         adjusted = holm([difference.p for difference in differences.values()])
         for (name, (mean, low, high, p, pairs, _)), p_holm in zip(differences.items(), adjusted, strict=True):
             estimates[name][metric] |= {"difference": mean, "difference_low": low, "difference_high": high}
@@ -310,33 +312,42 @@ def paired_values(
     return [treatment[seed] for seed in both], [baseline[seed] for seed in both]
 
 
-def judge(experiment: Experiment, outcomes: pd.DataFrame) -> list[ClaimEvidence]:
-    families = [
-        [
-            Hypothesis(*paired_values(outcomes, claim.metric, left, right), direction, claim.by)
-            for left, right, direction in claim.comparisons()
-        ]
-        for claim in experiment.claims
+def judge(experiment: Experiment, outcomes: pd.DataFrame, alpha: float = ALPHA) -> list[ClaimEvidence]:
+    """The claims with their verdicts, whose chance of any false one is alpha."""
+    families = [links_of(claim, outcomes) for claim in experiment.claims]
+    judged = verdicts(families, alpha)
+    exact = confirmations(families, judged, alpha)
+    return [evidence(*parts) for parts in zip(experiment.claims, families, judged, exact, strict=True)]
+
+
+def links_of(claim: Claim, outcomes: pd.DataFrame) -> list[Link]:
+    links = []
+    for left, right, relation in claim.comparisons():
+        margin = claim.within if relation == "equal" and claim.within else claim.by
+        resolution = METRICS[claim.metric].resolution(scored_pairs(outcomes, left.task, right.task))
+        links.append(Link(*paired_values(outcomes, claim.metric, left, right), relation, margin, resolution))
+    return links
+
+
+def scored_pairs(outcomes: pd.DataFrame, *tasks: str) -> int | None:
+    """The fewest pairs of the test set that a complete run of these tasks was scored on; None where none tells."""
+    found = outcomes.get("test_pairs", pd.Series(dtype=float))[outcomes["task"].isin(tasks)].min()
+    return None if math.isnan(found) else int(found)
+
+
+def evidence(claim: Claim, links: Sequence[Link], judged: ClaimVerdict, exact: Confirmation) -> ClaimEvidence:
+    """A claim as the tables show it."""
+    pairs = [
+        PairEvidence(left=" @ ".join(left), right=" @ ".join(right), direction=relation, **interval._asdict())
+        for (left, right, relation), interval in zip(claim.comparisons(), judged.intervals, strict=True)
     ]
-    return [evidence(*parts) for parts in zip(experiment.claims, families, verdicts(families), strict=True)]
-
-
-def evidence(claim: Claim, hypotheses: Sequence[Hypothesis], judged: ClaimVerdict) -> ClaimEvidence:
-    """A claim as the tables show it; of a chain, the numbers of the pair that decided."""
-    pairs = []
-    measurements = zip(claim.comparisons(), hypotheses, judged.intervals, strict=True)
-    for (left, right, direction), hypothesis, interval in measurements:
-        exact = paired([value - interval.boundary for value in hypothesis.treatment], hypothesis.baseline)
-        measured = {name: getattr(interval, name) for name in ("difference", "low", "high", "level", "n")}
-        names = {"left": " @ ".join(left), "right": " @ ".join(right), "direction": direction}
-        pairs.append(PairEvidence.model_validate({**names, **measured, "p": exact.p}))
-    weakest = min(pairs, key=_strength).model_dump(include=set(Evidence.model_fields))
-    said = claim.model_dump(include={"text", "source", "metric", "order", "by"})
-    return ClaimEvidence.model_validate({**said, **weakest, "verdict": judged.verdict, "comparisons": pairs})
-
-
-def _strength(pair: PairEvidence) -> float:
-    """How far the interval's nearer end lies on the claimed side."""
-    if pair.low is None or pair.high is None:
-        return -math.inf
-    return pair.low if pair.direction == "higher" else -pair.high
+    decided = judged.verdict != "inconclusive"
+    return ClaimEvidence(
+        **claim.model_dump(include={"text", "source", "metric", "order", "by", "within"}),
+        **judged.intervals[judged.weakest]._replace(p=judged.p)._asdict(),
+        verdict=judged.verdict,
+        exact_p=None if judged.p is None else exact.p,
+        t_only=decided and not exact.possible,
+        seeds_needed=None if decided else seeds_needed(links, judged.alpha),
+        comparisons=pairs,
+    )

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from ssrun.config.claims import Published
+from ssrun.config.claims import Published, Relation
 from ssrun.errors import unknown
 from ssrun.metrics import METRICS
 from ssrun.runs.tuning import Tuned
@@ -89,7 +89,7 @@ class Row(Document):
 
 
 class Evidence(Document):
-    """A paired difference over n seeds, its interval at `level`, and its exact p."""
+    """A paired difference over n seeds, and its Holm's interval at `level`: `verdicts.HolmInterval`."""
 
     difference: Number | None
     low: Number | None
@@ -100,17 +100,24 @@ class Evidence(Document):
 
 
 class PairEvidence(Evidence):
-    """One pair of a claim's chain: how left differs from right."""
+    """One link of a claim: how left differs from right; p is of Student's t, of this link alone, not corrected."""
 
     left: str
     right: str
-    direction: Literal["lower", "higher"]
+    direction: Relation
 
 
 class ClaimEvidence(Evidence):
-    """A claim with its verdict; of a chain, the numbers are those of its weakest pair.
+    """A claim with its verdict; of a chain, the difference is that of its weakest link.
 
     Attributes:
+        within: How far apart what is = may be.
+        p: Of Student's t, corrected over the claims of the experiment: it decides the verdict. In tables that were
+            kept before there was an `exact_p`, the exact one, not corrected.
+        exact_p: Of sign flips, for the same claim in the same family, corrected likewise.
+        t_only: Whether a verdict was reached that no exact p could confirm with so few seeds for so many claims.
+        seeds_needed: For 80 % power, where there is no verdict; 1,001 for more than 1,000.
+        comparisons: Its links.
         seal: Sha256 of what is claimed, of which runs.
         standing: Confirmatory where it was written down before all the runs that judge it, exploratory otherwise.
     """
@@ -120,7 +127,11 @@ class ClaimEvidence(Evidence):
     metric: MetricName
     order: str
     by: Number
+    within: Number | None = Field(None, exclude_if=lambda within: within is None)
     verdict: Literal["agree", "disagree", "inconclusive"]
+    exact_p: Number | None = Field(None, exclude_if=lambda p: p is None)
+    t_only: bool = Field(False, exclude_if=lambda t_only: not t_only)
+    seeds_needed: Count | None = Field(None, exclude_if=lambda seeds: seeds is None)
     comparisons: list[PairEvidence]
     seal: str = Field("", exclude_if=lambda seal: not seal)
     standing: Literal["confirmatory", "exploratory"] | None = Field(None, exclude_if=lambda standing: standing is None)

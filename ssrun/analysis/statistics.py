@@ -1,4 +1,4 @@
-"""Means, paired differences and verdicts over seeds.
+"""Means and paired differences over seeds, the two tests of them, and Holm's correction. Verdicts are in `verdicts`.
 
 Knows numbers and nothing of runs, metrics or files: the caller pairs values by task and seed, and counts
 failed cells instead of handing them over. Everything is deterministic.
@@ -6,21 +6,22 @@ failed cells instead of handing them over. Everything is deterministic.
 Student's t gives the intervals and the verdicts: exact for normal differences, cautious for heavy tails, but
 differences skewed like an exponential err in 11 % of six-seed claims on one side, not 2.5 %. The sign-flip p
 assumes only that without an effect a difference is as likely to be negative as positive.
+
+Differences are no finer than what is measured: their standard deviation counts as no less than the `resolution`
+of their unit, so that a few seeds of a coarse metric that happen to agree are no certainty.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 Floats: TypeAlias = NDArray[np.float64]
-Direction = Literal["higher", "lower"]
-Verdict = Literal["agree", "disagree", "inconclusive"]
-SIGNS: dict[Direction, int] = {"higher": 1, "lower": -1}
 
 EXACT_PAIRS = 20  # up to here all 2^n sign assignments are visited, above they are drawn
 DRAWN_FLIPS = 99_999  # so that the smallest drawn p is 1 / 100,000
@@ -47,53 +48,31 @@ class PairedDifference(NamedTuple):
     smallest_p: float | None
 
 
-class Hypothesis(NamedTuple):
-    """Says that treatment is `direction` than baseline by more than `margin`, in the unit of the values.
-
-    Values in the same place belong to the same task and seed. A margin below 0 claims "not worse by that".
-    """
-
-    treatment: Sequence[float]
-    baseline: Sequence[float]
-    direction: Direction
-    margin: float = 0.0
-
-
-class SimultaneousInterval(NamedTuple):
-    """A mean difference, its t-interval at its own `level`, and its t p against `boundary`, not adjusted."""
-
-    difference: float | None
-    low: float | None
-    high: float | None
-    level: float
-    n: int
-    p: float | None
-    boundary: float
-
-
-class ClaimVerdict(NamedTuple):
-    """The verdict on a claim, and an interval for each of its hypotheses, in their order."""
-
-    verdict: Verdict
-    intervals: tuple[SimultaneousInterval, ...]
-
-
-def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
+def mean_interval(values: Sequence[float], level: float = 0.95, resolution: float = 0.0) -> Interval:
     """Mean and t-interval (Student 1908): mean +- t(n - 1, (1 + level) / 2) * s / sqrt(n), s over n - 1.
+
+    Args:
+        values: One a seed.
+        level: Of the interval.
+        resolution: s counts as no less.
 
     Raises:
         ValueError: On a value that is not finite, or a level outside (0, 1).
     """
-    array, alpha = _finite(values), _alpha(level)
+    array = finite(values)
+    if not 0 < level < 1:
+        raise ValueError(f"level {level} is outside (0, 1): write 95 % as 0.95")
     if array.size < 2:
         return Interval(float(array[0]) if array.size else None, None, None, array.size)
-    mean, error = _moments(array)
-    half = -float(stdtrit(array.size - 1, alpha / 2)) * error
+    mean, deviation = moments(array, resolution)
+    half = -float(stdtrit(array.size - 1, (1 - level) / 2)) * deviation / math.sqrt(array.size)
     return Interval(mean, mean - half, mean + half, array.size)
 
 
-def paired(treatment: Sequence[float], baseline: Sequence[float], level: float = 0.95) -> PairedDifference:
-    """Mean of d = treatment - baseline with its t-interval and a two-sided sign-flip p.
+def paired(
+    treatment: Sequence[float], baseline: Sequence[float], level: float = 0.95, resolution: float = 0.0
+) -> PairedDifference:
+    """Mean of d = treatment - baseline with its t-interval (as `mean_interval`) and a two-sided sign-flip p.
 
     p = share of the 2^n sign assignments s with |sum of s d| >= |sum of d| (Fisher 1935, The Design of
     Experiments, section 21), ties included: exact up to 20 pairs, where no p is below smallest_p = 2^(1 - n).
@@ -103,10 +82,10 @@ def paired(treatment: Sequence[float], baseline: Sequence[float], level: float =
     Raises:
         ValueError: On unequal lengths, a value that is not finite, or a level outside (0, 1).
     """
-    differences = _differences(treatment, baseline)
-    mean, low, high, n = mean_interval(differences.tolist(), level)
-    smallest = 2.0 ** (1 - n) if n <= EXACT_PAIRS else 1 / (DRAWN_FLIPS + 1)
-    p = _sign_flip_p(differences) if n > 1 else None
+    found = paired_differences(treatment, baseline)
+    mean, low, high, n = mean_interval(found.tolist(), level, resolution)
+    smallest = 2.0 ** (1 - n) if n <= EXACT_PAIRS else smallest_sign_flip(n)
+    p = two_sided_sign_flip(found) if n > 1 else None
     return PairedDifference(mean, low, high, p, n, smallest if n else None)
 
 
@@ -130,124 +109,91 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def simultaneous(
-    differences: Sequence[Sequence[float]], boundaries: Sequence[float], level: float = 0.95
-) -> list[SimultaneousInterval]:
-    """Paired t-intervals whose verdicts together err no more often than 1 - level (Holm 1979).
-
-    Each comparison has its differences, one a pair, and the signed boundary that their mean is held against.
-    They are ordered by their t p against it. The k-th smallest of m gets the t-interval at level
-    1 - (1 - level) / (m - k + 1); the first that reaches its boundary ends the descent, and all after it keep
-    its level: an interval excludes its boundary exactly where Holm rejects. Below two pairs, and of two whose
-    differences are equal, nothing is rejected, but m counts it: an unfinished experiment is not judged more
-    mildly. The decisions share one error rate; the intervals, all but the first narrower than Bonferroni's,
-    need not all cover at once.
+def finite(values: Sequence[float]) -> Floats:
+    """The values as an array.
 
     Raises:
-        ValueError: On unequal lengths, a value that is not finite, or a level outside (0, 1).
+        ValueError: One is not finite.
     """
-    alpha, undecided = _alpha(level), len(differences)
-    p_values = [_t_p(_finite(d), b) for d, b in zip(differences, _finite(boundaries).tolist(), strict=True)]
-    intervals: dict[int, SimultaneousInterval] = {}
-    for index in sorted(range(undecided), key=lambda index: 2.0 if (p := p_values[index]) is None else p):
-        own_level = 1 - alpha / undecided
-        mean, low, high, n = mean_interval(differences[index], own_level)
-        found = SimultaneousInterval(mean, low, high, own_level, n, p_values[index], float(boundaries[index]))
-        intervals[index] = found
-        if verdict(found, "higher") != "inconclusive":
-            undecided -= 1
-    return [intervals[index] for index in range(len(differences))]
-
-
-def verdict(interval: SimultaneousInterval, direction: Direction) -> Verdict:
-    """Agree where the interval is wholly on the claimed side of its boundary, disagree where on the other.
-
-    Without a p it is inconclusive: there are fewer than two pairs, or two whose differences are equal.
-    """
-    if interval.low is None or interval.high is None or interval.p is None:
-        return "inconclusive"
-    rounding = TOLERANCE * max(abs(interval.low), abs(interval.high), abs(interval.boundary))
-    ends = sorted(SIGNS[direction] * (end - interval.boundary) for end in (interval.low, interval.high))
-    return "agree" if ends[0] > rounding else "disagree" if ends[1] < -rounding else "inconclusive"
-
-
-def verdicts(claims: Sequence[Sequence[Hypothesis]], level: float = 0.95) -> list[ClaimVerdict]:
-    """The verdicts on all claims of one experiment.
-
-    A claim is one hypothesis or several that must all hold: the order A > B > C is (A > B, B > C). It is
-    *agree* where all of them agree, *disagree* where any disagrees, else *inconclusive*. Every
-    hypothesis counts in the one family of `simultaneous`, whose errors are raised here too.
-    """
-    if not all(claims):
-        raise ValueError("a claim has no hypothesis: give it at least one")
-    hypotheses = [hypothesis for claim in claims for hypothesis in claim]
-    differences = [_differences(hypothesis.treatment, hypothesis.baseline).tolist() for hypothesis in hypotheses]
-    boundaries = [SIGNS[hypothesis.direction] * hypothesis.margin for hypothesis in hypotheses]
-    intervals = iter(simultaneous(differences, boundaries, level))
-    judged = []
-    for claim in claims:
-        decided = tuple(next(intervals) for _ in claim)
-        parts = {verdict(interval, hypothesis.direction) for interval, hypothesis in zip(decided, claim, strict=True)}
-        worst: Verdict = min(parts, key=("disagree", "inconclusive", "agree").index)
-        judged.append(ClaimVerdict(worst, decided))
-    return judged
-
-
-def _finite(values: Sequence[float]) -> Floats:
     array = np.asarray(values, dtype=np.float64)
     if not np.isfinite(array).all():
         raise ValueError(f"{list(values)} are not all finite: count a diverged run, do not average it")
     return array
 
 
-def _differences(treatment: Sequence[float], baseline: Sequence[float]) -> Floats:
-    """Treatment - baseline; a difference that is mere rounding (0.1 + 0.2 against 0.3) is 0."""
+def paired_differences(treatment: Sequence[float], baseline: Sequence[float]) -> Floats:
+    """Treatment - baseline; a difference that is mere rounding (0.1 + 0.2 against 0.3) is 0.
+
+    Raises:
+        ValueError: On unequal lengths, or a value that is not finite.
+    """
     if len(treatment) != len(baseline):
         raise ValueError(f"{len(treatment)} treatments, {len(baseline)} baselines: pair by task and seed")
-    first, second = _finite(treatment), _finite(baseline)
+    first, second = finite(treatment), finite(baseline)
     difference = first - second
     rounding = TOLERANCE * np.maximum(np.abs(first), np.abs(second))
     return np.where(np.abs(difference) <= rounding, 0.0, difference)
 
 
-def _moments(array: Floats) -> tuple[float, float]:
-    """Mean and its standard error s / sqrt(n); equal values have exactly their mean and an error of 0."""
+def moments(array: Floats, resolution: float = 0.0) -> tuple[float, float]:
+    """Mean and standard deviation over n - 1, no less than the resolution; equal values have exactly their mean."""
     if (array == array[0]).all():
-        return float(array[0]), 0.0
-    return float(array.mean()), float(array.std(ddof=1) / np.sqrt(array.size))
+        return float(array[0]), resolution
+    return float(array.mean()), max(float(array.std(ddof=1)), resolution)
 
 
-def _alpha(level: float) -> float:
-    if not 0 < level < 1:
-        raise ValueError(f"level {level} is outside (0, 1): write 95 % as 0.95")
-    return 1 - level
+def t_above(array: Floats, boundary: float, resolution: float = 0.0) -> float:
+    """One-sided p that the mean is above the boundary: P(T >= t), t = (mean - boundary) sqrt(n) / s, at n - 1.
 
-
-def _t_p(array: Floats, boundary: float) -> float | None:
-    """Two-sided p of t = (mean - boundary) / standard error; without spread 0, or 1 on the boundary.
-
-    Two equal differences have none: that their spread is 0 is what two seeds of a coarse metric give by chance.
+    Below two values it is 1. Without spread it is 0 above the boundary, 1 below it, and 1/2 on it.
     """
-    if array.size < 2 or (array.size == 2 and np.ptp(array) <= TOLERANCE * np.abs(array).max()):
-        return None
-    mean, error = _moments(array)
-    distance = abs(mean - boundary)
-    if distance <= TOLERANCE * max(abs(mean), abs(boundary)):
+    if array.size < 2:
         return 1.0
-    return float(2 * stdtr(array.size - 1, -distance / error)) if error else 0.0
+    mean, deviation = moments(array, resolution)
+    distance = mean - boundary
+    if abs(distance) <= TOLERANCE * max(abs(mean), abs(boundary)):
+        return 0.5
+    if not deviation:
+        return float(distance < 0)
+    return float(stdtr(array.size - 1, -distance * math.sqrt(array.size) / deviation))
 
 
-def _sign_flip_p(array: Floats) -> float:
-    """The p of `paired`. Flips |d| in sorted order, whose sums have the distribution that those of d have."""
+def sign_flip_above(array: Floats, boundary: float) -> float:
+    """One-sided p that the values lie above the boundary: the share of sign assignments whose sum is no less.
+
+    Assignments are those of `paired`; of no values it is 1.
+    """
+    sums, above = flipped_sums(array - boundary)
+    drawn = int(array.size > EXACT_PAIRS)
+    return (int(np.count_nonzero(sums >= above)) + drawn) / (sums.size + drawn)
+
+
+def smallest_sign_flip(n: int) -> float:
+    """The least one-sided p that n values can have."""
+    return 2.0**-n if n <= EXACT_PAIRS else 1 / (DRAWN_FLIPS + 1)
+
+
+def two_sided_sign_flip(array: Floats) -> float:
+    """The p of `paired`."""
+    sums, bar = flipped_sums(array if array.sum() > 0 else -array)
+    drawn = int(array.size > EXACT_PAIRS)
+    return (int(np.count_nonzero(np.abs(sums) >= bar)) + drawn) / (sums.size + drawn)
+
+
+def flipped_sums(array: Floats) -> tuple[Floats, float]:
+    """The sums under all sign assignments, or 99,999 drawn ones, and the array's own, less than which is no rounding.
+
+    |d| are flipped in sorted order, whose sums have the distribution that those of d have.
+    """
     sizes = np.sort(np.abs(array))
-    bar = abs(array.sum()) - TOLERANCE * sizes.sum()  # at least as far out, and rounding does not break a tie
+    bar = float(array.sum() - TOLERANCE * sizes.sum())
     if array.size <= EXACT_PAIRS:
-        sums = sizes[:1]  # the first sign may stay: flipping all of them leaves |sum| alone
-        for size in sizes[1:]:
+        sums = np.zeros(1)
+        for size in sizes:
             sums = np.concatenate((sums + size, sums - size))
-        return float(np.mean(np.abs(sums) >= bar))
+        return sums, bar
     generator = np.random.default_rng(0)
     sums = np.zeros(DRAWN_FLIPS)
     for size in sizes:
         sums += np.where(generator.random(DRAWN_FLIPS) < 0.5, size, -size)
-    return (1 + int(np.count_nonzero(np.abs(sums) >= bar))) / (DRAWN_FLIPS + 1)
+    return sums, bar

@@ -1,4 +1,4 @@
-"""What somebody says of an experiment's outcome, and what was published of it. Verdicts are in `statistics`."""
+"""What somebody says of an experiment's outcome, and what was published of it. Verdicts are in `analysis.verdicts`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from ssrun.config.run import Section
 from ssrun.errors import unknown
 from ssrun.metrics import METRICS
 from ssrun.system.text import shown_value
+
+Relation = Literal["lower", "higher", "equal"]  # of the left to the right
+RELATIONS: dict[str, Relation] = {"<": "lower", ">": "higher", "=": "equal"}
 
 
 class Operand(NamedTuple):
@@ -30,14 +33,15 @@ class Claim(Section):
     task: str | None = Field(None, description="a task of the grid, where `order` names none itself")
     order: str = Field(
         description="strategies with the direction between them: always-sampling < teacher-forcing; also a chain "
-        "a < b < c, and strategy @ task for a comparison across tasks"
+        "a < b < c, a = b for no difference beyond `within`, and strategy @ task for a comparison across tasks"
     )
     by: float = Field(0.0, ge=0, description="the least difference, in the metric's unit: by at least")
+    within: float | None = Field(None, gt=0, description="the largest difference of what is =, in the metric's unit")
 
-    def comparisons(self) -> list[tuple[Operand, Operand, Literal["lower", "higher"]]]:
-        """Each (left, right, direction of left), adjacent pairs of the chain."""
+    def comparisons(self) -> list[tuple[Operand, Operand, Relation]]:
+        """Each (left, right, relation of left to right), adjacent pairs of the chain."""
         order = f"order = {shown_value(self.order)}"
-        parts = re.split(r"\s*([<>])\s*", self.order.strip())
+        parts = re.split(r"\s*([<>=])\s*", self.order.strip())
         if len(parts) < 3 or not all(parts):
             raise ValueError(f"{order} has no direction: write it like 'linear < teacher-forcing'")
         operands = []
@@ -46,17 +50,23 @@ class Claim(Section):
             if not task and self.task is None:
                 raise ValueError(f"{order} names no task: give task = '...'")
             operands.append(Operand(strategy, task if at else str(self.task)))
-        signs: list[Literal["lower", "higher"]] = ["lower" if sign == "<" else "higher" for sign in parts[1::2]]
-        return [(left, right, sign) for (left, right), sign in zip(pairwise(operands), signs, strict=True)]
+        relations = [RELATIONS[sign] for sign in parts[1::2]]
+        return [(left, right, relation) for (left, right), relation in zip(pairwise(operands), relations, strict=True)]
 
     def operands(self) -> list[Operand]:
         return [operand for left, right, _ in self.comparisons() for operand in (left, right)]
 
     @model_validator(mode="after")
-    def _has_direction(self) -> Self:
+    def _says_what_can_be_judged(self) -> Self:
         if self.metric not in METRICS:
             raise ValueError(unknown("metric", self.metric, METRICS))
-        self.comparisons()
+        relations = {relation for _, _, relation in self.comparisons()}
+        if "equal" in relations and self.within is None:
+            raise ValueError(f"order = {shown_value(self.order)} says =: say how far apart still counts: within = 1.0")
+        if "equal" not in relations and self.within is not None:
+            raise ValueError(f"within = {self.within:g}: nothing is = in the order: leave it out, or write a = b")
+        if relations == {"equal"} and self.by:
+            raise ValueError(f"by = {self.by:g}: nothing is < or > in the order: leave it out")
         return self
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from ssrun.analysis.document import ClaimEvidence, Comparison, Estimate, Row, best
+from ssrun.analysis.power import MOST_SEEDS
 from ssrun.metrics import METRICS
 from ssrun.system.text import visible
 
@@ -166,7 +167,7 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
         lines.append(
             "An interval that would reach beyond what a metric can be is cut there, and both its ends are given."
         )
-    lines += about_differences(comparison)
+    lines += about_differences(comparison) + power(comparison)
     if comparison.published:
         source = comparison.published.source
         lines.append(f"paper: {source}; other data and another model: compare orders, not values.")
@@ -235,11 +236,46 @@ def claim_lines(claim: ClaimEvidence) -> tuple[str, str]:
     if claim.difference is None:
         found = "no pair of complete runs"
     else:
-        measured = interval(claim.difference, claim.low, claim.high, claim.metric)
-        found = f"difference {measured}, p = {p_value(claim.p)}, n = {claim.n}"
+        found = f"difference {interval(claim.difference, claim.low, claim.high, claim.metric)}, {p_values(claim)}"
+        found += f", n = {claim.n}{needed(claim)}"
     source = f" ({claim.source})" if claim.source else ""
+    return visible(f"{claim.text}{source}"), visible(f"{measured(claim)}: {found}")
+
+
+def measured(claim: ClaimEvidence) -> str:
+    """What a claim compares: `bleu: a < b by at least 1.5`."""
     margin = f" by at least {claim.by:g}" if claim.by else ""
-    return visible(f"{claim.text}{source}"), visible(f"{claim.metric}: {claim.order}{margin}: {found}")
+    within = f" within {claim.within:g}" if claim.within else ""
+    return f"{claim.metric}: {claim.order}{margin}{within}"
+
+
+def p_values(claim: ClaimEvidence) -> str:
+    """The p that decided, and beside it the exact one, or that there can be none so small."""
+    shown = f"p = {p_value(claim.p)}"
+    if claim.t_only:
+        return f"{shown} (t only)"
+    return shown if claim.exact_p is None else f"{shown} (exact {p_value(claim.exact_p)})"
+
+
+def seeds(count: int) -> str:
+    """A number of seeds that were reckoned: `63`, or `>1,000`."""
+    return f"{count}" if count <= MOST_SEEDS else f">{MOST_SEEDS:,}"
+
+
+def needed(claim: ClaimEvidence) -> str:
+    """How many seeds would decide a claim, where that can be said: `; needs about 63`."""
+    return "" if claim.seeds_needed is None else f"; needs about {seeds(claim.seeds_needed)}"
+
+
+def power(comparison: Comparison) -> list[str]:
+    """How many seeds the undecided claims would need, in a line; none where all are decided."""
+    needs = sorted(claim.seeds_needed for claim in comparison.claims if claim.seeds_needed is not None)
+    if not needs:
+        return []
+    counts = " to ".join(dict.fromkeys([seeds(needs[0]), seeds(needs[-1])]))
+    return [
+        f"Undecided claims would need about {counts} seeds for 80 % power, if the differences are as they look now."
+    ]
 
 
 def reading(comparison: Comparison) -> str:

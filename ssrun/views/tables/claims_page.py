@@ -7,15 +7,16 @@ from pathlib import Path
 
 from ssrun.analysis.document import ClaimEvidence, Comparison, read_comparison
 from ssrun.errors import StoreError
-from ssrun.views.tables.cells import interval, p_value
+from ssrun.views.tables.cells import interval, measured, needed, p_values
 from ssrun.views.tables.markdown import code, escaped, paragraph, table_lines
 
 INTRODUCTION = """# What the claims came to
 
-Made by `ssrun claims`, from the tables in this folder. A verdict is *agree* when the simultaneous 95 % paired
-t-interval (Holm over the claims of one experiment) of the difference lies wholly on the claimed side, beyond the margin
-where one is claimed; *disagree* when it lies wholly on the other; else *inconclusive*. p is the exact two-sided
-sign-flip p, n the number of paired seeds. Of a chain of strategies the numbers are those of its weakest link. Toy tasks
+Made by `ssrun claims`, from the tables in this folder. All claims of one experiment are one family: a verdict is
+*agree* or *disagree* where p, of Student's t over paired seeds and corrected by Holm's method, is at most 0.05; else
+*inconclusive*. The interval is Holm's: it shows the difference at the level at which p decided. Beside p stands the
+exact sign-flip p, corrected likewise, or *t only* where none could be small enough with so few seeds for so many
+claims. n is the number of paired seeds. Of a chain of strategies the numbers are those of its weakest link. Toy tasks
 and small models: a verdict here says what this instrument shows, not what the paper's own experiment would.
 """
 
@@ -45,10 +46,9 @@ def claims_page(comparisons: Sequence[Comparison]) -> str:
 
 def claim_cells(claim: ClaimEvidence) -> list[str]:
     """A claim and its evidence as a line of the page's table."""
-    margin = f" by {claim.by:g}" if claim.by else ""
-    measured = "-"
+    found = "-"
     if claim.difference is not None and claim.low is not None:
-        measured = interval(claim.difference, claim.low, claim.high, claim.metric)
-    order = f"{claim.metric}: {claim.order}{margin}"
-    texts = map(escaped, [claim.text, claim.source, order, measured, p_value(claim.p), str(claim.n)])
+        found = interval(claim.difference, claim.low, claim.high, claim.metric)
+    p = p_values(claim).removeprefix("p = ")
+    texts = map(escaped, [claim.text, claim.source, measured(claim), found, p, f"{claim.n}{needed(claim)}"])
     return [f"**{claim.verdict}**", *texts]
