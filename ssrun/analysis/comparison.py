@@ -12,6 +12,7 @@ import pandas as pd
 
 from ssrun.analysis import bootstrap
 from ssrun.analysis.bootstrap import Bootstraps
+from ssrun.analysis.convergence import converged
 from ssrun.analysis.document import (
     ClaimEvidence,
     Comparison,
@@ -81,7 +82,7 @@ def compare_runs(results: Path, manifest: Manifest) -> Comparison:
 
 
 def outcome(store: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
-    """What became of one run, a row of the data frame: labels, `status`, `reason`, and metrics where it is complete.
+    """What became of one run, a row of the data frame: labels, `status`, `reason`; where it is complete, the rest.
 
     Raises:
         StoreError: Its result is damaged.
@@ -100,6 +101,7 @@ def outcome(store: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
         return row | {"status": result.status, "reason": result.reason}
     scores = folder.scores()
     row |= {"status": result.status, **Scored(result, scores).metrics, "steps": result.steps}
+    row["converged"] = converged(folder.evaluations(), folder.weights_config().training.steps)
     row |= {"signature": scores.bleu_signature, "facts": result.facts, "text_signatures": scores.text_signatures}
     return row | (reached(folder, reach, result) if reach else {})
 
@@ -186,7 +188,7 @@ def summarise(
         command=command,
         metrics=list(experiment.metrics),
         seeds=list(experiment.seeds),
-        steps=sorted({int(steps) for steps in complete.get("steps", pd.Series(dtype=int)).dropna()}),
+        steps=steps_of(complete),
         smallest_p=smallest_p(experiment, rows),
         rows=rows,
         runs=[run_values(run, metrics) for run in outcomes.to_dict("records")],
@@ -217,7 +219,13 @@ def smallest_p(experiment: Experiment, rows: Sequence[Row]) -> float | None:
 def run_values(run: Mapping[Hashable, Any], metrics: Sequence[str]) -> RunValues:
     complete = run["status"] == "complete"
     values = {name: run[name] for name in metrics if complete and not math.isnan(run[name])}
-    return RunValues(**{name: run[name] for name in ("task", "strategy", "seed", "status", "settings")}, metrics=values)
+    labels = {name: run[name] for name in ("task", "strategy", "seed", "status", "settings")}
+    return RunValues(**labels, metrics=values, converged=flag(run.get("converged")))
+
+
+def flag(value: object) -> bool | None:
+    """A cell of the data frame that says yes or no; None where it is empty, whatever pandas holds there."""
+    return value if isinstance(value, bool) else None
 
 
 def task_rows(
@@ -246,11 +254,18 @@ def task_rows(
     ]
 
 
-def counts(outcomes: pd.DataFrame) -> dict[str, int]:
-    """How many runs there should be, how many are complete, and how many ended otherwise."""
+def counts(outcomes: pd.DataFrame) -> dict[str, Any]:
+    """How many runs there should be, how many ended how, and after how many steps."""
     status = outcomes["status"].value_counts()
     found = {name: int(status.get(name, 0)) for name in ("diverged", "failed", "missing")}
-    return {"n": int(status.get("complete", 0)), "of": len(outcomes), **found}
+    complete = outcomes[outcomes["status"] == "complete"]
+    found["not_converged"] = complete.get("converged", pd.Series(dtype=object)).tolist().count(False)
+    return {"n": len(complete), "of": len(outcomes), **found, "steps": steps_of(complete)}
+
+
+def steps_of(complete: pd.DataFrame) -> list[int]:
+    """The distinct numbers of optimiser steps of complete runs."""
+    return sorted({int(steps) for steps in complete.get("steps", pd.Series(dtype=int)).dropna()})
 
 
 def means(outcomes: pd.DataFrame, metrics: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -63,7 +63,12 @@ class Estimate(Sparse):
 
 
 class Row(Document):
-    """One strategy on one task: how many runs ended how; its estimates stand beside the counts, by metric."""
+    """One strategy on one task: how many runs ended how; its estimates stand beside the counts, by metric.
+
+    Attributes:
+        not_converged: Complete runs whose training loss still fell at their end.
+        steps: The distinct numbers of optimiser steps of the complete runs.
+    """
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Estimate] = Field(init=False)
@@ -75,6 +80,8 @@ class Row(Document):
     diverged: Count
     failed: Count
     missing: Count
+    not_converged: Count = Field(0, exclude_if=lambda count: count == 0)
+    steps: list[Count] = Field(default_factory=list, exclude_if=lambda steps: not steps)
 
     @property
     def estimates(self) -> dict[str, Estimate]:
@@ -133,6 +140,7 @@ class RunValues(Document):
 
     Attributes:
         settings: The fields of its configuration, such as `model.hidden`, in which the comparison's runs differ.
+        converged: Whether its training loss had stopped falling; None where nobody can tell.
     """
 
     task: str
@@ -141,6 +149,7 @@ class RunValues(Document):
     status: Literal["complete", "diverged", "failed", "missing"]
     settings: dict[str, bool | int | float | str | None]
     metrics: dict[MetricName, Number]
+    converged: bool | None = Field(None, exclude_if=lambda converged: converged is None)
 
 
 class Comparison(Document):

@@ -41,6 +41,7 @@ from ssrun.views.figures.gallery import Tell, pictures
 from ssrun.views.figures.inline import dark_style, inline_svg
 from ssrun.views.report.attention import Map, map_of
 from ssrun.views.tables.cells import (
+    NOT_CONVERGED,
     bootstrapped,
     claim_lines,
     compared,
@@ -49,6 +50,7 @@ from ssrun.views.tables.cells import (
     has_bootstrap,
     has_difference,
     mean_cells,
+    not_converged,
     notes,
     number,
     p_holm,
@@ -251,13 +253,19 @@ Line = tuple[Row, str, list[NumberCell | None]]  # with how many runs stand behi
 
 
 def table(comparison: Comparison, rows: Sequence[Row]) -> tuple[list[Column], list[Line]]:
-    """Columns: means, then differences where there are any, then the bootstrap where it was made; and lines."""
-    columns = [mean_column(rows, metric) for metric in comparison.columns]
+    """Columns: runs not converged, where any is; means, differences where there are any, the bootstrap; and lines."""
+    columns = [not_converged_column(rows)] if any(row.not_converged for row in rows) else []
+    columns += [mean_column(rows, metric) for metric in comparison.columns]
     if has_difference(rows, compared(comparison)):
         columns += [difference_column(comparison, rows, metric) for metric in compared(comparison)]
     if has_bootstrap(comparison):
         columns.append(bootstrap_column(rows))
     return columns, [(row, count(row), [column.cells[index] for column in columns]) for index, row in enumerate(rows)]
+
+
+def not_converged_column(rows: Sequence[Row]) -> Column:
+    cells = [NumberCell(not_converged(row), float(row.not_converged)) for row in rows]
+    return Column(NOT_CONVERGED, "runs", "ascending", None, list(cells))
 
 
 def mean_column(rows: Sequence[Row], metric: str) -> Column:

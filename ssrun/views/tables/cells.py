@@ -6,12 +6,18 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
+from ssrun.analysis.convergence import FALL, FLOOR
 from ssrun.analysis.document import ClaimEvidence, Comparison, Estimate, Row, best
 from ssrun.metrics import METRICS
 from ssrun.system.text import visible
 
 SIGNIFICANT = 0.05
 Item = TypeVar("Item")
+NOT_CONVERGED = "not converged"
+ABOUT_CONVERGENCE = (
+    f"{NOT_CONVERGED}: runs whose training loss still fell, by over {100 * FALL:g} % and {FLOOR:g} nats from one fifth "
+    "of the steps to the last: more steps would change the row. Where ε still falls, it can hide that."
+)
 PER_PIECE = "losses, perplexity and error rates are per piece of a word, everything else is of whole words"
 
 
@@ -144,6 +150,15 @@ def count(row: Row) -> str:
     return str(row.n) if row.n == row.of else f"{row.n} of {row.of}"
 
 
+def not_converged(row: Row) -> str:
+    """How many of a row's runs had not converged: `3 of 8`."""
+    return f"{row.not_converged} of {row.n}" if row.not_converged else "-"
+
+
+def has_not_converged(comparison: Comparison) -> bool:
+    return any(row.not_converged for row in comparison.rows)
+
+
 def conditions(comparison: Comparison) -> str:
     """What a number of the table is, over how many seeds, after how many steps."""
     seeds, steps = comparison.seeds, comparison.steps
@@ -166,6 +181,8 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
         lines.append(
             "An interval that would reach beyond what a metric can be is cut there, and both its ends are given."
         )
+    if has_not_converged(comparison):
+        lines.append(ABOUT_CONVERGENCE)
     lines += about_differences(comparison)
     if comparison.published:
         source = comparison.published.source

@@ -135,6 +135,8 @@ def mean_tables(comparison: Comparison) -> list[list[str]]:
     """The means, and what was published beside them; in several tables where one would be too wide."""
     rows = [row for _, of_task in comparison.by_task() for row in of_task]
     columns = []
+    if cells.has_not_converged(comparison):
+        columns.append(Column(cells.NOT_CONVERGED, [typeset(cells.not_converged(row)) for row in rows]))
     for metric in comparison.columns:
         found: list[Typeset] = []
         for _, of_task in comparison.by_task():
