@@ -12,8 +12,9 @@ import pandas as pd
 
 from ssrun.analysis import bootstrap
 from ssrun.analysis.bootstrap import Bootstraps
-from ssrun.analysis.convergence import converged
+from ssrun.analysis.convergence import has_converged
 from ssrun.analysis.document import (
+    Arrival,
     ClaimEvidence,
     Comparison,
     Evidence,
@@ -24,15 +25,16 @@ from ssrun.analysis.document import (
     read_comparison,
 )
 from ssrun.analysis.statistics import ClaimVerdict, Hypothesis, holm, mean_interval, paired, verdicts
+from ssrun.analysis.survival import Time, first_reached, summaries
 from ssrun.config.claims import Claim, Operand, Reach
 from ssrun.config.experiment import Experiment
 from ssrun.config.overrides import by_path
 from ssrun.config.spec import SHORT, RunName
 from ssrun.errors import StoreError
-from ssrun.metrics import METRICS
+from ssrun.metrics import METRICS, TO_REACH
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.manifest import Manifest, read_manifest
-from ssrun.runs.result import CompleteResult, Scored
+from ssrun.runs.result import CompleteResult, Evaluation, Scored
 from ssrun.runs.results_folder import is_marked, read_mark, store_at
 from ssrun.system.documents import canonical
 from ssrun.system.environment import Environment
@@ -101,17 +103,20 @@ def outcome(store: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
         return row | {"status": result.status, "reason": result.reason}
     scores = folder.scores()
     row |= {"status": result.status, **Scored(result, scores).metrics, "steps": result.steps}
-    row["converged"] = converged(folder.evaluations(), folder.weights_config().training.steps)
+    evaluations = folder.evaluations()
+    row["converged"] = has_converged(evaluations, folder.weights_config().training.steps)
     row |= {"signature": scores.bleu_signature, "facts": result.facts, "text_signatures": scores.text_signatures}
-    return row | (reached(folder, reach, result) if reach else {})
+    return row | (arrival(evaluations, reach, result) if reach else {})
 
 
-def reached(folder: RunFolder, reach: Reach, result: CompleteResult) -> dict[str, float]:
-    """When the loss asked for was first reached; where it never was, the whole run counts."""
-    for evaluation in folder.evaluations():
-        if evaluation.pairs is None and evaluation.value(reach.metric) <= reach.value:
-            return {"steps_to_reach": evaluation.step, "seconds_to_reach": evaluation.seconds}
-    return {"steps_to_reach": result.steps, "seconds_to_reach": result.seconds}
+def arrival(evaluations: Sequence[Evaluation], reach: Reach, result: CompleteResult) -> dict[str, Any]:
+    """When the score asked for was first reached, and whether it was at all: else the times are those of the run's end.
+
+    Means and claims rest on these times, restricted to the run's; what is said of one strategy, on `survival`.
+    """
+    first = first_reached(evaluations, reach)
+    steps, seconds = (first.step, first.seconds) if first else (result.steps, result.seconds)
+    return {"steps_to_reach": steps, "seconds_to_reach": seconds, "reached": first is not None}
 
 
 def complete_runs(store: Path, runs: Sequence[RunName]) -> dict[RunName, Scored]:
@@ -175,7 +180,7 @@ def summarise(
     signatures = complete.get("signature", pd.Series(dtype=str))
     of_text = complete.get("text_signatures", pd.Series(dtype=object)).tolist()
     faults = outcomes[outcomes["status"] != "complete"]
-    copied = {name: getattr(experiment, name) for name in ("question", "baseline", "published", "reading")}
+    copied = {name: getattr(experiment, name) for name in ("question", "baseline", "published", "reading", "reach")}
     rows = [
         row
         for task in experiment.tasks
@@ -220,7 +225,8 @@ def run_values(run: Mapping[Hashable, Any], metrics: Sequence[str]) -> RunValues
     complete = run["status"] == "complete"
     values = {name: run[name] for name in metrics if complete and not math.isnan(run[name])}
     labels = {name: run[name] for name in ("task", "strategy", "seed", "status", "settings")}
-    return RunValues(**labels, metrics=values, converged=flag(run.get("converged")))
+    converged, reached = (flag(run.get(name)) for name in ("converged", "reached"))
+    return RunValues(**labels, metrics=values, converged=converged, reached=reached)
 
 
 def flag(value: object) -> bool | None:
@@ -248,10 +254,25 @@ def task_rows(
     for name, fields in estimates.items():
         if "bleu" in fields and (task, name) in bootstraps:
             fields["bleu"]["bootstrap"] = bootstraps[task, name]
+    arrivals: dict[str, dict[str, Arrival]] = {name: {} for name in groups}
+    for metric in (name for name in TO_REACH if name in metrics):
+        times = {name: times_of(group, metric) for name, group in groups.items()}
+        for name, summary in summaries(times, experiment.baseline).items():
+            arrivals[name][metric] = summary
     return [
-        Row.model_validate({"task": task, "strategy": name, **counts(group), **estimates[name]})
+        Row.model_validate(
+            {"task": task, "strategy": name, **counts(group), **estimates[name], "arrivals": arrivals[name]}
+        )
         for name, group in groups.items()
     ]
+
+
+def times_of(outcomes: pd.DataFrame, metric: str) -> list[Time]:
+    """How long each complete run took to the score; none where no score is to be reached."""
+    if "reached" not in outcomes or metric not in outcomes:
+        return []
+    cells = zip(outcomes[metric].tolist(), outcomes["reached"].tolist(), strict=True)
+    return [Time(value, reached) for value, reached in cells if isinstance(reached, bool)]
 
 
 def counts(outcomes: pd.DataFrame) -> dict[str, Any]:

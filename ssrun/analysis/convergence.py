@@ -12,7 +12,7 @@ FLOOR = 0.02  # nats per position: near a loss of 0 a fifth's mean goes up and d
 POINTS = 10  # evaluations, so that each fifth has two; fewer say too little
 
 
-def converged(evaluations: Sequence[Evaluation], steps: int) -> bool | None:
+def has_converged(evaluations: Sequence[Evaluation], steps: int) -> bool | None:
     """Whether the training loss had stopped falling; None where the evaluations are too few to tell.
 
     It still falls where its mean over the last fifth of the steps lies below that over the fifth before by more than

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from ssrun.analysis.comparison import summarise
-from ssrun.analysis.convergence import converged, training_loss
+from ssrun.analysis.convergence import has_converged, training_loss
 from ssrun.runs.result import Evaluation
 from ssrun.views.formats import FILES, text_of
 from ssrun.views.report.page import table
@@ -43,21 +43,21 @@ def evaluations(loss: Callable[[int], float], steps: int = STEPS, every: int = 5
 def test_a_loss_falls_where_the_last_fifth_is_lower_by_more_than_both_thresholds(
     loss: Callable[[int], float], expected: bool
 ) -> None:
-    assert converged(evaluations(loss), STEPS) is expected
+    assert has_converged(evaluations(loss), STEPS) is expected
 
 
 def test_noise_about_a_flat_loss_is_flagged_in_under_two_percent_of_runs() -> None:
     noise = random.Random(0)
     flat = [evaluations(lambda step: noise.gauss(0.6, 0.018)) for _ in range(1000)]  # real runs: 0.011
-    assert sum(converged(run, STEPS) is False for run in flat) < 20
+    assert sum(has_converged(run, STEPS) is False for run in flat) < 20
 
 
 def test_too_few_evaluations_are_not_judged_and_a_run_that_its_patience_ended_has_converged() -> None:
     falling = evaluations(lambda step: 2.0 - step / STEPS)
-    assert converged(falling[:9], 450) is None
-    assert converged([], STEPS) is None
-    assert converged(falling[:12], STEPS) is True
-    assert converged(falling[:12], 600) is False
+    assert has_converged(falling[:9], 450) is None
+    assert has_converged([], STEPS) is None
+    assert has_converged(falling[:12], STEPS) is True
+    assert has_converged(falling[:12], 600) is False
 
 
 def test_an_evaluation_counts_by_the_steps_that_it_tells_of() -> None:

@@ -37,9 +37,10 @@ from ssrun.system.files import sweep_temporaries, write, writing
 from ssrun.system.text import ellipsis, plural, visible
 from ssrun.views.figures.canvas import NARROW, Canvas, Picture, drawing
 from ssrun.views.figures.catalogue import FIGURES, WIDTH
-from ssrun.views.figures.gallery import Tell, pictures
+from ssrun.views.figures.gallery import Tell, fitting, pictures
 from ssrun.views.figures.inline import dark_style, inline_svg
 from ssrun.views.report.attention import Map, map_of
+from ssrun.views.tables.arrivals import is_timed
 from ssrun.views.tables.cells import (
     NOT_CONVERGED,
     bootstrapped,
@@ -191,12 +192,13 @@ class Illustration(NamedTuple):
 
 def illustrate(comparison: Comparison, observations: Observations, tell: Tell) -> list[Illustration]:
     """The figures; none where there is no matplotlib."""
+    names = fitting(comparison, OF_PAGE)
     try:
         with drawing():
             wide, narrow = (
                 {
                     picture.name: (picture, Markup(inline_svg(picture, f"{name}-{picture.name}")))  # noqa: S704 - escaped
-                    for picture in pictures(Canvas(comparison, framed=False, width=width), observations, say, OF_PAGE)
+                    for picture in pictures(Canvas(comparison, framed=False, width=width), observations, say, names)
                 }
                 for name, width, say in (("wide", WIDTH, tell), ("narrow", NARROW, silent))
             )
@@ -270,6 +272,10 @@ def not_converged_column(rows: Sequence[Row]) -> Column:
 
 def mean_column(rows: Sequence[Row], metric: str) -> Column:
     estimates = [row.estimates.get(metric) for row in rows]
+    if is_timed(rows, metric):
+        times = zip(estimates, mean_cells(rows, metric), strict=True)
+        sorted_by_mean = [NumberCell(cell.text, found.mean, best=cell.best) if found else None for found, cell in times]
+        return Column(METRICS[metric].short, "median, runs that arrived", first_order(metric), None, sorted_by_mean)
     ends = [possible_interval(found, metric) if found else (None, None) for found in estimates]
     scale = Scale.of([*(found.mean for found in estimates if found), *(end for both in ends for end in both)])
     shown = mean_cells(rows, metric)

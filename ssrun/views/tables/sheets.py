@@ -16,7 +16,13 @@ from ssrun.views.tables.cells import has_not_converged, told_apart
 
 COUNTS = ("n", "of", "diverged", "failed", "missing")
 VALUES = ("mean", "low", "high", "difference", "difference_low", "difference_high", "p", "p_holm", "pairs")
-FLAGS = ("converged",)  # of a run, where any has one
+ARRIVALS = {
+    "reached": "reached",
+    "median": "median",
+    "log_rank_p": "p",
+    "log_rank_p_holm": "p_holm",
+}  # of times to a score
+FLAGS = ("converged", "reached")  # of a run, where any has one
 BOOTSTRAP = ("bootstrap_better", "bootstrap_worse", "bootstrap_pairs")  # of BLEU alone
 COMPUTED = tuple("=+-@＝＋－＠")  # noqa: RUF001 - a spreadsheet takes a full-width sign for a formula's too
 
@@ -25,7 +31,8 @@ def estimates_sheet(comparison: Comparison) -> str:
     """A line for each metric of each strategy on each task; what there is no number for is empty."""
     metrics = [metric for metric in METRICS if any(metric in row.estimates for row in comparison.rows)]
     counted = [*COUNTS, "not_converged"] if has_not_converged(comparison) else COUNTS
-    headings = ["task", "strategy", "metric", *counted, *VALUES, *BOOTSTRAP]
+    arrivals = ARRIVALS if any(row.arrivals for row in comparison.rows) else {}
+    headings = ["task", "strategy", "metric", *counted, *VALUES, *arrivals, *BOOTSTRAP]
     lines = []
     for row in comparison.rows:
         for metric in metrics or comparison.metrics:
@@ -33,6 +40,7 @@ def estimates_sheet(comparison: Comparison) -> str:
             estimate = row.estimates.get(metric)
             counts = [getattr(row, name) for name in counted]
             values = [getattr(estimate, name, None) for name in VALUES]
+            values += [getattr(row.arrivals.get(metric), name, None) for name in arrivals.values()]
             lines.append([row.task, row.strategy, metric, *counts, *values, *(apart or [None] * len(BOOTSTRAP))])
     return sheet(headings, lines)
 
