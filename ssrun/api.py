@@ -86,13 +86,18 @@ class Results:
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """One row a run: task, strategy, seed, status, the settings that vary, every metric."""
+        """One row a run: labels, whether it converged and reached the score, the settings that vary, every metric."""
         runs = self.comparison.runs
-        labels = [{"task": run.task, "strategy": run.strategy, "seed": run.seed, "status": run.status} for run in runs]
+        labels = [run.model_dump(include={"task", "strategy", "seed", "status"}) for run in runs]
+        labels = [
+            {**own, "converged": run.converged, "reached": run.reached} for own, run in zip(labels, runs, strict=True)
+        ]
         settings = sorted({name for run in runs for name in run.settings})
         metrics = [name for name in METRICS if any(name in run.metrics for run in runs)]
         rows = [{**own, **run.settings, **run.metrics} for own, run in zip(labels, runs, strict=True)]
-        return pd.DataFrame(rows, columns=["task", "strategy", "seed", "status", *settings, *metrics])
+        return pd.DataFrame(
+            rows, columns=["task", "strategy", "seed", "status", "converged", "reached", *settings, *metrics]
+        )
 
     @cached_property
     def rows(self) -> pd.DataFrame:

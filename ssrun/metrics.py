@@ -40,12 +40,17 @@ METRICS: dict[str, Metric] = {
     "exposure_gap": Metric("free_running_loss - teacher_forced_loss", "nats", "neither", "gap", 3, least=-math.inf),
     "next_step_error": Metric("wrong argmax when fed the true tokens", "%", "lower", "next-step %", 1, most=100.0),
     "decoding_error": Metric("wrong argmax when fed its own argmax", "%", "lower", "decoding %", 1, most=100.0),
-    "steps_to_reach": Metric("steps until the loss asked for is reached", "steps", "lower", "steps to", 0),
-    "seconds_to_reach": Metric("training seconds until then", "s", "lower", "seconds to", 1, on_request=True),
+    "steps_to_reach": Metric(
+        "steps until the score asked for is reached, at most the run's", "steps", "lower", "steps to", 0
+    ),
+    "seconds_to_reach": Metric(
+        "training seconds until then, at most the run's", "s", "lower", "seconds to", 1, on_request=True
+    ),
     "realised_epsilon": Metric("share of coins that said true", "0-1", "neither", "ε", 3, most=1.0),
     "replaced": Metric("share of fed tokens unlike the true ones", "0-1", "neither", "replaced", 3, most=1.0),
     "seconds": Metric("wall-clock seconds of the run", "s", "neither", "seconds", 1, on_request=True),
 }
+TO_REACH = ("steps_to_reach", "seconds_to_reach")  # that only an experiment with a score to reach has
 NOT_ALWAYS = ("ter", "perplexity")  # that an evaluation may lack: a line too long, a loss too large
 OF_EVERY_TASK = (  # those of outputs and losses that each evaluation has, whatever the task
     "bleu",

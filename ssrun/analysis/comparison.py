@@ -13,7 +13,9 @@ import pandas as pd
 
 from ssrun.analysis import bootstrap
 from ssrun.analysis.bootstrap import Bootstraps
+from ssrun.analysis.convergence import has_converged
 from ssrun.analysis.document import (
+    Arrival,
     ClaimEvidence,
     Comparison,
     Fault,
@@ -25,16 +27,17 @@ from ssrun.analysis.document import (
     read_comparison,
 )
 from ssrun.analysis.statistics import holm, mean_interval, paired
+from ssrun.analysis.survival import Time, first_reached, summaries
 from ssrun.analysis.verdicts import ALPHA, ClaimVerdict, Confirmation, Link, confirmations, seeds_needed, verdicts
 from ssrun.config.claims import Claim, Operand, Reach
 from ssrun.config.experiment import Experiment
 from ssrun.config.overrides import by_path
 from ssrun.config.spec import SHORT, RunName
 from ssrun.errors import StoreError
-from ssrun.metrics import METRICS
+from ssrun.metrics import METRICS, TO_REACH
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.manifest import Manifest, read_manifest
-from ssrun.runs.result import CompleteResult, Scored
+from ssrun.runs.result import CompleteResult, Evaluation, Scored
 from ssrun.runs.results_folder import is_marked, read_mark, store_at
 from ssrun.system.documents import canonical
 from ssrun.system.environment import Environment
@@ -108,7 +111,7 @@ def with_standing(claims: Sequence[ClaimEvidence], manifest: Manifest) -> list[C
 
 
 def outcome(store: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
-    """What became of one run, a row of the data frame: labels, `status`, `reason`, and metrics where it is complete.
+    """What became of one run, a row of the data frame: labels, `status`, `reason`; where it is complete, the rest.
 
     Raises:
         StoreError: Its result is damaged.
@@ -129,15 +132,19 @@ def outcome(store: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
     row |= {"status": result.status, **Scored(result, scores).metrics, "steps": result.steps}
     row |= {"test_pairs": result.test_pairs, "facts": result.facts}
     row |= {"signature": scores.bleu_signature, "text_signatures": scores.text_signatures}
-    return row | (reached(folder, reach, result) if reach else {})
+    evaluations = folder.evaluations()
+    row["converged"] = has_converged(evaluations, folder.weights_config().training.steps)
+    return row | (arrival(evaluations, reach, result) if reach else {})
 
 
-def reached(folder: RunFolder, reach: Reach, result: CompleteResult) -> dict[str, float]:
-    """When the loss asked for was first reached; where it never was, the whole run counts."""
-    for evaluation in folder.evaluations():
-        if evaluation.pairs is None and evaluation.value(reach.metric) <= reach.value:
-            return {"steps_to_reach": evaluation.step, "seconds_to_reach": evaluation.seconds}
-    return {"steps_to_reach": result.steps, "seconds_to_reach": result.seconds}
+def arrival(evaluations: Sequence[Evaluation], reach: Reach, result: CompleteResult) -> dict[str, Any]:
+    """When the score asked for was first reached, and whether it was at all: else the times are those of the run's end.
+
+    Means and claims rest on these times, restricted to the run's; what is said of one strategy, on `survival`.
+    """
+    first = first_reached(evaluations, reach)
+    steps, seconds = (first.step, first.seconds) if first else (result.steps, result.seconds)
+    return {"steps_to_reach": steps, "seconds_to_reach": seconds, "reached": first is not None}
 
 
 def complete_runs(store: Path, runs: Sequence[RunName]) -> dict[RunName, Scored]:
@@ -202,7 +209,7 @@ def summarise(
     of_text = complete.get("text_signatures", pd.Series(dtype=object)).tolist()
     faults = outcomes[outcomes["status"] != "complete"]
     grid = experiment.grid
-    copied = {name: getattr(experiment, name) for name in ("question", "baseline", "published", "reading")}
+    copied = {name: getattr(experiment, name) for name in ("question", "baseline", "published", "reading", "reach")}
     rows = [
         row
         for task in grid
@@ -215,7 +222,7 @@ def summarise(
         command=command,
         metrics=list(experiment.metrics),
         seeds=list(experiment.seeds),
-        steps=sorted({int(steps) for steps in complete.get("steps", pd.Series(dtype=int)).dropna()}),
+        steps=steps_of(complete),
         smallest_p=smallest_p(experiment, rows),
         rows=rows,
         cells={name: GridCell(task=cell.task, settings=cell.settings) for name, cell in grid.items() if cell.settings},
@@ -247,7 +254,14 @@ def smallest_p(experiment: Experiment, rows: Sequence[Row]) -> float | None:
 def run_values(run: Mapping[Hashable, Any], metrics: Sequence[str]) -> RunValues:
     complete = run["status"] == "complete"
     values = {name: run[name] for name in metrics if complete and not math.isnan(run[name])}
-    return RunValues(**{name: run[name] for name in ("task", "strategy", "seed", "status", "settings")}, metrics=values)
+    labels = {name: run[name] for name in ("task", "strategy", "seed", "status", "settings")}
+    converged, reached = (flag(run.get(name)) for name in ("converged", "reached"))
+    return RunValues(**labels, metrics=values, converged=converged, reached=reached)
+
+
+def flag(value: object) -> bool | None:
+    """A cell of the data frame that says yes or no; None where it is empty, whatever pandas holds there."""
+    return value if isinstance(value, bool) else None
 
 
 def task_rows(
@@ -271,17 +285,39 @@ def task_rows(
     for name, fields in estimates.items():
         if "bleu" in fields and (task, name) in bootstraps:
             fields["bleu"]["bootstrap"] = bootstraps[task, name]
+    arrivals: dict[str, dict[str, Arrival]] = {name: {} for name in groups}
+    for metric in (name for name in TO_REACH if name in metrics):
+        times = {name: times_of(group, metric) for name, group in groups.items()}
+        for name, summary in summaries(times, experiment.baseline).items():
+            arrivals[name][metric] = summary
     return [
-        Row.model_validate({"task": task, "strategy": name, **counts(group), **estimates[name]})
+        Row.model_validate(
+            {"task": task, "strategy": name, **counts(group), **estimates[name], "arrivals": arrivals[name]}
+        )
         for name, group in groups.items()
     ]
 
 
-def counts(outcomes: pd.DataFrame) -> dict[str, int]:
-    """How many runs there should be, how many are complete, and how many ended otherwise."""
+def times_of(outcomes: pd.DataFrame, metric: str) -> list[Time]:
+    """How long each complete run took to the score; none where no score is to be reached."""
+    if "reached" not in outcomes or metric not in outcomes:
+        return []
+    cells = zip(outcomes[metric].tolist(), outcomes["reached"].tolist(), strict=True)
+    return [Time(value, reached) for value, reached in cells if isinstance(reached, bool)]
+
+
+def counts(outcomes: pd.DataFrame) -> dict[str, Any]:
+    """How many runs there should be, how many ended how, and after how many steps."""
     status = outcomes["status"].value_counts()
     found = {name: int(status.get(name, 0)) for name in ("diverged", "failed", "missing")}
-    return {"n": int(status.get("complete", 0)), "of": len(outcomes), **found}
+    complete = outcomes[outcomes["status"] == "complete"]
+    found["not_converged"] = complete.get("converged", pd.Series(dtype=object)).tolist().count(False)
+    return {"n": len(complete), "of": len(outcomes), **found, "steps": steps_of(complete)}
+
+
+def steps_of(complete: pd.DataFrame) -> list[int]:
+    """The distinct numbers of optimiser steps of complete runs."""
+    return sorted({int(steps) for steps in complete.get("steps", pd.Series(dtype=int)).dropna()})
 
 
 def means(outcomes: pd.DataFrame, metrics: Sequence[str]) -> dict[str, dict[str, Any]]:

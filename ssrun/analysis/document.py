@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from ssrun.config.claims import Published, Relation
+from ssrun.config.claims import Published, Reach, Relation
 from ssrun.errors import unknown
 from ssrun.metrics import METRICS
 from ssrun.runs.tuning import Tuned
@@ -63,8 +63,34 @@ class Estimate(Sparse):
     bootstrap: list[BootstrapPair] | None = None
 
 
+class Arrival(Document):
+    """When the runs of a row reach the score asked for, with those censored that never did.
+
+    Attributes:
+        reached: Runs that did.
+        of: Complete runs.
+        median: When half have (Kaplan-Meier); None where fewer do.
+        longest: Until when any run was watched.
+        p: Of the log-rank test against the baseline.
+        p_holm: The same, Holm-corrected over the strategies of the task.
+    """
+
+    reached: Count
+    of: Count
+    median: Number | None
+    longest: Number
+    p: Number | None = Field(None, exclude_if=lambda p: p is None)
+    p_holm: Number | None = Field(None, exclude_if=lambda p: p is None)
+
+
 class Row(Document):
-    """One strategy on one task: how many runs ended how; its estimates stand beside the counts, by metric."""
+    """One strategy on one task: how many runs ended how; its estimates stand beside the counts, by metric.
+
+    Attributes:
+        not_converged: Complete runs whose training loss still fell at their end.
+        steps: The distinct numbers of optimiser steps of the complete runs.
+        arrivals: Of `steps_to_reach` and `seconds_to_reach`, whose estimates are of times restricted to the run's.
+    """
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Estimate] = Field(init=False)
@@ -76,6 +102,10 @@ class Row(Document):
     diverged: Count
     failed: Count
     missing: Count
+    not_converged: Count = Field(0, exclude_if=lambda count: count == 0)
+    steps: list[Count] = Field(default_factory=list, exclude_if=lambda steps: not steps)
+
+    arrivals: dict[MetricName, Arrival] = Field(default_factory=dict, exclude_if=lambda found: not found)
 
     @property
     def estimates(self) -> dict[str, Estimate]:
@@ -172,6 +202,8 @@ class RunValues(Document):
 
     Attributes:
         settings: The fields of its configuration, such as `model.hidden`, in which the comparison's runs differ.
+        converged: Whether its training loss had stopped falling; None where nobody can tell.
+        reached: Whether it reached the score asked for: else its times to reach are those of its end, and censored.
     """
 
     task: str
@@ -180,6 +212,8 @@ class RunValues(Document):
     status: Literal["complete", "diverged", "failed", "missing"]
     settings: dict[str, bool | int | float | str | None]
     metrics: dict[MetricName, Number]
+    converged: bool | None = Field(None, exclude_if=lambda converged: converged is None)
+    reached: bool | None = Field(None, exclude_if=lambda reached: reached is None)
 
 
 class Comparison(Document):
@@ -190,6 +224,7 @@ class Comparison(Document):
         command: What makes it again.
         metrics: Columns of the table.
         steps: The distinct numbers of optimiser steps of the complete runs.
+        reach: The score whose first reaching is timed.
         smallest_p: Below which no corrected p can lie with so many seeds and strategies.
         rows: Task by task.
         cells: Of each task that is a setting of fields that were swept, which; by its name.
@@ -211,6 +246,7 @@ class Comparison(Document):
     metrics: list[MetricName]
     seeds: list[Count]
     steps: list[Count] = Field(default_factory=list)
+    reach: Reach | None = Field(None, exclude_if=lambda reach: reach is None)
     smallest_p: Number | None
     rows: list[Row]
     cells: dict[str, GridCell] = Field(default_factory=dict, exclude_if=lambda found: not found)

@@ -71,10 +71,29 @@ class Claim(Section):
 
 
 class Reach(Section):
-    """The loss whose first reaching `steps_to_reach` and `seconds_to_reach` tell."""
+    """The score whose first reaching `steps_to_reach` and `seconds_to_reach` tell: at most so much, or at least."""
 
-    metric: Literal["free_running_loss", "teacher_forced_loss"] = Field("free_running_loss", description="which loss")
-    value: float = Field(gt=0, description="the loss to reach, in nats")
+    metric: str = Field("free_running_loss", description="which score on the validation set, where one way is better")
+    value: float = Field(description="the score to reach, in the metric's unit: or a better one")
+
+    @property
+    def rising(self) -> bool:
+        return METRICS[self.metric].better == "higher"
+
+    def is_met(self, value: float) -> bool:
+        return value >= self.value if self.rising else value <= self.value
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Self:
+        directed = [name for name, metric in METRICS.items() if metric.better != "neither"]
+        if self.metric not in directed:
+            raise ValueError(unknown("metric", self.metric, directed))
+        least, most = METRICS[self.metric].least, METRICS[self.metric].most
+        if not least <= self.value <= most or self.value == (least if self.rising else most):
+            raise ValueError(
+                f"value = {self.value:g}: {self.metric} lies from {least:g} to {most:g}: give one to reach"
+            )
+        return self
 
 
 class Published(Section):

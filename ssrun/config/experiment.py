@@ -13,7 +13,7 @@ from ssrun.config.run import Section
 from ssrun.config.spec import label
 from ssrun.config.tuning import Tune
 from ssrun.errors import UsageError, unknown
-from ssrun.metrics import METRICS
+from ssrun.metrics import METRICS, TO_REACH
 from ssrun.system.text import plural, shown_value
 
 STEPS = "training.steps"  # the path of the budget
@@ -60,7 +60,7 @@ class Experiment(Section):
     tuned_on: Seeds | None = Field(
         None, description="seeds that were looked at while this experiment was made: no verdict on them confirms"
     )
-    reach: Reach | None = Field(None, description="the loss to reach, for steps_to_reach and seconds_to_reach")
+    reach: Reach | None = Field(None, description="the score to reach, for steps_to_reach and seconds_to_reach")
     claims: tuple[Claim, ...] = Field((), description="what somebody says of the outcome; each gets a verdict")
     published: Published | None = Field(None, description="a publication's numbers, shown beside ours")
     reading: str = Field("", description="what to make of the table, printed after it where all is as the file says")
@@ -140,9 +140,9 @@ class Experiment(Section):
             if name not in METRICS:
                 raise ValueError(unknown("metric", name, METRICS))
         tasks = self.grid
-        needs_reach = {"steps_to_reach", "seconds_to_reach"} & {*self.metrics, *(c.metric for c in self.claims)}
+        needs_reach = {*TO_REACH} & {*self.metrics, *(c.metric for c in self.claims)}
         if needs_reach and self.reach is None:
-            raise ValueError(f"{', '.join(sorted(needs_reach))}: say which loss: [reach] metric, value")
+            raise ValueError(f"{', '.join(sorted(needs_reach))}: say which score: [reach] metric, value")
         for claim in self.claims:
             where = f"claim {shown_value(claim.text)}"
             for operand in claim.operands():

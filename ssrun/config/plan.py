@@ -130,6 +130,7 @@ class Plan(Section):
             tasks = [config.task for config in configs.values()]
             judged = {metric for task in tasks for metric in (*task.metrics, *task.text_metrics)}
             self._refuse_equal_cells(cells, configs)
+            self._refuse_unscored_reach(configs)
             asked = {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
             if missing := [metric for metric in JUDGED if metric in asked - judged]:
                 raise UsageError(f"no task of the grid has the metric {missing[0]!r}: choose another")
@@ -200,6 +201,13 @@ class Plan(Section):
             of_task = tuple(configs[task, strategy] for strategy in self.experiment.strategies)
             if "settings" in entry and (other := found.setdefault(of_task, task)) != task:
                 raise UsageError(f"{other} and {task} are the same runs: nothing in them depends on what differs")
+
+    def _refuse_unscored_reach(self, configs: Mapping[tuple[str, str], RunConfig]) -> None:
+        """Raises UsageError where a task's evaluations lack the score that is to be reached."""
+        if reach := self.experiment.reach:
+            for (name, _), config in configs.items():
+                if reach.metric not in (known := (*OF_EVERY_TASK, *config.task.metrics)):
+                    raise UsageError(f"reach.metric: {name}: {unknown('validation metric', reach.metric, known)}")
 
 
 def paths_of(config: RunConfig) -> set[str]:

@@ -7,6 +7,7 @@ FIGURES = {
     "means": "every metric of the table, strategy by strategy",
     "differences": "how strategies differ from the baseline, paired by seed",
     "gap": "the exposure gap",
+    "survival": "who has not reached the score yet, where the experiment has one to reach",
     "learning": "losses and quality over training",
     "schedules": "epsilon as planned and realised, and the share of tokens replaced",
     "positions": "errors by target position, under either feed",

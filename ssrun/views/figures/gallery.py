@@ -15,6 +15,7 @@ from ssrun.views.figures import comparison as of_tables
 from ssrun.views.figures import runs as of_runs
 from ssrun.views.figures.canvas import Canvas, Picture, drawing, rendered
 from ssrun.views.figures.catalogue import FIGURES, KINDS, OF_METRICS, OF_RUNS, WIDTH
+from ssrun.views.figures.survival import survival
 
 Tell = Callable[[str], None]
 FROM_TABLES: dict[str, Callable[[Canvas], Picture]] = {
@@ -22,6 +23,7 @@ FROM_TABLES: dict[str, Callable[[Canvas], Picture]] = {
     "means": of_tables.means,
     "differences": of_tables.differences,
     "gap": of_tables.gap,
+    "survival": survival,
 }
 FROM_RUNS: dict[str, Callable[[Canvas, Observations], Picture]] = {
     "learning": of_runs.learning,
@@ -49,12 +51,16 @@ class Wanted(NamedTuple):
     caption: bool = True
     width: float = WIDTH
 
-    @property
-    def names(self) -> Sequence[str]:
-        return self.figures or (OF_METRICS if self.metrics else tuple(FIGURES))
+    def names(self, comparison: Comparison) -> Sequence[str]:
+        return self.figures or (OF_METRICS if self.metrics else fitting(comparison))
 
 
 EVERYTHING = Wanted()
+
+
+def fitting(comparison: Comparison, names: Sequence[str] = tuple(FIGURES)) -> list[str]:
+    """Those of the figures that such a comparison has: one of times to a score only where there is one to reach."""
+    return [name for name in names if name != "survival" or comparison.reach]
 
 
 def write_figures(
@@ -77,7 +83,7 @@ def write_figures(
         must_have(comparison, wanted.metrics)
         canvas = Canvas(comparison, framed=wanted.caption, width=wanted.width, metrics=wanted.metrics)
         left_out: list[str] = []
-        drawn = list(pictures(canvas, Observations(complete_runs(results)), left_out.append, wanted.names))
+        drawn = list(pictures(canvas, Observations(complete_runs(results)), left_out.append, wanted.names(comparison)))
         if left_out and wanted.figures:
             raise UsageError(f"--only: {left_out[0]}")
         for line in left_out:

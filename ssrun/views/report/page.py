@@ -37,10 +37,12 @@ from ssrun.system.files import sweep_temporaries, write, writing
 from ssrun.system.text import ellipsis, plural, visible
 from ssrun.views.figures.canvas import NARROW, Canvas, Picture, drawing
 from ssrun.views.figures.catalogue import FIGURES, WIDTH
-from ssrun.views.figures.gallery import Tell, pictures
+from ssrun.views.figures.gallery import Tell, fitting, pictures
 from ssrun.views.figures.inline import dark_style, inline_svg
 from ssrun.views.report.attention import Map, map_of
+from ssrun.views.tables.arrivals import is_timed
 from ssrun.views.tables.cells import (
+    NOT_CONVERGED,
     bootstrapped,
     claim_lines,
     compared,
@@ -49,6 +51,7 @@ from ssrun.views.tables.cells import (
     has_bootstrap,
     has_difference,
     mean_cells,
+    not_converged,
     notes,
     number,
     p_holm,
@@ -189,12 +192,13 @@ class Illustration(NamedTuple):
 
 def illustrate(comparison: Comparison, observations: Observations, tell: Tell) -> list[Illustration]:
     """The figures; none where there is no matplotlib."""
+    names = fitting(comparison, OF_PAGE)
     try:
         with drawing():
             wide, narrow = (
                 {
                     picture.name: (picture, Markup(inline_svg(picture, f"{name}-{picture.name}")))  # noqa: S704 - escaped
-                    for picture in pictures(Canvas(comparison, framed=False, width=width), observations, say, OF_PAGE)
+                    for picture in pictures(Canvas(comparison, framed=False, width=width), observations, say, names)
                 }
                 for name, width, say in (("wide", WIDTH, tell), ("narrow", NARROW, silent))
             )
@@ -251,8 +255,9 @@ Line = tuple[Row, str, list[NumberCell | None]]  # with how many runs stand behi
 
 
 def table(comparison: Comparison, rows: Sequence[Row]) -> tuple[list[Column], list[Line]]:
-    """Columns: means, then differences where there are any, then the bootstrap where it was made; and lines."""
-    columns = [mean_column(rows, metric) for metric in comparison.columns]
+    """Columns: runs not converged, where any is; means, differences where there are any, the bootstrap; and lines."""
+    columns = [not_converged_column(rows)] if any(row.not_converged for row in rows) else []
+    columns += [mean_column(rows, metric) for metric in comparison.columns]
     if has_difference(rows, compared(comparison)):
         columns += [difference_column(comparison, rows, metric) for metric in compared(comparison)]
     if has_bootstrap(comparison):
@@ -260,8 +265,17 @@ def table(comparison: Comparison, rows: Sequence[Row]) -> tuple[list[Column], li
     return columns, [(row, count(row), [column.cells[index] for column in columns]) for index, row in enumerate(rows)]
 
 
+def not_converged_column(rows: Sequence[Row]) -> Column:
+    cells = [NumberCell(not_converged(row), float(row.not_converged)) for row in rows]
+    return Column(NOT_CONVERGED, "runs", "ascending", None, list(cells))
+
+
 def mean_column(rows: Sequence[Row], metric: str) -> Column:
     estimates = [row.estimates.get(metric) for row in rows]
+    if is_timed(rows, metric):
+        times = zip(estimates, mean_cells(rows, metric), strict=True)
+        sorted_by_mean = [NumberCell(cell.text, found.mean, best=cell.best) if found else None for found, cell in times]
+        return Column(METRICS[metric].short, "median, runs that arrived", first_order(metric), None, sorted_by_mean)
     ends = [possible_interval(found, metric) if found else (None, None) for found in estimates]
     scale = Scale.of([*(found.mean for found in estimates if found), *(end for both in ends for end in both)])
     shown = mean_cells(rows, metric)

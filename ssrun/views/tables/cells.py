@@ -6,13 +6,20 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
+from ssrun.analysis.convergence import FALL, FLOOR
 from ssrun.analysis.document import ClaimEvidence, Comparison, Estimate, Row, best
 from ssrun.analysis.power import MOST_SEEDS
-from ssrun.metrics import METRICS
+from ssrun.metrics import METRICS, TO_REACH
 from ssrun.system.text import visible
+from ssrun.views.tables.arrivals import arrival, earliest, is_timed, score
 
 SIGNIFICANT = 0.05
 Item = TypeVar("Item")
+NOT_CONVERGED = "not converged"
+ABOUT_CONVERGENCE = (
+    f"{NOT_CONVERGED}: runs whose training loss still fell, by over {100 * FALL:g} % and {FLOOR:g} nats from one fifth "
+    "of the steps to the last: more steps would change the row. Where ε still falls, it can hide that."
+)
 PER_PIECE = "losses, perplexity and error rates are per piece of a word, everything else is of whole words"
 
 
@@ -67,7 +74,13 @@ def mean(estimate: Estimate | None, metric: str) -> str:
 
 
 def mean_cells(rows: Sequence[Row], metric: str) -> list[Cell]:
-    """The means of these rows, marked where one is the best."""
+    """The means of these rows, and of times to reach a score the medians, marked where one is the best."""
+    if is_timed(rows, metric):
+        first = earliest(rows, metric)
+        return [
+            Cell(arrival(row, metric), metric in row.arrivals and row.arrivals[metric].median == first is not None)
+            for row in rows
+        ]
     most = best(rows, metric)
     estimates = [row.estimates.get(metric) for row in rows]
     return [Cell(mean(found, metric), found is not None and found.mean == most) for found in estimates]
@@ -145,6 +158,15 @@ def count(row: Row) -> str:
     return str(row.n) if row.n == row.of else f"{row.n} of {row.of}"
 
 
+def not_converged(row: Row) -> str:
+    """How many of a row's runs had not converged: `3 of 8`."""
+    return f"{row.not_converged} of {row.n}" if row.not_converged else "-"
+
+
+def has_not_converged(comparison: Comparison) -> bool:
+    return any(row.not_converged for row in comparison.rows)
+
+
 def conditions(comparison: Comparison) -> str:
     """What a number of the table is, over how many seeds, after how many steps."""
     seeds, steps = comparison.seeds, comparison.steps
@@ -162,11 +184,15 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
         lines = [f"{line}losses in nats per position." if nats else f"{line[:-2]}."]
     else:
         lines = [f"{conditions(comparison)}. Use --seeds 0..5 for evidence."]
-    shown = [(row.estimates.get(metric), metric) for row in comparison.rows for metric in comparison.columns]
+    columns = [metric for metric in comparison.columns if not is_timed(comparison.rows, metric)]
+    shown = [(row.estimates.get(metric), metric) for row in comparison.rows for metric in columns]
     if any(estimate is not None and is_cut(estimate, metric) for estimate, metric in shown):
         lines.append(
             "An interval that would reach beyond what a metric can be is cut there, and both its ends are given."
         )
+    if has_not_converged(comparison):
+        lines.append(ABOUT_CONVERGENCE)
+    lines += about_times(comparison)
     lines += about_differences(comparison) + power(comparison)
     if comparison.published:
         source = comparison.published.source
@@ -190,6 +216,25 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
         many = f"{len(comparison.environments)} different environments"
         lines.append(f"The runs come from {many} (machine, versions or variables).")
     return [visible(line) for line in lines]
+
+
+def about_times(comparison: Comparison) -> list[str]:
+    """What must be known to read the times to a score; nothing where none is to be reached."""
+    timed = [metric for metric in TO_REACH if is_timed(comparison.rows, metric)]
+    if not timed or comparison.reach is None:
+        return []
+    headings = " and ".join(METRICS[metric].short for metric in timed)
+    lines = [
+        f"{headings} {score(comparison.reach)} on the validation set: Kaplan-Meier median, and how many runs reached "
+        "it; one that did not is censored at its end. Differences and claims are of means restricted to the run: there "
+        "it counts with all of it."
+    ]
+    for task, rows in comparison.by_task():
+        tests = [(row.strategy, row.arrivals[timed[0]].p_holm) for row in rows if timed[0] in row.arrivals]
+        if known := [f"{name} {p_value(p)}" for name, p in tests if p is not None]:
+            told = f"{task}: log-rank p against {comparison.baseline}, Holm-corrected over strategies"
+            lines.append(f"{told}: {', '.join(known)}.")
+    return lines
 
 
 def about_differences(comparison: Comparison) -> list[str]:

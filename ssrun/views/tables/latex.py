@@ -13,7 +13,8 @@ from ssrun.errors import UsageError
 from ssrun.metrics import METRICS
 from ssrun.system.text import shown_value, visible
 from ssrun.views.tables import cells
-from ssrun.views.tables.cells import in_groups, number
+from ssrun.views.tables.arrivals import is_timed
+from ssrun.views.tables.cells import Cell, in_groups, number
 
 LABEL = re.compile(r"[A-Za-z0-9:._/+-]+")  # what `\label` and `\ref` take for a name in any document
 ROOM = 356  # points: the text of an article of 11 pt is 360 wide, in one of 10 pt the signs are smaller too
@@ -135,13 +136,15 @@ def mean_tables(comparison: Comparison) -> list[list[str]]:
     """The means, and what was published beside them; in several tables where one would be too wide."""
     rows = [row for _, of_task in comparison.by_task() for row in of_task]
     columns = []
+    if cells.has_not_converged(comparison):
+        columns.append(Column(cells.NOT_CONVERGED, [typeset(cells.not_converged(row)) for row in rows]))
     for metric in comparison.columns:
         found: list[Typeset] = []
         for _, of_task in comparison.by_task():
             marks = cells.mean_cells(of_task, metric)
-            estimates = [row.estimates.get(metric) for row in of_task]
             found += [
-                typeset_mean(estimate, metric, mark.best) for estimate, mark in zip(estimates, marks, strict=True)
+                typeset_time(mark) if is_timed(of_task, metric) else typeset_mean(estimate, metric, mark.best)
+                for estimate, mark in zip((row.estimates.get(metric) for row in of_task), marks, strict=True)
             ]
         columns.append(Column(METRICS[metric].short, found))
     published = [cells.paper_cells(comparison, row) for row in rows]
@@ -198,6 +201,12 @@ def one_table(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
             lines += [r"\midrule", rf"\multicolumn{{{len(headings)}}}{{@{{}}l@{{}}}}{{\emph{{{escaped(task)}}}}} \\"]
         lines.append(" & ".join([escaped(row.strategy), *(column.cells[index].text for column in columns)]) + r" \\")
     return [*lines, r"\bottomrule", r"\end{tabular}"]
+
+
+def typeset_time(cell: Cell) -> Typeset:
+    """A median time to a score, bold where it is the earliest."""
+    text = typeset(cell.text)
+    return text._replace(text=rf"\textbf{{{text.text}}}") if cell.best else text
 
 
 def typeset_mean(estimate: Estimate | None, metric: str, best: bool) -> Typeset:

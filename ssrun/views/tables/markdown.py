@@ -41,7 +41,14 @@ def grid(comparison: Comparison) -> tuple[list[str], list[list[Cell]]]:
     """
     metrics, with_p, with_bootstrap = comparison.columns, cells.shows_p(comparison), cells.has_bootstrap(comparison)
     differing = cells.compared(comparison)
-    headings = ["task", "strategy", "n", *(METRICS[metric].short for metric in metrics)]
+    falling = cells.has_not_converged(comparison)
+    headings = [
+        "task",
+        "strategy",
+        "n",
+        *[cells.NOT_CONVERGED][:falling],
+        *(METRICS[metric].short for metric in metrics),
+    ]
     headings += [f"Δ {METRICS[metric].short}{' (p)' if with_p else ''}" for metric in differing]
     headings += ["bootstrap"] if with_bootstrap else []
     headings += paper_headings(comparison)
@@ -49,7 +56,9 @@ def grid(comparison: Comparison) -> tuple[list[str], list[list[Cell]]]:
     for task, rows in comparison.by_task():
         means = [cells.mean_cells(rows, metric) for metric in metrics]
         for index, row in enumerate(rows):
-            line = [Cell(task), Cell(row.strategy), Cell(cells.count(row)), *(column[index] for column in means)]
+            line = [Cell(task), Cell(row.strategy), Cell(cells.count(row))]
+            line += [Cell(cells.not_converged(row))] if falling else []
+            line += [column[index] for column in means]
             line += [Cell(difference(row.estimates.get(metric), metric, with_p)) for metric in differing]
             line += [Cell(cells.bootstrapped(row))] if with_bootstrap else []
             lines.append([*line, *map(Cell, paper_cells(comparison, row))])

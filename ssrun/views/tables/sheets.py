@@ -12,10 +12,17 @@ from collections.abc import Iterable, Sequence
 from ssrun.analysis.document import Comparison, RunValues
 from ssrun.metrics import METRICS
 from ssrun.system.text import visible
-from ssrun.views.tables.cells import told_apart
+from ssrun.views.tables.cells import has_not_converged, told_apart
 
 COUNTS = ("n", "of", "diverged", "failed", "missing")
 VALUES = ("mean", "low", "high", "difference", "difference_low", "difference_high", "p", "p_holm", "pairs")
+ARRIVALS = {
+    "reached": "reached",
+    "median": "median",
+    "log_rank_p": "p",
+    "log_rank_p_holm": "p_holm",
+}  # of times to a score
+FLAGS = ("converged", "reached")  # of a run, where any has one
 BOOTSTRAP = ("bootstrap_better", "bootstrap_worse", "bootstrap_pairs")  # of BLEU alone
 COMPUTED = tuple("=+-@＝＋－＠")  # noqa: RUF001 - a spreadsheet takes a full-width sign for a formula's too
 
@@ -23,14 +30,17 @@ COMPUTED = tuple("=+-@＝＋－＠")  # noqa: RUF001 - a spreadsheet takes a ful
 def estimates_sheet(comparison: Comparison) -> str:
     """A line for each metric of each strategy on each task; what there is no number for is empty."""
     metrics = [metric for metric in METRICS if any(metric in row.estimates for row in comparison.rows)]
-    headings = ["task", "strategy", "metric", *COUNTS, *VALUES, *BOOTSTRAP]
+    counted = [*COUNTS, "not_converged"] if has_not_converged(comparison) else COUNTS
+    arrivals = ARRIVALS if any(row.arrivals for row in comparison.rows) else {}
+    headings = ["task", "strategy", "metric", *counted, *VALUES, *arrivals, *BOOTSTRAP]
     lines = []
     for row in comparison.rows:
         for metric in metrics or comparison.metrics:
             apart = told_apart(row) if metric == "bleu" else None
             estimate = row.estimates.get(metric)
-            counts = [getattr(row, name) for name in COUNTS]
+            counts = [getattr(row, name) for name in counted]
             values = [getattr(estimate, name, None) for name in VALUES]
+            values += [getattr(row.arrivals.get(metric), name, None) for name in arrivals.values()]
             lines.append([row.task, row.strategy, metric, *counts, *values, *(apart or [None] * len(BOOTSTRAP))])
     return sheet(headings, lines)
 
@@ -41,11 +51,13 @@ def runs_sheet(comparison: Comparison) -> str:
     settings = list(dict.fromkeys(name for run in runs for name in run.settings))
     metrics = [metric for metric in METRICS if any(metric in run.metrics for run in runs)]
 
+    flags = [name for name in FLAGS if any(getattr(run, name) is not None for run in runs)]
+
     def line(run: RunValues) -> list[object]:
-        labels = [run.task, run.strategy, run.seed, run.status]
+        labels = [run.task, run.strategy, run.seed, run.status, *(getattr(run, name) for name in flags)]
         return [*labels, *(run.settings.get(name) for name in settings), *(run.metrics.get(name) for name in metrics)]
 
-    return sheet(["task", "strategy", "seed", "status", *settings, *metrics], map(line, runs))
+    return sheet(["task", "strategy", "seed", "status", *flags, *settings, *metrics], map(line, runs))
 
 
 def sheet(headings: Sequence[str], lines: Iterable[Sequence[object]]) -> str:

@@ -67,6 +67,8 @@ def means(comparison: Comparison, task: str, rows: Sequence[Row]) -> Fitting:
     """The means of one task; where they stand closer, an n that all rows share stands in the title."""
     counts = [cells.count(row) for row in rows]
     columns: list[Column] = []
+    if any(row.not_converged for row in rows):
+        columns.append((cells.NOT_CONVERGED.replace(" ", "\n"), [Text(cells.not_converged(row)) for row in rows], ""))
     for metric in comparison.columns:
         found = [
             Text(f"{BEST}{text}", style="bold green") if best else Text(text)
@@ -108,9 +110,9 @@ def differences(comparison: Comparison, rows: Sequence[Row]) -> Fitting:
 def bare(title: Text, style: str, rows: Sequence[Row], columns: Sequence[Column], snug: bool) -> Table:
     """A table without lines, its first column the strategy; snug: the others stand closer."""
     table = Table(title=title, title_justify="left", title_style=style, box=None, pad_edge=False, collapse_padding=snug)
-    table.add_column("strategy", no_wrap=True)
+    table.add_column("strategy", vertical="bottom", no_wrap=True)
     for heading, _, column_style in columns:
-        table.add_column(Text(heading), justify="right", style=column_style, no_wrap=heading == "n")
+        table.add_column(Text(heading), justify="right", vertical="bottom", style=column_style, no_wrap=heading == "n")
     for index, row in enumerate(rows):
         table.add_row(Text(row.strategy), *(found[index] for _, found, _ in columns))
     return table
