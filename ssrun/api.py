@@ -232,7 +232,7 @@ def compare(
         each.check()
     place = destination(plan.stem, plan.id, plan.own, name, None if out is None else Path(out))
     options = Options(jobs or os.cpu_count() or 1)
-    carry_out(plan, place, f"ssrun.compare({experiment!r}, ...)", lambda runs: bring_to_end(runs, place, options))
+    carry_out(plan, place, f"ssrun.compare({experiment!r}, ...)", lambda runs, _: bring_to_end(runs, place, options))
     results = Results(place.path, conclude(place.path))
     write_tables(place.path, results.comparison)
     return results

@@ -227,7 +227,7 @@ def summarise(
         rows=rows,
         cells={name: GridCell(task=cell.task, settings=cell.settings) for name, cell in grid.items() if cell.settings},
         runs=[run_values(run, metrics) for run in outcomes.to_dict("records")],
-        claims=judge(experiment, outcomes),
+        claims=[at_steps(*pair, rows) for pair in zip(experiment.claims, judge(experiment, outcomes), strict=True)],
         signatures={task: sorted(set(signatures[complete["task"] == task].dropna())) for task in grid},
         text_signatures={
             name: found for name in metrics if (found := sorted({of[name] for of in of_text if name in of}))
@@ -354,6 +354,13 @@ def judge(experiment: Experiment, outcomes: pd.DataFrame, alpha: float = ALPHA) 
     judged = verdicts(families, alpha)
     exact = confirmations(families, judged, alpha)
     return [evidence(*parts) for parts in zip(experiment.claims, families, judged, exact, strict=True)]
+
+
+def at_steps(claim: Claim, evidence: ClaimEvidence, rows: Sequence[Row]) -> ClaimEvidence:
+    """The evidence with the budgets of the rows that it is on."""
+    operands = set(claim.operands())
+    of_rows = (row.steps for row in rows if Operand(row.strategy, row.task) in operands)
+    return evidence.model_copy(update={"steps": sorted({steps for found in of_rows for steps in found})})
 
 
 def links_of(claim: Claim, outcomes: pd.DataFrame) -> list[Link]:

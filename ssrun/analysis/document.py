@@ -148,6 +148,7 @@ class ClaimEvidence(Evidence):
         t_only: Whether a verdict was reached that no exact p could confirm with so few seeds for so many claims.
         seeds_needed: For 80 % power, where there is no verdict; 1,001 for more than 1,000.
         comparisons: Its links.
+        steps: The distinct numbers of optimiser steps of the runs that judge it.
         seal: Sha256 of what is claimed, of which runs.
         standing: Confirmatory where it was written down before all the runs that judge it, exploratory otherwise.
     """
@@ -163,6 +164,7 @@ class ClaimEvidence(Evidence):
     t_only: bool = Field(False, exclude_if=lambda t_only: not t_only)
     seeds_needed: Count | None = Field(None, exclude_if=lambda seeds: seeds is None)
     comparisons: list[PairEvidence]
+    steps: list[Count] = Field(default_factory=list, exclude_if=lambda steps: not steps)
     seal: str = Field("", exclude_if=lambda seal: not seal)
     standing: Literal["confirmatory", "exploratory"] | None = Field(None, exclude_if=lambda standing: standing is None)
 

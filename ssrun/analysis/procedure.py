@@ -14,7 +14,9 @@ from ssrun.runs.seals import kept_table, seals
 from ssrun.runs.tuning import Tuned, tuned, unfinished
 from ssrun.system.text import plural
 
-Train = Callable[[Sequence[RunSpec]], None]  # brings runs to their ends, those that are complete at no cost
+Train = Callable[
+    [Sequence[RunSpec], str], None
+]  # brings runs to their ends, told by this noun; complete ones cost nothing
 
 
 def carry_out(plan: Plan, place: Destination, command: str, train: Train, shard: str | None = None) -> list[RunName]:
@@ -39,7 +41,7 @@ def carry_out(plan: Plan, place: Destination, command: str, train: Train, shard:
         if not is_tuned(place):  # or else what it found stands in the manifest already, and would be lost meanwhile
             untuned = Manifest(plan=plan, runs=names_of(plan.runs()), trials=names, command=command)
             write_manifest(place, plan_id, untuned)
-        train(take_shard([run for trial in trials for run in trial.runs], shard))
+        train(take_shard([run for trial in trials for run in trial.runs], shard), "trial")
         if left := unfinished(trials, place.store):
             told = f"{plural(len(left), 'trial')} of tuning left for other shards"
             raise UsageError(f"{told}: `ssrun merge` them, then the same command with --out of what was merged")
@@ -57,7 +59,7 @@ def carry_out(plan: Plan, place: Destination, command: str, train: Train, shard:
     )
     write_manifest(place, plan_id, manifest)
     chosen = take_shard(runs, shard)
-    train(chosen)
+    train(chosen, "run")
     return [run.name for run in chosen]
 
 

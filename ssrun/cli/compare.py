@@ -115,7 +115,13 @@ def compare(
 
 
 def train_missing(
-    place: Destination, plan: Plan, engine_options: Options, tensorboard: bool, quiet: bool, runs: Sequence[RunSpec]
+    place: Destination,
+    plan: Plan,
+    engine_options: Options,
+    tensorboard: bool,
+    quiet: bool,
+    runs: Sequence[RunSpec],
+    noun: str,
 ) -> None:
     from ssrun.analysis.comparison import complete_runs
     from ssrun.engines import load_engine
@@ -129,7 +135,7 @@ def train_missing(
         todo = incomplete(place.store, runs)
         trained = sum(RunFolder.of(place.store, run.name).trained for run in todo)
         told = (
-            f"results in {visible(place.path)}: of {plural(len(runs), 'run')} {len(runs) - len(todo)} complete, "
+            f"results in {visible(place.path)}: of {plural(len(runs), noun)} {len(runs) - len(todo)} complete, "
             f"{trained} to score, {len(todo) - trained} to train"
         )
         if not quiet:

@@ -24,6 +24,11 @@ class Operand(NamedTuple):
     task: str
 
 
+def at_budget(task: str, steps: int | None) -> str:
+    """What a task of the grid is called at one of several budgets; as it is where there is but one."""
+    return task if steps is None else f"{task}-steps-{steps}"
+
+
 class Claim(Section):
     """What somebody says of the outcome."""
 
@@ -31,6 +36,9 @@ class Claim(Section):
     source: str = Field("", max_length=500, description="who says so, or why it should be")
     metric: str = Field(description="what is compared; see `ssrun list metrics`")
     task: str | None = Field(None, description="a task of the grid, where `order` names none itself")
+    budget: int | None = Field(
+        None, ge=1, description="optimiser steps after which it is claimed, one of the experiment's budgets"
+    )
     order: str = Field(
         description="strategies with the direction between them: always-sampling < teacher-forcing; also a chain "
         "a < b < c, a = b for no difference beyond `within`, and strategy @ task for a comparison across tasks"
@@ -49,7 +57,7 @@ class Claim(Section):
             strategy, at, task = (piece.strip() for piece in part.partition("@"))
             if not task and self.task is None:
                 raise ValueError(f"{order} names no task: give task = '...'")
-            operands.append(Operand(strategy, task if at else str(self.task)))
+            operands.append(Operand(strategy, at_budget(task if at else str(self.task), self.budget)))
         relations = [RELATIONS[sign] for sign in parts[1::2]]
         return [(left, right, relation) for (left, right), relation in zip(pairwise(operands), relations, strict=True)]
 

@@ -50,6 +50,7 @@ from ssrun.views.tables.cells import (
     difference,
     has_bootstrap,
     has_difference,
+    is_exploratory,
     mean_cells,
     not_converged,
     notes,
@@ -116,7 +117,7 @@ def page(comparison: Comparison, runs: Runs, folder: str, tell: Tell) -> str:
         "base-uri 'none'; form-action 'none'",
         style=Markup(sheet),  # noqa: S704 - ours
         script=Markup(program),  # noqa: S704 - ours
-        claims=[(claim.verdict, *claim_lines(claim)) for claim in comparison.claims],
+        claims=[(claim.verdict, is_exploratory(claim), *claim_lines(claim)) for claim in comparison.claims],
         tables=[(task, *table(comparison, rows)) for task, rows in comparison.by_task()],
         reading=[" ".join(part.split()) for part in comparison.reading.split("\n\n") if part.strip()],
         settings=settings(runs),

@@ -10,7 +10,7 @@ from ssrun.analysis.convergence import FALL, FLOOR
 from ssrun.analysis.document import ClaimEvidence, Comparison, Estimate, Row, best
 from ssrun.analysis.power import MOST_SEEDS
 from ssrun.metrics import METRICS, TO_REACH
-from ssrun.system.text import visible
+from ssrun.system.text import plural, visible
 from ssrun.views.tables.arrivals import arrival, earliest, is_timed, score
 
 SIGNIFICANT = 0.05
@@ -193,7 +193,7 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
     if has_not_converged(comparison):
         lines.append(ABOUT_CONVERGENCE)
     lines += about_times(comparison)
-    lines += about_differences(comparison) + power(comparison)
+    lines += about_differences(comparison) + about_standing(comparison) + power(comparison)
     if comparison.published:
         source = comparison.published.source
         lines.append(f"paper: {source}; other data and another model: compare orders, not values.")
@@ -291,7 +291,38 @@ def measured(claim: ClaimEvidence) -> str:
     """What a claim compares: `bleu: a < b by at least 1.5`."""
     margin = f" by at least {claim.by:g}" if claim.by else ""
     within = f" within {claim.within:g}" if claim.within else ""
-    return f"{claim.metric}: {claim.order}{margin}{within}"
+    return f"{claim.metric}: {claim.order}{margin}{within}{budget(claim.steps)}"
+
+
+def budget(steps: Sequence[int]) -> str:
+    """After how many steps something was measured: ` at 1,000 steps`."""
+    return f" at {' and '.join(f'{count:,}' for count in steps)} steps" if steps else ""
+
+
+def is_exploratory(claim: ClaimEvidence) -> bool:
+    return claim.standing == "exploratory"
+
+
+def verdict(claim: ClaimEvidence) -> str:
+    """The verdict, and whether it confirms nothing: `agree`, or `agree (exploratory)`."""
+    return f"{claim.verdict} (exploratory)" if is_exploratory(claim) else claim.verdict
+
+
+def about_standing(comparison: Comparison) -> list[str]:
+    """Whether the claims were written down before their runs; nothing where that is not known."""
+    known = [claim for claim in comparison.claims if claim.standing]
+    exploratory = sum(map(is_exploratory, known))
+    lines = []
+    if exploratory < len(known):
+        lines.append(
+            f"{plural(len(known) - exploratory, 'claim')} sealed before the first of the runs that judge them."
+        )
+    if exploratory:
+        lines.append(
+            "Exploratory: the claim was written or changed when runs on its seeds were there, or its settings were "
+            "chosen on these seeds; fresh ones (--seeds) can confirm it."
+        )
+    return lines
 
 
 def p_values(claim: ClaimEvidence) -> str:

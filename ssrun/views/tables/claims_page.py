@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ssrun.analysis.document import ClaimEvidence, Comparison, read_comparison
 from ssrun.errors import StoreError
-from ssrun.views.tables.cells import interval, measured, needed, p_values
+from ssrun.views.tables.cells import interval, is_exploratory, measured, needed, p_values
 from ssrun.views.tables.markdown import code, escaped, paragraph, table_lines
 
 INTRODUCTION = """# What the claims came to
@@ -16,8 +16,9 @@ Made by `ssrun claims`, from the tables in this folder. All claims of one experi
 *agree* or *disagree* where p, of Student's t over paired seeds and corrected by Holm's method, is at most 0.05; else
 *inconclusive*. The interval is Holm's: it shows the difference at the level at which p decided. Beside p stands the
 exact sign-flip p, corrected likewise, or *t only* where none could be small enough with so few seeds for so many
-claims. n is the number of paired seeds. Of a chain of strategies the numbers are those of its weakest link. Toy tasks
-and small models: a verdict here says what this instrument shows, not what the paper's own experiment would.
+claims. *Exploratory* is a verdict on a claim that was not sealed before its runs. n is the number of paired seeds. Of a
+chain of strategies the numbers are those of its weakest link. Toy tasks and small models: a verdict here says what this
+instrument shows, not what the paper's own experiment would.
 """
 
 
@@ -51,4 +52,4 @@ def claim_cells(claim: ClaimEvidence) -> list[str]:
         found = interval(claim.difference, claim.low, claim.high, claim.metric)
     p = p_values(claim).removeprefix("p = ")
     texts = map(escaped, [claim.text, claim.source, measured(claim), found, p, f"{claim.n}{needed(claim)}"])
-    return [f"**{claim.verdict}**", *texts]
+    return [f"**{claim.verdict}**{' (exploratory)' if is_exploratory(claim) else ''}", *texts]

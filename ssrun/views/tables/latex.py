@@ -93,7 +93,7 @@ def latex(comparison: Comparison, caption: str | None = None, label: str | None 
         both = (f"{experiment}: differences from {baseline}", f"{title} Differences from {baseline}.")
         text += table(difference_tables(comparison, differing), *both, f"{name}-differences", of_differences)
     for claim in comparison.claims:
-        text.append(comment(f"{claim.verdict}: {' -- '.join(cells.claim_lines(claim))}"))
+        text.append(comment(f"{cells.verdict(claim)}: {' -- '.join(cells.claim_lines(claim))}"))
     if comparison.reading:
         text.append(comment(cells.reading(comparison)))
     return "\n".join(text) + "\n"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ssrun.analysis.document import Comparison, Estimate
+from ssrun.analysis.document import Comparison, Estimate, Tuning
 from ssrun.metrics import METRICS
 from ssrun.system.text import visible
-from ssrun.views.tables import cells
+from ssrun.views.tables import cells, tuning
 from ssrun.views.tables.cells import Cell, claim_lines, notes, paper_cells, paper_headings, reading
 
 
@@ -27,11 +27,20 @@ def markdown(comparison: Comparison) -> str:
         *(f"- {escaped(note)}" for note in notes(comparison, "bold:")),
     ]
     if comparison.claims:
-        claims = [[claim.verdict, *map(escaped, claim_lines(claim))] for claim in comparison.claims]
+        claims = [[cells.verdict(claim), *map(escaped, claim_lines(claim))] for claim in comparison.claims]
         text += ["", *table_lines("lll", [["verdict", "claim", "evidence"], *claims])]
+    if comparison.tuning:
+        text += ["", *tuning_lines(comparison.tuning)]
     if comparison.reading:
         text += ["", paragraph(reading(comparison))]
     return "\n".join(text) + "\n"
+
+
+def tuning_lines(tuned: Tuning) -> list[str]:
+    headings, rows = tuning.grid(tuned)
+    sides = "lll" + "r" * (len(headings) - 3)
+    lines = [list(map(escaped, headings)), *(list(map(escaped, row)) for row in rows)]
+    return [f"**{tuning.TITLE}.** {escaped(tuning.about(tuned))}", "", *table_lines(sides, lines)]
 
 
 def grid(comparison: Comparison) -> tuple[list[str], list[list[Cell]]]:

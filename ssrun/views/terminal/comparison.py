@@ -12,10 +12,10 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from ssrun.analysis.document import ClaimEvidence, Comparison, Row
+from ssrun.analysis.document import ClaimEvidence, Comparison, Row, Tuning
 from ssrun.metrics import METRICS
 from ssrun.system.text import visible
-from ssrun.views.tables import cells
+from ssrun.views.tables import cells, tuning
 from ssrun.views.tables.cells import compared, has_difference, in_groups
 
 BEST = "*"  # before a best mean: colour alone says nothing to many
@@ -33,6 +33,8 @@ def terminal(comparison: Comparison) -> RenderableType:
     parts += [Text(), *(Text(note, style="dim") for note in cells.notes(comparison, BEST))]
     if comparison.claims:
         parts += [Text(), Text("Claims", style="bold cyan"), *map(Verdict, comparison.claims)]
+    if comparison.tuning:
+        parts += [Text(), tuned(comparison.tuning), Text(tuning.about(comparison.tuning), style="dim")]
     if comparison.reading:
         parts += [Text(), Text(cells.reading(comparison))]
     return Group(*parts)
@@ -107,6 +109,17 @@ def differences(comparison: Comparison, rows: Sequence[Row]) -> Fitting:
     return Fitting(make, columns)
 
 
+def tuned(found: Tuning) -> Table:
+    """What was tried of each strategy, and what won."""
+    headings, rows = tuning.grid(found)
+    table = Table(title=tuning.TITLE, title_justify="left", title_style="bold cyan", box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(Text(heading), justify="left" if heading in headings[:3] else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
 def bare(title: Text, style: str, rows: Sequence[Row], columns: Sequence[Column], snug: bool) -> Table:
     """A table without lines, its first column the strategy; snug: the others stand closer."""
     table = Table(title=title, title_justify="left", title_style=style, box=None, pad_edge=False, collapse_padding=snug)
@@ -126,6 +139,8 @@ class Verdict:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         sentence, evidence = cells.claim_lines(self.claim)
+        if cells.is_exploratory(self.claim):
+            evidence = f"exploratory; {evidence}"
         head = Text(f"{self.claim.verdict:>{INDENT - 2}}  ", style=VERDICT_STYLES[self.claim.verdict])
         for text, style in ((sentence, ""), (evidence, "dim")):
             for line in unbroken(text, max(options.max_width - INDENT, INDENT)):
