@@ -13,11 +13,13 @@ from scipy import stats
 
 from ssrun.analysis.comparison import comparison_in, outcome, summarise
 from ssrun.analysis.document import Comparison, Row, text_of
-from ssrun.analysis.statistics import Hypothesis, holm, paired, verdicts
+from ssrun.analysis.statistics import holm, sign_flip_above
+from ssrun.analysis.verdicts import Link, verdicts
 from ssrun.config.claims import Reach
 from ssrun.config.run import resolve
 from ssrun.config.spec import RunSpec
 from ssrun.errors import StoreError
+from ssrun.metrics import METRICS
 from ssrun.runs.folder import RunFolder
 from ssrun.system.files import digest
 from ssrun.views.formats import write_tables
@@ -54,9 +56,9 @@ def test_differences_are_paired_with_the_baseline_by_seed_and_holm_corrected_ove
     noise = random.Random(0)
     base = [noise.gauss(50, 20) for _ in range(6)]
     values = {
-        "b": {"bleu": [value + 1 + noise.gauss(0, 0.1) for value in base]},
+        "b": {"bleu": [value + 5 + noise.gauss(0, 1) for value in base]},
         "a": {"bleu": base},
-        "c": {"bleu": [value + noise.gauss(0, 0.1) for value in base]},
+        "c": {"bleu": [value + noise.gauss(0, 1) for value in base]},
     }
     bleu = {name: row.estimates["bleu"] for name, row in rows_of(compared(values, baseline="a")).items()}
     assert bleu["a"].difference is None
@@ -185,7 +187,9 @@ def test_the_claims_of_one_experiment_are_one_family() -> None:
     values = {name: {"bleu": [noise.gauss(mean, 1) for _ in range(6)]} for name, mean in [("a", 0), ("b", 2), ("c", 3)]}
     orders = [("a", "b"), ("a", "c"), ("b", "c")]
     found = compared(values, claims=[claim(" < ".join(order)) for order in orders]).claims
-    expected = verdicts([[Hypothesis(values[left]["bleu"], values[right]["bleu"], "lower")] for left, right in orders])
+    expected = verdicts(
+        [[Link(values[left]["bleu"], values[right]["bleu"], "lower", 0.0, 0.1)] for left, right in orders]
+    )
     assert [evidence.verdict for evidence in found] == [judged.verdict for judged in expected]
     assert [(evidence.low, evidence.high, evidence.level) for evidence in found] == [
         (interval.low, interval.high, interval.level) for judged in expected for interval in judged.intervals
@@ -200,10 +204,45 @@ def test_a_claim_across_tasks_is_paired_by_seed() -> None:
     assert (found.difference, found.n) == (-4.5, 2)
 
 
-def test_the_p_beside_a_verdict_is_the_exact_one_against_the_margin() -> None:
+def test_the_p_beside_a_verdict_is_that_of_its_t_test_and_the_exact_one_stands_beside_it() -> None:
     values = {"a": {"bleu": [1.0] * 6}, "b": {"bleu": [3.0, 3.5, 4.0, 4.5, 5.0, 1.5]}}
     (found,) = compared(values, claims=[claim("b > a", by=1.0)]).claims
-    assert found.p == paired([2.0, 2.5, 3.0, 3.5, 4.0, 0.5], [1.0] * 6).p
+    differences = np.array(values["b"]["bleu"]) - 1.0
+    assert found.p == pytest.approx(stats.ttest_1samp(differences, 1.0).pvalue)
+    assert found.exact_p == 2 * sign_flip_above(differences, 1.0) == 0.0625
+    assert (found.verdict, found.t_only, found.seeds_needed) == ("agree", False, None)
+
+
+def test_two_claims_over_six_seeds_rest_on_t_alone_and_an_undecided_one_says_what_it_needs() -> None:
+    noise = random.Random(4)
+    values = {name: {"bleu": [noise.gauss(mean, 1) for _ in range(6)]} for name, mean in [("a", 0), ("b", 9), ("c", 9)]}
+    sure, unsure = compared(values, claims=[claim("a < b"), claim("b < c")]).claims
+    assert (sure.verdict, sure.t_only, sure.exact_p, sure.seeds_needed) == ("agree", True, 2 / 2**5, None)
+    assert (unsure.verdict, unsure.t_only) == ("inconclusive", False)
+    assert unsure.seeds_needed is not None
+    assert unsure.seeds_needed > 6
+    assert "exact_p" not in compared(values, claims=[claim("a = b", within=1.0)]).claims[0].comparisons[0].model_dump()
+
+
+def test_no_difference_beyond_a_margin_can_be_concluded() -> None:
+    values = {"a": {"bleu": [50.0 + e for e in STEADY]}, "b": {"bleu": [50.2 - e for e in STEADY]}}
+    (found,) = compared(values, claims=[claim("a = b", within=1.0)]).claims
+    assert (found.verdict, found.within, found.comparisons[0].direction) == ("agree", 1.0, "equal")
+    assert found.level == 0.9
+
+
+def test_shares_of_outputs_are_no_finer_than_one_output() -> None:
+    asked = experiment(
+        seeds=4, metrics=["validity", "bleu"], claims=[claim("a < b", metric) for metric in ("validity", "bleu")]
+    )
+    frame = outcomes(
+        {"a": {"validity": [50.0] * 4, "bleu": [50.0] * 4}, "b": {"validity": [52.0] * 4, "bleu": [52.0] * 4}}
+    )
+    frame["test_pairs"] = 50
+    of_outputs, of_words = summarise(asked, frame, "c", []).claims
+    assert of_outputs.p == pytest.approx(2 * stats.t.sf(2.0 / (2.0 / 4**0.5), 3))
+    assert (of_outputs.verdict, of_words.verdict) == ("inconclusive", "agree")
+    assert METRICS["validity"].resolution(10_000) == METRICS["validity"].resolution() == pytest.approx(0.1)
 
 
 RUN = RunSpec.of("t", "a", resolve("reverse", "linear", 0))

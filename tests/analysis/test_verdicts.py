@@ -260,19 +260,19 @@ def against_baseline(tables: np.ndarray, margin: float = 0.0) -> list[list[list[
 class TestPromises:
     @pytest.mark.parametrize("claims", range(1, 7))
     def test_a_normal_null_gives_a_false_verdict_in_5_percent_of_experiments_of_eight_seeds(self, claims: int) -> None:
-        families = [[[link(row)] for row in rows] for rows in normal(claims, 4000, claims, 8).tolist()]
+        families = [[[link(row)] for row in rows] for rows in normal(claims, 2000, claims, 8).tolist()]
         wrong = sum(any(claim.verdict != "inconclusive" for claim in verdicts(family)) for family in families)
-        assert 0.04 <= wrong / 4000 <= 0.06
+        assert 0.04 <= wrong / 2000 <= 0.06
 
     @pytest.mark.parametrize("noise", NOISE)
     def test_noise_agrees_no_more_often_than_the_level_says(self, noise: str) -> None:
         """A claim can only agree on one side, so half of 5 % is the nominal share of experiments."""
         generator, agree, disagree, trials = np.random.default_rng(8), 0, 0, 0
         for claims in range(1, 7):
-            tables = NOISE[noise](generator, (500, claims + 1, 8))
-            tables = tables + generator.normal(size=(500, 1, 8)) * 3  # what the seed does to all alike
+            tables = NOISE[noise](generator, (200, claims + 1, 8))
+            tables = tables + generator.normal(size=(200, 1, 8)) * 3  # what the seed does to all alike
             found = errors(against_baseline(tables))
-            agree, disagree, trials = agree + found[0], disagree + found[1], trials + 500
+            agree, disagree, trials = agree + found[0], disagree + found[1], trials + 200
         assert at_most(agree, trials, 0.025)
         assert at_most(disagree, trials, 0.025)
         assert agree + disagree > 0
@@ -320,18 +320,18 @@ class TestPromises:
         self, within: float, side: int, beyond: float
     ) -> None:
         """At the boundary in exactly 5 % where the margin is wide, beyond it less often."""
-        values = normal(17, 3000, 8) + side * (within + beyond)
+        values = normal(17, 2000, 8) + side * (within + beyond)
         agree, _ = errors([[[link(row, "equal", within)]] for row in values.tolist()])
-        assert at_most(agree, 3000, 0.05)
+        assert at_most(agree, 2000, 0.05)
         if within == 3.0 and not beyond:
-            assert within_binomial_error(agree, 3000, 0.05)
+            assert within_binomial_error(agree, 2000, 0.05)
 
     @pytest.mark.parametrize("within", [0.001, 0.2, 1.0])
     @pytest.mark.parametrize("share", [0.0, 1.0])
     def test_what_is_within_is_said_not_to_be_in_at_most_5_percent(self, within: float, share: float) -> None:
-        values = normal(18, 3000, 8) + share * within
+        values = normal(18, 1000, 8) + share * within
         _, disagree = errors([[[link(row, "equal", within)]] for row in values.tolist()])
-        assert at_most(disagree, 3000, 0.05)
+        assert at_most(disagree, 1000, 0.05)
 
     @pytest.mark.parametrize("n", [2, 3, 4, 6, 8])
     def test_ties_of_a_coarse_metric_no_longer_pass_for_certainty(self, n: int) -> None:

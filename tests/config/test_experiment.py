@@ -96,7 +96,11 @@ def test_what_is_wrong_in_a_file_is_one_line_with_the_file_the_place_and_the_rem
         ('task = "longer"', "claim 'Earlier is better.': unknown task 'longer': "),
         ("by = -1", "claims.0.by = -1: input should be greater than or equal to 0"),
         ('text = ""', "claims.0.text = '': string should have at least 1 character"),
-        ('direction = "up"', "claims.0.direction: unknown field 'direction': known: text, source, "),
+        ('to = "up"', "claims.0.to: unknown field 'to': known: text, source, "),
+        ('order = "early = late"', "claims.0: order = 'early = late' says =: say how far apart still counts: within "),
+        ("within = 1.0", "claims.0: within = 1: nothing is = in the order: leave it out, or write a = b"),
+        ("within = 0", "claims.0.within = 0: input should be greater than 0"),
+        ('order = "early = late"\nwithin = 1.0', "claims.0: by = 0.5: nothing is < or > in the order: leave it out"),
     ],
 )  # fmt: skip
 def test_a_claim_on_what_the_grid_lacks_is_refused(tmp_path: Path, line: str, message: str) -> None:
@@ -117,6 +121,11 @@ def test_a_claim_may_be_a_chain_and_go_across_tasks() -> None:
         (Operand("b", "x"), Operand("c", "y"), "lower"),
         (Operand("c", "y"), Operand("d", "x"), "higher"),
     ]
+
+
+def test_a_claim_may_say_that_there_is_no_difference_in_a_chain_too() -> None:
+    chain = Claim(text="t", metric="bleu", task="x", order="a = b < c", within=1.0, by=0.5)
+    assert [relation for _, _, relation in chain.comparisons()] == ["equal", "lower"]
 
 
 def test_one_seed_may_be_tried_though_it_settles_no_claim(own: Path) -> None:

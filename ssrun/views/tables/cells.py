@@ -333,25 +333,22 @@ def p_values(claim: ClaimEvidence) -> str:
     return shown if claim.exact_p is None else f"{shown} (exact {p_value(claim.exact_p)})"
 
 
-def seeds(count: int) -> str:
-    """A number of seeds that were reckoned: `63`, or `>1,000`."""
-    return f"{count}" if count <= MOST_SEEDS else f">{MOST_SEEDS:,}"
-
-
 def needed(claim: ClaimEvidence) -> str:
     """How many seeds would decide a claim, where that can be said: `; needs about 63`."""
-    return "" if claim.seeds_needed is None else f"; needs about {seeds(claim.seeds_needed)}"
+    return "" if claim.seeds_needed is None else f"; needs {about([claim.seeds_needed])}"
+
+
+def about(seeds: Sequence[int]) -> str:
+    """Numbers of seeds that were reckoned: `about 63`, `about 12 to 63`, `about 12 to >1,000`, `>1,000`."""
+    ends = dict.fromkeys(f">{MOST_SEEDS:,}" if n > MOST_SEEDS else f"{n}" for n in (min(seeds), max(seeds)))
+    return f"{'' if min(seeds) > MOST_SEEDS else 'about '}{' to '.join(ends)}"
 
 
 def power(comparison: Comparison) -> list[str]:
     """How many seeds the undecided claims would need, in a line; none where all are decided."""
-    needs = sorted(claim.seeds_needed for claim in comparison.claims if claim.seeds_needed is not None)
-    if not needs:
-        return []
-    counts = " to ".join(dict.fromkeys([seeds(needs[0]), seeds(needs[-1])]))
-    return [
-        f"Undecided claims would need about {counts} seeds for 80 % power, if the differences are as they look now."
-    ]
+    seeds = [claim.seeds_needed for claim in comparison.claims if claim.seeds_needed is not None]
+    conditions = "seeds for 80 % power, if the differences are as they look now"
+    return [f"Undecided claims would need {about(seeds)} {conditions}."] if seeds else []
 
 
 def reading(comparison: Comparison) -> str:
