@@ -12,6 +12,7 @@ import pandas as pd
 
 from ssrun.analysis import bootstrap
 from ssrun.analysis.bootstrap import Bootstraps
+from ssrun.analysis.data_seeds import data_seeds
 from ssrun.analysis.document import (
     ClaimEvidence,
     Comparison,
@@ -74,10 +75,12 @@ def compare_runs(results: Path, manifest: Manifest) -> Comparison:
     experiment, mark = manifest.experiment, read_mark(results)
     store = store_at(results, mark.runs)
     outcomes = pd.DataFrame([outcome(store, run, experiment.reach) for run in manifest.runs])
-    outcomes["settings"] = pd.Series(varying([settings_of(store, run) for run in manifest.runs]), dtype=object)
+    settings = [settings_of(store, run) for run in manifest.runs]
+    outcomes["settings"] = pd.Series(varying(settings), dtype=object)
     bootstraps = bootstrap.by_strategy(results, manifest.runs, experiment.baseline)
     found = environments(store, manifest.runs)
-    return summarise(experiment, outcomes, manifest.command, found, bootstraps, mark.plan)
+    summary = summarise(experiment, outcomes, manifest.command, found, bootstraps, mark.plan)
+    return summary.model_copy(update={"data_seeds": data_seeds(manifest.runs, settings)})
 
 
 def outcome(store: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:

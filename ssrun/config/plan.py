@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import chain, product
 from typing import Any
 
@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from ssrun.config.experiment import MOST_RUNS, Experiment
 from ssrun.config.overrides import RUN_SECTIONS, SECTIONS, Overrides
-from ssrun.config.run import RunConfig, Section, resolve, validated
+from ssrun.config.run import RunConfig, Section, of_every_seed, validated
 from ssrun.config.spec import RunSpec
 from ssrun.errors import UsageError, unknown
 from ssrun.strategies import SCHEDULES, STRATEGIES, Strategy, parameters, variant
@@ -61,7 +61,7 @@ class Plan(Section):
     def id(self) -> str:
         """Sha256 of what decides its tables' numbers: the runs, how they are scored and compared; no text, no path."""
         experiment = self.experiment
-        runs = [(*run.name[:2], run.config.id) for run in self._runs_of(experiment.seeds[:1])]
+        runs = [(*pair, config.id) for pair, config in self._configs().items()]
         asked = experiment.model_dump(mode="json", include={"seeds", "baseline", "metrics", "reach"})
         claims = [
             claim.model_dump(mode="json", exclude={"text", "source"}, exclude_defaults=True)  # later fields change none
@@ -71,9 +71,15 @@ class Plan(Section):
 
     def runs(self) -> list[RunSpec]:
         """The runs, seed by seed, so that a table fills evenly; UsageError where one is wrong or there are too many."""
-        return self._runs_of(self.experiment.seeds)
+        configs = self._configs()
+        return [
+            RunSpec.of(*pair, config.of_seed(seed))
+            for seed in self.experiment.seeds
+            for pair, config in configs.items()
+        ]
 
-    def _runs_of(self, seeds: Sequence[int]) -> list[RunSpec]:
+    def _configs(self) -> dict[tuple[str, str], RunConfig]:
+        """By task and strategy what the runs of all seeds have in common, with the first seed."""
         experiment = self.experiment
         try:
             if len(experiment.tasks) * len(experiment.strategies) * len(experiment.seeds) > MOST_RUNS:
@@ -88,14 +94,10 @@ class Plan(Section):
                 raise UsageError(f"no task of the grid has the metric {missing[0]!r}: choose another")
         except UsageError as error:
             raise UsageError(f"{experiment.name}: {error}") from None
-        return [
-            RunSpec.of(*pair, config.model_copy(update={"seed": seed}))
-            for seed in seeds
-            for pair, config in configs.items()
-        ]
+        return configs
 
     def _config(self, task: str, strategy: str) -> RunConfig:
-        """The configuration of the first seed's run of a task and a strategy of the grid."""
+        """The configuration of the runs of a task and a strategy of the grid, with the first seed."""
         experiment = self.experiment
         task_entry = dict(experiment.tasks[task])
         task_base, settings = task_entry.pop("base", task), task_entry.pop("settings", {})
@@ -115,7 +117,7 @@ class Plan(Section):
             fitting(settings, of_run),  # what a task has set, as a sweep does
             fitting(self.overrides, of_run),  # the command line
         ]
-        config = resolve(task_base, strategy_base, experiment.seeds[0], layers)
+        config = of_every_seed(task_base, strategy_base, experiment.seeds[0], layers)
         decay = config.strategy.schedule
         if not experiment.match or not isinstance(decay, Decay):
             return config

@@ -111,6 +111,10 @@ class RunConfig(Section):
             raise ValueError(f"training.select_by: {unknown('validation metric', self.training.select_by, known)}")
         return self
 
+    def of_seed(self, seed: int) -> Self:
+        """The same run of another seed; and where its data are drawn by the run's own seed, of other data."""
+        return self.model_copy(update={"seed": seed, "task": self.task.of_seed(seed)})
+
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
         """Its fields by section, as `resolve` takes a layer of them and `--set` a line each; None is left out."""
@@ -145,7 +149,12 @@ Kind = TypeVar("Kind", bound=BaseModel)
 
 
 def resolve(task: str, strategy: str, seed: int = 0, layers: Sequence[Overrides] = ()) -> RunConfig:
-    """The configuration of one run: defaults < the task's own defaults < `layers`, the later the stronger.
+    """The configuration of one run: that of all its seeds, of this one."""
+    return of_every_seed(task, strategy, seed, layers).of_seed(seed)
+
+
+def of_every_seed(task: str, strategy: str, seed: int = 0, layers: Sequence[Overrides] = ()) -> RunConfig:
+    """A configuration that may leave data to the run's seed: defaults < the task's own < `layers`, later ones stronger.
 
     The task is a name in TASKS, the strategy one in STRATEGIES; the seed counts from 0; a layer has fields by section,
     such as `{"model": {"hidden": 128}}`. UsageError says what is wrong, with its path, its value and the remedy.

@@ -91,6 +91,10 @@ class Task(Fields):
     validation_pairs: int = Field(200, ge=1, le=1_000_000, description=VALIDATION_PAIRS)
     test_pairs: int = Field(1000, ge=1, le=1_000_000, description=TEST_PAIRS)
 
+    def of_seed(self, seed: int) -> Self:
+        """This task in a run of this seed: what is left to the run's own seed is now that."""
+        return self
+
     def prepared(self) -> Self:
         """This task, checked against the world: files read, and their digest among the fields."""
         return self

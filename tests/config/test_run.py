@@ -37,6 +37,7 @@ OTHER = {  # another value for each field of the sections that every run has
     "scoring.length_penalty": 0.25,
 }
 NEEDED = {"training.select_by": ["training.patience=1"]}  # without which a field would have no effect
+UNSET = {"task.test_length": "16..25", "task.data_seed": 5}  # of tasks
 OF_SCHEDULES = {
     "value": 0.25,
     "start": 0.75,
@@ -143,7 +144,8 @@ def test_set_reaches_every_field_of_every_task(task: str) -> None:
     room = ["task.nodes=20"] if task == "path" else []
     plain = resolve(task, "linear", 0, [parse_settings(room)])
     for path in (path for path in fields_of(plain) if path.startswith("task.")):
-        other = different(value_of(plain, path))
+        now = value_of(plain, path)
+        other = UNSET[path] if now is None else different(now)
         config = resolve(task, "linear", 0, [parse_settings([*room, f"{path}={other}"])])
         assert value_of(config, path) != value_of(plain, path), path
         assert config.id != plain.id, path
@@ -155,7 +157,7 @@ def different(value: Any) -> Any:
         return f"{value[0]}..{value[0]}" if value[0] != value[1] else f"{value[0] - 1}..{value[1]}"
     if isinstance(value, float):
         return value / 2
-    return "16..25" if value is None else value - 1 if value > 2 else value + 1
+    return value - 1 if value > 2 else value + 1
 
 
 def test_a_schedule_can_be_exchanged_by_its_name() -> None:

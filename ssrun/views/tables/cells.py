@@ -174,6 +174,11 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
         lines.append(f"{task}: {corpus_words(facts)}")
         if "source_pieces" in facts:
             lines.append(f"{task}: {PER_PIECE}.")
+    drawn: dict[str, list[str]] = {}
+    for task in comparison.tasks:
+        if task in comparison.data_seeds:
+            drawn.setdefault(data_words(comparison.data_seeds[task]), []).append(task)
+    lines += [f"{', '.join(tasks)}: {by}." for by, tasks in drawn.items()]
     signatures = sorted({signature for found in comparison.signatures.values() for signature in found})
     of_bleu = "bleu" in comparison.columns or any(claim.metric == "bleu" for claim in comparison.claims)
     lines += [f"BLEU: {signature}" for signature in signatures if of_bleu]
@@ -211,6 +216,15 @@ def about_differences(comparison: Comparison) -> list[str]:
             "paired bootstrap of the test set."
         )
     return lines
+
+
+def data_words(data_seed: int | str) -> str:
+    """What drew a task's pairs, in words; `data_seed` as the document has it."""
+    if data_seed == "seed":
+        return "each seed draws its own training, validation and test pairs"
+    if data_seed == "fixed":
+        return "every seed has the same training, validation and test pairs"
+    return f"training, validation and test pairs are those of data seed {data_seed}, for every seed"
 
 
 def corpus_words(facts: Mapping[str, int]) -> str:
