@@ -21,7 +21,7 @@ from ssrun.system.files import digest
 from ssrun.system.text import shown_value
 from ssrun.tasks import TASKS, Task
 
-Attention = Literal["none", "dot", "aligned"]
+Attention = Literal["none", "dot", "general", "aligned"]
 RateDecay = Literal["none", "linear", "cosine", "inverse-sqrt"]
 MOST_FAULTS = 10  # of a document that are told
 
@@ -38,8 +38,23 @@ class ModelConfig(Section):
     embedding: int = Field(64, ge=1, le=8192, description="size of a token's vector")
     hidden: int = Field(64, ge=1, le=8192, description="LSTM units a layer, in encoder and decoder")
     layers: int = Field(1, ge=1, le=8, description="LSTM layers, in encoder and decoder")
-    attention: Attention = Field("dot", description="what the readout sees of the encoder's states")
+    attention: Attention = Field(
+        "dot",
+        description="what the readout sees of the encoder's states s: a mean weighted by h s (dot) or h W s, W learned "
+        "(general); the state at its own position (aligned); nothing (none)",
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="share of units dropped, one mask a sequence")
+    embedding_scale: float = later(
+        1.0,
+        gt=0,
+        le=1000,
+        description="standard deviation of the initial embeddings times sqrt(embedding): 1 is N(0, 1/embedding)",
+    )
+
+    @property
+    def weighs_positions(self) -> bool:
+        """Whether attention gives each source position a weight, which can be looked at."""
+        return self.attention in ("dot", "general")
 
 
 class TrainingConfig(Section):

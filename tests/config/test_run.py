@@ -22,6 +22,7 @@ OTHER = {  # another value for each field of the sections that every run has
     "model.layers": 2,
     "model.attention": "none",
     "model.dropout": 0.25,
+    "model.embedding_scale": 8.0,
     "training.steps": 7,
     "training.batch_size": 5,
     "training.learning_rate": 0.5,
@@ -189,7 +190,7 @@ def test_where_a_corpus_lies_is_no_part_of_the_id_and_its_text_is(tmp_path: Path
     ("settings", "message"),
     [
         ("model.hiden=3", "model.hiden: unknown field 'hiden': did you mean 'hidden'? known: embedding, hidden, "
-         "layers, attention, dropout"),
+         "layers, attention, dropout, embedding_scale"),
         ("training.step=3", "training.step: unknown field 'step': did you mean 'steps'? "),
         ("scoring.beem=3", "scoring.beem: unknown field 'beem': did you mean 'beam'? "),
         ("task.lenth=4..5", "task.lenth: unknown field 'lenth': did you mean 'length'? "),
@@ -208,7 +209,7 @@ def test_where_a_corpus_lies_is_no_part_of_the_id_and_its_text_is(tmp_path: Path
         ("training.decay=exp", "training.decay = 'exp': input should be 'none', 'linear', 'cosine' or 'inverse-sqrt'"),
         ("training.select_by=bracket_f1", "training: select_by = bracket_f1: it needs select = 'best' or a patience"),
         ("model.dropout=nan", "model.dropout = nan: input should be "),
-        ("model.attention=dott", "model.attention = 'dott': input should be 'none', 'dot' or 'aligned'"),
+        ("model.attention=dott", "model.attention = 'dott': input should be 'none', 'dot', 'general' or 'aligned'"),
         ("training.steps=-1", "training.steps = -1: input should be greater than or equal to 1"),
         ("task.length=4", "task.length: 4 is not a range: write it like 4..15"),
         ("task.length=9..4", "task.length: 9..4 is not a range: "),
