@@ -194,7 +194,7 @@ def test_where_a_corpus_lies_is_no_part_of_the_id_and_its_text_is(tmp_path: Path
         ("training.step=3", "training.step: unknown field 'step': did you mean 'steps'? "),
         ("scoring.beem=3", "scoring.beem: unknown field 'beem': did you mean 'beam'? "),
         ("task.lenth=4..5", "task.lenth: unknown field 'lenth': did you mean 'length'? "),
-        ("task.path=here", "task.path: unknown field 'path': known: validation_pairs, test_pairs, symbols, length, "),
+        ("task.path=here", "task.path: unknown field 'path': known: validation_pairs, test_pairs, training_pairs, "),
         ("strategy.half_att=0.3", "strategy inverse-sigmoid: unknown field 'half_att': did you mean 'half_at'? "),
         ("model.hidden=0", "model.hidden = 0: input should be greater than or equal to 1"),
         ("model.hidden=many", "model.hidden = 'many': input should be a valid integer"),
