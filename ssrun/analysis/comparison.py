@@ -14,6 +14,7 @@ import pandas as pd
 from ssrun.analysis import bootstrap
 from ssrun.analysis.bootstrap import Bootstraps
 from ssrun.analysis.convergence import has_converged
+from ssrun.analysis.data_seeds import data_seeds
 from ssrun.analysis.document import (
     Arrival,
     ClaimEvidence,
@@ -82,13 +83,17 @@ def compare_runs(results: Path, manifest: Manifest) -> Comparison:
         raise StoreError(f"{results}: its tuning is not finished: run its command again")
     store = store_at(results, mark.runs)
     outcomes = pd.DataFrame([outcome(store, run, experiment.reach) for run in manifest.runs])
-    outcomes["settings"] = pd.Series(varying([settings_of(store, run) for run in manifest.runs]), dtype=object)
+    settings = [settings_of(store, run) for run in manifest.runs]
+    outcomes["settings"] = pd.Series(varying(settings), dtype=object)
     bootstraps = bootstrap.by_strategy(results, manifest.runs, experiment.baseline)
     found = environments(store, manifest.runs)
     comparison = summarise(experiment, outcomes, manifest.command, found, bootstraps, mark.plan)
-    return comparison.model_copy(
-        update={"claims": with_standing(comparison.claims, manifest), "tuning": tuning_of(manifest)}
-    )
+    beside = {
+        "claims": with_standing(comparison.claims, manifest),
+        "tuning": tuning_of(manifest),
+        "data_seeds": data_seeds(manifest.runs, settings),
+    }
+    return comparison.model_copy(update=beside)
 
 
 def tuning_of(manifest: Manifest) -> Tuning | None:

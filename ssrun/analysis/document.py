@@ -236,6 +236,7 @@ class Comparison(Document):
         signatures: sacreBLEU's, by task.
         text_signatures: sacreBLEU's of the other metrics of text that are shown, by metric.
         facts: Counts of the data, by task.
+        data_seeds: What drew the pairs of a task of files: each run's own `seed`, a seed of data, or nothing: `fixed`.
         faults: Runs that are counted and not averaged.
         environments: The distinct ones that the runs were made in.
     """
@@ -260,6 +261,9 @@ class Comparison(Document):
     signatures: dict[str, list[str]]
     text_signatures: dict[MetricName, list[str]] = Field(default_factory=dict, exclude_if=lambda found: not found)
     facts: dict[str, dict[str, Count]]
+    data_seeds: dict[str, Count | Literal["seed", "fixed"]] = Field(
+        default_factory=dict, exclude_if=lambda found: not found
+    )
     faults: list[Fault]
     environments: list[Environment]
 

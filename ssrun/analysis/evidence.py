@@ -307,7 +307,7 @@ class Walk(NamedTuple):
 
 
 class Look(NamedTuple):
-    """A strategy's trained model on one example: its walk, and where it looks; no map without dot attention."""
+    """A strategy's trained model on one example: its walk, and where it looks, or no map without attention weights."""
 
     walk: Walk
     attention: AttentionMap | None
@@ -332,8 +332,8 @@ class Observations:
         return self._contrasts[key]
 
     def attention(self, run: Run, example: Example) -> AttentionMap | None:
-        """Where a run's model looks; None where it has no dot attention."""
-        if run.config.model.attention != "dot":
+        """Where a run's model looks; None where its attention weighs no positions."""
+        if not run.config.model.weighs_positions:
             return None
         from ssrun.analysis.explanation import attention_map
 

@@ -82,7 +82,7 @@ class Sides(NamedTuple):
 
 
 class AttentionMap(NamedTuple):
-    """Dot attention: a weight for each output token (rows) and source token (columns), each row summing to 1."""
+    """Attention: a weight for each output token (rows) and source token (columns), each row summing to 1."""
 
     source: Tokens
     output: Tokens
@@ -206,7 +206,7 @@ def walk_through(trained: Trained, example: Example, epsilon: float, coin_seed: 
 
 @torch.no_grad()
 def attention_map(trained: Trained, example: Example) -> AttentionMap | None:
-    """Where the model looks while it says its own (greedy) output; None where it has no dot attention.
+    """Where the model looks while it says its own (greedy) output; None where it weighs no positions.
 
     The output ends with its EOS, or at the length that `search.length_limit` allows.
     """

@@ -43,6 +43,7 @@ def selected(
             "reading": "",
             "signatures": part(comparison.signatures, kept_tasks) if "bleu" in kept_metrics else {},
             "facts": part(comparison.facts, kept_tasks),
+            "data_seeds": part(comparison.data_seeds, kept_tasks),
             "faults": [
                 fault for fault in comparison.faults if fault.task in kept_tasks and fault.strategy in kept_strategies
             ],

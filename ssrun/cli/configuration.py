@@ -19,14 +19,25 @@ def show_run(run: RunSpec, as_json: bool) -> None:
 
 def show_cells(runs: Sequence[RunSpec], as_json: bool) -> None:
     """Each strategy on each task once, with the seeds of its runs."""
-    seeds: dict[tuple[str, str], list[int]] = {}
-    configs: dict[tuple[str, str], RunConfig] = {}
+    configs: dict[tuple[str, str], list[RunConfig]] = {}
     for name, config in runs:
-        seeds.setdefault(name[:2], []).append(name.seed)
-        configs.setdefault(name[:2], config)
-    cells = [{"name": "/".join(key), "seeds": seeds[key], **config.settings} for key, config in configs.items()]
+        configs.setdefault(name[:2], []).append(config)
+    cells = [
+        {"name": "/".join(key), "seeds": [config.seed for config in of_seeds], **settings_of(of_seeds)}
+        for key, of_seeds in configs.items()
+    ]
     text = "\n".join("[[cells]]\n" + "".join(lines_of(cell)) for cell in cells)
     answer(as_json, {"cells": cells}, text)
+
+
+def settings_of(configs: Sequence[RunConfig]) -> dict[str, dict[str, Any]]:
+    """The fields of runs that differ in their seed alone, and in what is drawn by it."""
+    from ssrun.tasks.redrawn import drawn_by
+
+    settings = configs[0].settings
+    if (by := drawn_by({config.seed: getattr(config.task, "data_seed", None) for config in configs})) is not None:
+        settings["task"]["data_seed"] = by
+    return settings
 
 
 def lines_of(fields: Mapping[str, Any], above: str = "") -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, product
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from pydantic import Field
 from ssrun.config.experiment import Experiment
 from ssrun.config.grid import MOST_RUNS, Entries
 from ssrun.config.overrides import RUN_SECTIONS, SECTIONS, Overrides, by_section
-from ssrun.config.run import RunConfig, Section, resolve, validated
+from ssrun.config.run import RunConfig, Section, of_every_seed, validated
 from ssrun.config.spec import RunSpec
 from ssrun.config.tuning import Setting
 from ssrun.errors import UsageError, unknown
@@ -80,8 +80,8 @@ class Plan(Section):
         What is claimed is no part of it: a claim that is edited is judged in the same place, and said to be edited.
         """
         experiment = self.experiment
-        first = experiment.seeds[:1]
-        runs = [(*run.name[:2], run.config.id) for run in self.model_copy(update={"tuned": ()})._runs_of(first)]
+        untuned = self.model_copy(update={"tuned": ()})
+        runs = [(*pair, config.id) for pair, config in untuned.configs().items()]
         asked = experiment.model_dump(mode="json", include={"seeds", "baseline", "metrics", "reach"})
         if experiment.tune:
             asked["tune"] = experiment.tune.model_dump(mode="json")
@@ -89,7 +89,12 @@ class Plan(Section):
 
     def runs(self) -> list[RunSpec]:
         """The runs, seed by seed, so that a table fills evenly; UsageError where one is wrong or there are too many."""
-        return self._runs_of(self.experiment.seeds)
+        configs = self.configs()
+        return [
+            RunSpec.of(*pair, config.of_seed(seed))
+            for seed in self.experiment.seeds
+            for pair, config in configs.items()
+        ]
 
     def trials(self) -> list[Trial]:
         """What tuning tries: every setting of every strategy of every task. UsageError where one is wrong."""
@@ -115,9 +120,10 @@ class Plan(Section):
         known = [*OF_EVERY_TASK, *config.task.metrics, *config.task.text_metrics]
         if tune and tune.metric not in known:
             raise UsageError(f"tune.metric: {unknown('validation metric', tune.metric, known)}")
-        return tuple(RunSpec.of(task, strategy, config.with_seed(seed)) for seed in (tune.seeds if tune else ()))
+        return tuple(RunSpec.of(task, strategy, config.of_seed(seed)) for seed in (tune.seeds if tune else ()))
 
-    def _runs_of(self, seeds: Sequence[int]) -> list[RunSpec]:
+    def configs(self) -> dict[tuple[str, str], RunConfig]:
+        """By task and strategy what the runs of all seeds have in common, with the first seed; UsageError as `runs`."""
         experiment = self.experiment
         won = {(winner.task, winner.strategy): winner.settings for winner in self.tuned}
         with self._faults_named():
@@ -134,7 +140,7 @@ class Plan(Section):
             asked = {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
             if missing := [metric for metric in JUDGED if metric in asked - judged]:
                 raise UsageError(f"no task of the grid has the metric {missing[0]!r}: choose another")
-        return [RunSpec.of(*pair, config.with_seed(seed)) for seed in seeds for pair, config in configs.items()]
+        return configs
 
     @contextmanager
     def _faults_named(self) -> Iterator[None]:
@@ -145,7 +151,7 @@ class Plan(Section):
             raise UsageError(f"{self.name}: {error}") from None
 
     def _config(self, task: str, entry: Mapping[str, Any], strategy: str, tuned: Mapping[str, Any]) -> RunConfig:
-        """The configuration of the first seed's run of a task, with its entry, and a strategy of the grid, as tuned."""
+        """The configuration of the runs of a task, with its entry, and a strategy of the grid, with the first seed."""
         experiment = self.experiment
         task_entry = dict(entry)
         task_base, settings = task_entry.pop("base", task), task_entry.pop("settings", {})
@@ -166,7 +172,7 @@ class Plan(Section):
             fitting(settings, of_run),  # what a task has set, as a sweep does
             fitting(self.overrides, of_run),  # the command line
         ]
-        config = resolve(task_base, strategy_base, experiment.seeds[0], layers)
+        config = of_every_seed(task_base, strategy_base, experiment.seeds[0], layers)
         decay = config.strategy.schedule
         if not experiment.match or not isinstance(decay, Decay):
             return config

@@ -21,7 +21,7 @@ from ssrun.system.files import digest
 from ssrun.system.text import shown_value
 from ssrun.tasks import TASKS, Task
 
-Attention = Literal["none", "dot", "aligned"]
+Attention = Literal["none", "dot", "general", "aligned"]
 RateDecay = Literal["none", "linear", "cosine", "inverse-sqrt"]
 MOST_FAULTS = 10  # of a document that are told
 
@@ -38,8 +38,23 @@ class ModelConfig(Section):
     embedding: int = Field(64, ge=1, le=8192, description="size of a token's vector")
     hidden: int = Field(64, ge=1, le=8192, description="LSTM units a layer, in encoder and decoder")
     layers: int = Field(1, ge=1, le=8, description="LSTM layers, in encoder and decoder")
-    attention: Attention = Field("dot", description="what the readout sees of the encoder's states")
+    attention: Attention = Field(
+        "dot",
+        description="what the readout sees of the encoder's states s: a mean weighted by h s (dot) or h W s, W learned "
+        "(general); the state at its own position (aligned); nothing (none)",
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="share of units dropped, one mask a sequence")
+    embedding_scale: float = later(
+        1.0,
+        gt=0,
+        le=1000,
+        description="standard deviation of the initial embeddings times sqrt(embedding): 1 is N(0, 1/embedding)",
+    )
+
+    @property
+    def weighs_positions(self) -> bool:
+        """Whether attention gives each source position a weight, which can be looked at."""
+        return self.attention in ("dot", "general")
 
 
 class TrainingConfig(Section):
@@ -111,9 +126,9 @@ class RunConfig(Section):
             raise ValueError(f"training.select_by: {unknown('validation metric', self.training.select_by, known)}")
         return self
 
-    def with_seed(self, seed: int) -> Self:
-        """The same run of another seed."""
-        return self.model_copy(update={"seed": seed})
+    def of_seed(self, seed: int) -> Self:
+        """The same run of another seed; and where its data are drawn by the run's own seed, of other data."""
+        return self.model_copy(update={"seed": seed, "task": self.task.of_seed(seed)})
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
@@ -149,7 +164,12 @@ Kind = TypeVar("Kind", bound=BaseModel)
 
 
 def resolve(task: str, strategy: str, seed: int = 0, layers: Sequence[Overrides] = ()) -> RunConfig:
-    """The configuration of one run: defaults < the task's own defaults < `layers`, the later the stronger.
+    """The configuration of one run: that of all its seeds, of this one."""
+    return of_every_seed(task, strategy, seed, layers).of_seed(seed)
+
+
+def of_every_seed(task: str, strategy: str, seed: int = 0, layers: Sequence[Overrides] = ()) -> RunConfig:
+    """A configuration that may leave data to the run's seed: defaults < the task's own < `layers`, later ones stronger.
 
     The task is a name in TASKS, the strategy one in STRATEGIES; the seed counts from 0; a layer has fields by section,
     such as `{"model": {"hidden": 128}}`. UsageError says what is wrong, with its path, its value and the remedy.

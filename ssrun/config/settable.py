@@ -22,7 +22,7 @@ class Setting(NamedTuple):
         of: The tasks or schedules that have it so; empty where all have it.
         type: `integer`, `number`, `text`, `boolean`, `range` (such as 4..15), `choice`, `list` or `table`.
         range: The least and the largest value, such as `>= 1, <= 8192`; empty where there is none.
-        choices: The values that there are, of a `choice`.
+        choices: The values that there are, of a `choice`; of another type those beside it.
         default: None where it is none, or differs from strategy to strategy.
         defaults: The defaults that differ, by the task or the strategy whose they are.
         about: What it means.
@@ -73,11 +73,11 @@ def of_model(kind: type[BaseModel], above: str, of: tuple[str, ...] = ()) -> lis
 def within(model: Schema, document: Schema, above: str, of: tuple[str, ...] = ()) -> Iterator[Setting]:
     """The fields of a model, each with those of the model that it holds, as JSON schema tells them."""
     for name, field in model["properties"].items():
-        kinds = (resolved(kind, document) for kind in field.get("anyOf", [field]))
-        kind = next(kind for kind in kinds if kind.get("type") != "null")
-        choices = tuple(kind.get("enum", [kind["const"]] if "const" in kind else []))
+        kinds = [resolved(kind, document) for kind in field.get("anyOf", [field])]
+        kind, *others = (kind for kind in kinds if kind.get("type") != "null")
+        choices = tuple(choice for each in (kind, *others) for choice in choices_of(each))
         told = str(kind.get("type", "any"))
-        type_name = "choice" if choices else TYPES.get(told, told)
+        type_name = "choice" if choices_of(kind) else TYPES.get(told, told)
         bounds = ", ".join(f"{sign} {kind[bound]:,.12g}" for bound, sign in BOUNDS.items() if bound in kind)
         default = field.get("default")
         if type_name == "range" and default is not None:
@@ -86,6 +86,11 @@ def within(model: Schema, document: Schema, above: str, of: tuple[str, ...] = ()
         inner = resolved(kind.get("items", kind), document)
         if "properties" in inner:
             yield from within(inner, document, f"{above}{name}.")
+
+
+def choices_of(kind: Schema) -> list[str]:
+    found: list[str] = kind.get("enum", [kind["const"]] if "const" in kind else [])
+    return found
 
 
 def resolved(part: Schema, document: Schema) -> Schema:

@@ -55,7 +55,7 @@ def seals(
     for sealed_claim, standing, seeds in kept_claims(kept or {}):
         if standing == "confirmatory":
             known.setdefault(sealed_claim, set()).update(seeds)
-    configs = {Operand(run.name.strategy, run.name.task): run.config for run in reversed(runs)}
+    configs = {Operand(strategy, task): config for (task, strategy), config in plan.configs().items()}
     found = []
     for claim in experiment.claims:
         name = claim_id(claim, configs)
@@ -66,7 +66,7 @@ def seals(
 
 def claim_id(claim: Claim, configs: Mapping[Operand, RunConfig]) -> str:
     """Sha256 of what a claim says, and of the runs that it says it of, whatever their seed."""
-    runs = [configs[operand].with_seed(SEED).id for operand in claim.operands()]
+    runs = [configs[operand].model_copy(update={"seed": SEED}).id for operand in claim.operands()]
     said = claim.model_dump(mode="json", exclude={"source"}, exclude_defaults=True)
     return digest(canonical({"claim": said, "runs": runs}))
 

@@ -37,15 +37,18 @@ class Memory(NamedTuple):
     """What the encoder hands to the decoder, whose first state is `initial`.
 
     States [B, S, H] are zero where the source is padding; the bias [B, 1, S], added to attention's scores, is -inf
-    there and else 0.
+    there and else 0. Keys [B, S, H] are what a score multiplies the decoder's output by.
     """
 
     states: Tensor
+    keys: Tensor
     bias: Tensor
     initial: State
 
     def select(self, rows: Tensor) -> Memory:
-        return Memory(self.states[rows], self.bias[rows], select(self.initial, rows))
+        states = self.states[rows]
+        keys = states if self.keys is self.states else self.keys[rows]
+        return Memory(states, keys, self.bias[rows], select(self.initial, rows))
 
 
 class Masks(NamedTuple):
@@ -64,7 +67,7 @@ class Masks(NamedTuple):
 class Prediction(NamedTuple):
     """One step of the decoder: logits [rows, V] of what comes after the token, and the state after it.
 
-    Attention [B, S] is where the step looked; None where it has no dot attention or nothing was read out.
+    Attention [B, S] is where the step looked; None where no position has a weight or nothing was read out.
     """
 
     logits: Tensor
@@ -118,11 +121,13 @@ class Seq2Seq(nn.Module):
         self.decoder = nn.ModuleList(LSTM(size, hidden, batch_first=True) for size in sizes)
         self.combine = None if config.attention == "none" else nn.Linear(2 * hidden, hidden)
         self.output = nn.Linear(hidden, target_size)
+        # last, so that its draw changes no other weight
+        self.score = nn.Linear(hidden, hidden, bias=False) if config.attention == "general" else None
         self._initialise(generator)
 
     @torch.no_grad()
     def _initialise(self, generator: torch.Generator | None) -> None:
-        """Uniform in +-1/sqrt(fan) as torch's own LSTM, forget gates open, embeddings normal / sqrt(E)."""
+        """Uniform in +-1/sqrt(fan) as torch's own LSTM, forget gates open, embeddings normal."""
 
         def uniform(module: nn.Module, fan: int) -> None:
             for weight in module.parameters():
@@ -130,7 +135,8 @@ class Seq2Seq(nn.Module):
 
         for module in self.modules():  # in the order of their making, which is that of the draws
             if isinstance(module, nn.Embedding):
-                module.weight.normal_(0, module.embedding_dim**-0.5, generator=generator)
+                deviation = self.config.embedding_scale * module.embedding_dim**-0.5
+                module.weight.normal_(0, deviation, generator=generator)
             elif isinstance(module, LSTM):
                 uniform(module, module.hidden_size)
                 module.bias_hh_l0[module.hidden_size : 2 * module.hidden_size] += 1  # f
@@ -166,7 +172,7 @@ class Seq2Seq(nn.Module):
                 states = states * masks.encoder[layer].unsqueeze(1)
             initial.append((last[0][0], last[1][0]))
         bias = torch.zeros_like(states[:, :, 0]).masked_fill_(source == PAD, -torch.inf).unsqueeze(1)
-        return Memory(states, bias, initial)
+        return Memory(states, states if self.score is None else self.score(states), bias, initial)
 
     def decode(self, memory: Memory, inputs: Tensor, masks: Masks | None = None) -> Tensor:
         """Logits [B, T, V] for decoder inputs [B, T], in one pass over whole sequences."""
@@ -230,14 +236,14 @@ class Seq2Seq(nn.Module):
         """Joins the decoder's output [B, T, H], from this target position on, with what the encoder holds for it.
 
         Returns:
-            Features [B, T, H], and dot attention's weights [B, T, S], a softmax over the real source positions;
-            None where attention is `none` or `aligned`.
+            Features [B, T, H], and attention's weights [B, T, S], a softmax over the real source positions of h^T s
+            (`dot`) or h^T W s (`general`; Luong et al. 2015); None where it is `none` or `aligned`.
         """
         if self.combine is None:
             return hidden, None
         weights = None
-        if self.config.attention == "dot":
-            weights = torch.baddbmm(memory.bias, hidden, memory.states.transpose(1, 2)).softmax(-1)
+        if self.config.weighs_positions:
+            weights = torch.baddbmm(memory.bias, hidden, memory.keys.transpose(1, 2)).softmax(-1)
             context = weights @ memory.states
         else:
             context = memory.states[:, position : position + hidden.shape[1]]

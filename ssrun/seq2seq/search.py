@@ -67,7 +67,7 @@ def greedy(model: Seq2Seq, memory: Memory, limit: int, with_attention: bool = Fa
 
     Returns:
         Tokens [B, T], T at most `limit`: what comes after an EOS means nothing. And, where asked for and the model
-        has dot attention, its weights [B, T, S]: where each step looked.
+        weighs positions, attention's weights [B, T, S]: where each step looked.
     """
     token = torch.full((len(memory.states),), BOS)
     ended = torch.zeros(len(token), dtype=torch.bool)

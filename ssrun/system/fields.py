@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
@@ -35,7 +35,8 @@ def number_of(model: type[BaseModel], field: str) -> type | None:
     annotation = model.model_fields[field].annotation
     parts = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
     kinds = [get_args(part)[0] if get_origin(part) is Annotated else part for part in parts]
-    return next((kind for kind in (float, int) if kind in kinds and str not in kinds), None)
+    takes_text = any(kind is str or get_origin(kind) is Literal for kind in kinds)
+    return next((kind for kind in (float, int) if kind in kinds and not takes_text), None)
 
 
 def later(default: Any, **about: Any) -> Any:

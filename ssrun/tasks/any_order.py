@@ -20,12 +20,12 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ssrun.tasks.task import Example, Lengths, Range, Split, Task, Tokens
+from ssrun.tasks.task import Drawn, Example, Lengths, Range, Split, Tokens
 
 MOST_REFERENCES = 120
 
 
-class AnyOrder(Task):
+class AnyOrder(Drawn):
     """The source is a few distinct symbols; the target is the same symbols in a random order.
 
     In the held-out sets the first reference is a random order too, and the losses and errors are measured on it alone.

@@ -20,7 +20,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ssrun.tasks.task import Example, Split, Task, Tokens
+from ssrun.tasks.task import Drawn, Example, Split, Tokens
 
 Wordings = tuple[Tokens, ...]
 
@@ -38,7 +38,7 @@ OPPOSITES = {"above": "below", "below": "above", "left": "right", "right": "left
 FORMS = ("plain", "there", "fronted")
 
 
-class Captions(Task):
+class Captions(Drawn):
     """The source is a scene, two things and how the first lies to the second; the target describes it.
 
     A thing has a size, a colour and a shape. A description names either thing first, in one of three

@@ -20,8 +20,9 @@ from pydantic import Field, model_validator
 from ssrun.errors import UsageError
 from ssrun.system.fields import later
 from ssrun.system.text import is_unicode, visible
+from ssrun.tasks.redrawn import BY_SEED, Redrawn
 from ssrun.tasks.subwords import learn
-from ssrun.tasks.task import TEST_PAIRS, Example, Split, Task
+from ssrun.tasks.task import TEST_PAIRS, Example, Split
 
 STEMS: dict[Split, tuple[str, ...]] = {
     "training": ("train", "training"),
@@ -32,7 +33,7 @@ RESERVED = frozenset({"<pad>", "<bos>", "<eos>"})
 LINE_LIMIT = 1_000_000  # bytes: a longer line is no sentence
 
 
-class Corpus(Task):
+class Corpus(Redrawn):
     """Real text, as it lies on the user's disk.
 
     A split is `<split>.<source_language>` beside `<split>.<target_language>`, or `<split>.tsv` (source, tab,
@@ -100,28 +101,35 @@ class Corpus(Task):
         """
         digest = hashlib.sha256()
         for split in STEMS:
-            for pair in self._pairs(split):
+            for pair in self.file(split):
                 digest.update(f"{' '.join(pair.source)}\t{' '.join(pair.target)}\n".encode())
             digest.update(b"\0")
         of_text = digest.hexdigest()
         if self.digest not in ("", of_text):
             raise UsageError(f"{self.path}: the corpus has changed since this run: put back the old text")
+        task = self.model_copy(update={"digest": of_text})
+        if self.data_seed == BY_SEED:
+            return task
+        self.check()
         if not self.training():
             raise UsageError(
                 f"{self.path}: no training pair is within maximum_length = {self.maximum_length}: raise it"
             )
-        task = self.model_copy(update={"digest": of_text})
         task.subword_models()  # which may find that there are too few letters or words for so many pieces
         return task
 
     def training(self) -> list[Example]:
         """The training pairs whose sides are within `maximum_length`."""
         limit = self.maximum_length
-        return [pair for pair in self._pairs("training") if max(len(pair.source), len(pair.target)) <= limit]
+        return [pair for pair in super().training() if max(len(pair.source), len(pair.target)) <= limit]
 
-    def held_out(self, split: Split) -> list[Example]:
-        size = self.test_pairs if split == "test" else self.validation_pairs
-        return list(self._pairs(split)[:size])
+    def file(self, split: Split) -> tuple[Example, ...]:
+        return read_split(self.path, split, self.source_language, self.target_language)
+
+    def sizes(self) -> dict[Split, int]:
+        """As many as are asked for, or as their file has."""
+        asked = {"validation": self.validation_pairs, "test": self.test_pairs}
+        return {split: min(asked.get(split, LINE_LIMIT), len(self.file(split))) for split in STEMS}
 
     def source_tokens(self) -> list[str]:
         return frequent((pair.source for pair in self.training()), self.minimum_frequency)
@@ -131,16 +139,12 @@ class Corpus(Task):
 
     def subword_models(self) -> tuple[bytes, bytes] | None:
         """The models of both sides; learned once a process."""
-        if not self.subwords:
-            return None
-        return models_of(
-            self.path, self.source_language, self.target_language, self.digest, self.maximum_length, self.subwords
-        )
+        return models_of(self) if self.subwords else None
 
     def facts(self) -> dict[str, int]:
         """Sizes, pairs left out as too long, and words unknown to the vocabulary in each held-out side."""
         training = self.training()
-        facts = {"training_pairs": len(training), "left_out_pairs": len(self._pairs("training")) - len(training)}
+        facts = {"training_pairs": len(training), "left_out_pairs": len(self.splits()["training"]) - len(training)}
         if self.subwords:
             return facts | {"source_pieces": self.subwords, "target_pieces": self.subwords}
         for side, tokens in (("source", self.source_tokens()), ("target", self.target_tokens())):
@@ -151,25 +155,13 @@ class Corpus(Task):
             facts[f"{side}_unknown_words"] = sum(word not in known for word in test)
         return facts
 
-    def _pairs(self, split: Split) -> tuple[Example, ...]:
-        return read_split(self.path, split, self.source_language, self.target_language)
-
 
 @lru_cache(maxsize=8)
-def models_of(
-    path: str, source_language: str, target_language: str, digest: str, maximum_length: int, pieces: int
-) -> tuple[bytes, bytes]:
-    """The subword models of a corpus' sides; `digest` tells its text from another in the same place."""
-    corpus = Corpus(
-        path=path,
-        source_language=source_language,
-        target_language=target_language,
-        maximum_length=maximum_length,
-        digest=digest,
-    )
+def models_of(corpus: Corpus) -> tuple[bytes, bytes]:
+    """The subword models of a corpus' sides; its `digest` tells its text from another in the same place."""
     training = corpus.training()
-    source = learn([pair.source for pair in training], pieces, "source")
-    return source, learn([pair.target for pair in training], pieces, "target")
+    source = learn([pair.source for pair in training], corpus.subwords, "source")
+    return source, learn([pair.target for pair in training], corpus.subwords, "target")
 
 
 def frequent(sentences: Any, minimum: int) -> list[str]:

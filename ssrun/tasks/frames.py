@@ -19,10 +19,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ssrun.tasks.task import Example, Lengths, Range, Split, Task
+from ssrun.tasks.task import Drawn, Example, Lengths, Range, Split
 
 
-class Frames(Task):
+class Frames(Drawn):
     """The target is a hidden track of labels, one a frame; the source is the track seen through noise.
 
     The track is a Markov chain: its first label is uniform, and at each later frame it moves with probability `change`

@@ -20,7 +20,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ssrun.tasks.task import Example, Split, Task, Tokens
+from ssrun.tasks.task import Drawn, Example, Split, Tokens
 
 Bracket = tuple[str, int, int]
 
@@ -34,7 +34,7 @@ LABELS = ("S", "NP", "VP", "PP", "SBAR")
 SLOTS = ("subject", "object", "tool", "second verb")
 
 
-class Parsing(Task):
+class Parsing(Drawn):
     """The source is a sentence of a small grammar that looks ambiguous and is not; the target is its tree.
 
     What the words are settles where they belong. "with" and a piece of clothing belongs to the noun

@@ -19,13 +19,13 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ssrun.tasks.task import Example, Split, Task, Tokens
+from ssrun.tasks.task import Drawn, Example, Split, Tokens
 
 EDGE_END = "|"
 QUESTION = "/"
 
 
-class StarPath(Task):
+class StarPath(Drawn):
     """The source is the shuffled edges of a star, its centre and a goal; the target is the path between them.
 
     `degree` arms leave the centre, each of `path_length` nodes with the centre counted. An edge is written

@@ -12,10 +12,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from ssrun.tasks.task import Example, Lengths, Range, Split, Task, Tokens
+from ssrun.tasks.task import Drawn, Example, Lengths, Range, Split, Tokens
 
 
-class SymbolTask(Task):
+class SymbolTask(Drawn):
     """Fresh pairs: the source is random symbols, the target a function of it."""
 
     symbols: int = Field(26, ge=2, le=26, description="how many symbols, the first letters of the alphabet")

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from ssrun.errors import UsageError
 from ssrun.system import signals
-from ssrun.system.fields import Fields
+from ssrun.system.fields import Fields, later
 
 Tokens = tuple[str, ...]
 Split = Literal["training", "validation", "test"]
@@ -91,6 +91,10 @@ class Task(Fields):
     validation_pairs: int = Field(200, ge=1, le=1_000_000, description=VALIDATION_PAIRS)
     test_pairs: int = Field(1000, ge=1, le=1_000_000, description=TEST_PAIRS)
 
+    def of_seed(self, seed: int) -> Self:
+        """This task in a run of this seed: what is left to the run's own seed is now that."""
+        return self
+
     def prepared(self) -> Self:
         """This task, checked against the world: files read, and their digest among the fields."""
         return self
@@ -162,3 +166,34 @@ class Task(Fields):
     def facts(self) -> dict[str, int]:
         """Counts worth reporting with a result (unknown words, pairs left out ...)."""
         return {}
+
+
+class Drawn(Task):
+    """A task whose pairs are drawn: fresh ones as long as training goes on, or a finite set of them, seen in epochs."""
+
+    training_pairs: int = later(
+        0, ge=0, le=1_000_000, description="pairs of a finite training set, the same for all seeds; 0: ever fresh pairs"
+    )
+
+    def training(self) -> list[Example] | None:
+        """Distinct pairs whose source is not held out, fixed by the fields; a smaller set begins a larger one.
+
+        UsageError where there are too few. Interrupted where a signal comes meanwhile.
+        """
+        size = self.training_pairs
+        if not size:
+            return None
+        held_out = {example.source for split in HELD_OUT for example in self.held_out(split)}
+        random = Random(f"{self.name}/training")
+        chosen: dict[Example, None] = {}
+        for _ in range(20 * size + 1000):
+            signals.check()
+            example = self.draw(random)
+            if example.source not in held_out:
+                chosen[example] = None
+            if len(chosen) == size:
+                return list(chosen)
+        raise UsageError(f"task.training_pairs = {size}: task {self.name} has not so many pairs: ask for fewer")
+
+    def facts(self) -> dict[str, int]:
+        return {"training_pairs": self.training_pairs} if self.training_pairs else {}

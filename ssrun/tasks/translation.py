@@ -12,7 +12,8 @@ from pydantic import Field
 
 from ssrun.errors import UsageError
 from ssrun.tasks.corpus import frequent, read_split
-from ssrun.tasks.task import TEST_PAIRS, VALIDATION_PAIRS, Example, Split, Task
+from ssrun.tasks.redrawn import Redrawn
+from ssrun.tasks.task import TEST_PAIRS, VALIDATION_PAIRS, Example, Split
 
 FOLDERS = (
     Path(__file__).parents[2] / "data" / "translation",  # a checkout
@@ -20,27 +21,26 @@ FOLDERS = (
 )
 
 
-class Translation(Task):
+class Translation(Redrawn):
     """English to French, from a synchronous grammar: one right translation a sentence."""
 
     text_metrics: ClassVar[tuple[str, ...]] = ("chrf", "ter")
 
     name: Literal["translation"] = "translation"
     pairs: int = Field(
-        8000, ge=1, le=8000, description="for training, the first of the file; the vocabulary is that of all"
+        8000, ge=1, le=8000, description="for training, the first of the file; the vocabulary is that of all 8,000"
     )
     validation_pairs: int = Field(200, ge=1, le=500, description=VALIDATION_PAIRS)
     test_pairs: int = Field(1000, ge=1, le=1000, description=TEST_PAIRS)
 
-    def training(self) -> list[Example]:
-        return list(read("training")[: self.pairs])
+    def file(self, split: Split) -> tuple[Example, ...]:
+        return read(split)
 
-    def held_out(self, split: Split) -> list[Example]:
-        """The first `validation_pairs` or `test_pairs` of the split; no source of theirs is in training."""
-        return list(read(split)[: self.test_pairs if split == "test" else self.validation_pairs])
+    def sizes(self) -> dict[Split, int]:
+        return {"training": self.pairs, "validation": self.validation_pairs, "test": self.test_pairs}
 
     def source_tokens(self) -> list[str]:
-        """The words of all training pairs, most frequent first; held-out sets have no others."""
+        """The words of the training file, most frequent first; the others have no others, so every draw has these."""
         return frequent((pair.source for pair in read("training")), 1)
 
     def target_tokens(self) -> list[str]:

@@ -147,7 +147,10 @@ def test_a_walk_under_epsilon_1_is_teacher_forcing_and_under_0_with_argmax_free_
     assert len({tuple(coin) for coin in coins.values()}) > 1
 
 
-def test_attention_is_a_distribution_for_each_token_of_the_output(trained: Trained) -> None:
+@pytest.mark.parametrize("attention", ["dot", "general"])
+def test_attention_is_a_distribution_for_each_token_of_the_output(trained: Trained, attention: str) -> None:
+    if attention == "general":
+        trained = tiny.untrained(tiny.configuration(model={"attention": attention}))
     for example in tiny.held_out(trained)[:8]:
         found = attention_map(trained, example)
         assert found
@@ -156,6 +159,6 @@ def test_attention_is_a_distribution_for_each_token_of_the_output(trained: Train
         assert output == translate(trained, example.source)
         assert [len(row) for row in found.weights] == [len(found.source)] * len(found.output)
         assert all(sum(row) == pytest.approx(1, abs=1e-5) and min(row) >= 0 for row in found.weights)
-    for attention in ("none", "aligned"):
-        other = tiny.untrained(tiny.configuration(model={"attention": attention}))
+    for without in ("none", "aligned"):
+        other = tiny.untrained(tiny.configuration(model={"attention": without}))
         assert attention_map(other, tiny.held_out(trained)[0]) is None

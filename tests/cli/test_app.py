@@ -106,7 +106,7 @@ def completed(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> list[str]:
     ("typed", "offered"),
     [
         ("train --set model.at", ["model.attention="]),
-        ("train --set model.attention =", ["none", "dot", "aligned"]),
+        ("train --set model.attention =", ["none", "dot", "general", "aligned"]),
         ("train --set model.attention = do", ["dot"]),
         ("train --set = strategy.feed = arg", ["argmax"]),
         ("compare --set strategy.coin = token,s", ["token,sequence"]),

@@ -57,7 +57,7 @@ def test_json_has_numbers_as_numbers_and_fields_as_objects() -> None:
     assert (tasks["copy"]["fields"]["length"], tasks["copy"]["fields"]["test_length"]) == ("4..15", None)
     assert {row["name"]: row["minutes"] for row in document("list", "experiments")}["default"] == 3
     fields = {row["name"]: row for row in document("list", "fields")}
-    assert fields["model.attention"]["choices"] == ["none", "dot", "aligned"]
+    assert fields["model.attention"]["choices"] == ["none", "dot", "general", "aligned"]
 
 
 def test_several_schedules_are_one_drawing_with_a_legend_and_a_list_in_json() -> None:

@@ -71,7 +71,7 @@ def test_a_corpus_of_ones_own_is_trained_on_from_the_command_line(tmp_path: Path
     corpus = ("--task", "corpus", "--corpus", folder, "--source-language", "de", "--target-language", "en")
     tiny = ("--steps", "2", "--set", "model.hidden=8", "--set", "training.batch_size=2")
     done = ssrun("train", *corpus, *tiny, "--out", tmp_path / "runs").must(0)
-    assert re.search(r"source_unknown_words +2 +of the corpus", done.out)
+    assert re.search(r"source_unknown_words +2 +of the data", done.out)
     again = ssrun("train", *corpus[2:], *tiny, "--out", tmp_path / "runs").must(0)
     assert (again.out, again.err.count("\n")) == (done.out, 1), "what to do next, and nothing else"
     refused = ssrun("train", "--task", "copy", *corpus[2:], "--out", tmp_path / "other").must(2)

@@ -228,7 +228,7 @@ def test_only_the_tasks_that_have_the_field_are_swept_and_two_sections_are_told_
         ("model.hidden = []", "sweep.model.hidden = []: list should have at least 1 item"),
         ("model.hidden = 3", "sweep.model.hidden = 3: input should be a valid list"),
         ("hidden = [3]", "sweep: 'hidden': no task here has such a field"),
-        ('model.attention = ["do"]', "model.attention = 'do': input should be 'none', 'dot' or 'aligned'"),
+        ('model.attention = ["do"]', "model.attention = 'do': input should be 'none', 'dot', 'general' or 'aligned'"),
         ('model.attention = ["' + "x" * 80 + '"]', "sweep: 'reverse-attention-xxx"),
         ("model.hidden = [" + ",".join(map(str, range(1, 1000))) + "]\nmodel.layers = " + str([*range(200)]),
          "sweep: more than 100,000 settings: take fewer values"),

@@ -22,6 +22,7 @@ OTHER = {  # another value for each field of the sections that every run has
     "model.layers": 2,
     "model.attention": "none",
     "model.dropout": 0.25,
+    "model.embedding_scale": 8.0,
     "training.steps": 7,
     "training.batch_size": 5,
     "training.learning_rate": 0.5,
@@ -37,6 +38,7 @@ OTHER = {  # another value for each field of the sections that every run has
     "scoring.length_penalty": 0.25,
 }
 NEEDED = {"training.select_by": ["training.patience=1"]}  # without which a field would have no effect
+UNSET = {"task.test_length": "16..25", "task.data_seed": 5}  # of tasks
 OF_SCHEDULES = {
     "value": 0.25,
     "start": 0.75,
@@ -143,7 +145,8 @@ def test_set_reaches_every_field_of_every_task(task: str) -> None:
     room = ["task.nodes=20"] if task == "path" else []
     plain = resolve(task, "linear", 0, [parse_settings(room)])
     for path in (path for path in fields_of(plain) if path.startswith("task.")):
-        other = different(value_of(plain, path))
+        now = value_of(plain, path)
+        other = UNSET[path] if now is None else different(now)
         config = resolve(task, "linear", 0, [parse_settings([*room, f"{path}={other}"])])
         assert value_of(config, path) != value_of(plain, path), path
         assert config.id != plain.id, path
@@ -155,7 +158,7 @@ def different(value: Any) -> Any:
         return f"{value[0]}..{value[0]}" if value[0] != value[1] else f"{value[0] - 1}..{value[1]}"
     if isinstance(value, float):
         return value / 2
-    return "16..25" if value is None else value - 1 if value > 2 else value + 1
+    return value - 1 if value > 2 else value + 1
 
 
 def test_a_schedule_can_be_exchanged_by_its_name() -> None:
@@ -187,11 +190,11 @@ def test_where_a_corpus_lies_is_no_part_of_the_id_and_its_text_is(tmp_path: Path
     ("settings", "message"),
     [
         ("model.hiden=3", "model.hiden: unknown field 'hiden': did you mean 'hidden'? known: embedding, hidden, "
-         "layers, attention, dropout"),
+         "layers, attention, dropout, embedding_scale"),
         ("training.step=3", "training.step: unknown field 'step': did you mean 'steps'? "),
         ("scoring.beem=3", "scoring.beem: unknown field 'beem': did you mean 'beam'? "),
         ("task.lenth=4..5", "task.lenth: unknown field 'lenth': did you mean 'length'? "),
-        ("task.path=here", "task.path: unknown field 'path': known: validation_pairs, test_pairs, symbols, length, "),
+        ("task.path=here", "task.path: unknown field 'path': known: validation_pairs, test_pairs, training_pairs, "),
         ("strategy.half_att=0.3", "strategy inverse-sigmoid: unknown field 'half_att': did you mean 'half_at'? "),
         ("model.hidden=0", "model.hidden = 0: input should be greater than or equal to 1"),
         ("model.hidden=many", "model.hidden = 'many': input should be a valid integer"),
@@ -206,7 +209,7 @@ def test_where_a_corpus_lies_is_no_part_of_the_id_and_its_text_is(tmp_path: Path
         ("training.decay=exp", "training.decay = 'exp': input should be 'none', 'linear', 'cosine' or 'inverse-sqrt'"),
         ("training.select_by=bracket_f1", "training: select_by = bracket_f1: it needs select = 'best' or a patience"),
         ("model.dropout=nan", "model.dropout = nan: input should be "),
-        ("model.attention=dott", "model.attention = 'dott': input should be 'none', 'dot' or 'aligned'"),
+        ("model.attention=dott", "model.attention = 'dott': input should be 'none', 'dot', 'general' or 'aligned'"),
         ("training.steps=-1", "training.steps = -1: input should be greater than or equal to 1"),
         ("task.length=4", "task.length: 4 is not a range: write it like 4..15"),
         ("task.length=9..4", "task.length: 9..4 is not a range: "),

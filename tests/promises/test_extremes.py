@@ -22,7 +22,7 @@ FIELDS: dict[str, list[Any]] = {
     "model.hidden": [1, 2, 17],
     "model.embedding": [1, 5],
     "model.layers": [1, 2, 8],
-    "model.attention": ["none", "dot", "aligned"],
+    "model.attention": ["none", "dot", "general", "aligned"],
     "model.dropout": [0, 0.5, 0.999999],
     "training.batch_size": [1, 2, 7],
     "training.learning_rate": [TINY, 1e-3, 1e9, HUGE],

@@ -109,8 +109,9 @@ def test_pad_and_bos_have_probability_zero_before_and_after_training(attention: 
 # Attention
 
 
-def test_attention_sums_to_one_over_the_real_positions_only() -> None:
-    model, batch = tiny.model(attention="dot"), tiny.batch()
+@pytest.mark.parametrize("attention", ["dot", "general"])
+def test_attention_sums_to_one_over_the_real_positions_only(attention: str) -> None:
+    model, batch = tiny.model(attention=attention), tiny.batch()
     memory = model.encode(batch.source, batch.lengths)
     hidden = torch.randn(len(batch.source), 4, 8, dtype=torch.double, generator=torch.Generator().manual_seed(0))
     _, weights = model.attend(memory, hidden, 0)
@@ -118,6 +119,28 @@ def test_attention_sums_to_one_over_the_real_positions_only() -> None:
     assert weights[padding].abs().max() == 0
     assert (weights[~padding] > 0).all()
     torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:2], dtype=torch.double))
+
+
+def test_general_attention_scores_a_position_by_h_w_s() -> None:
+    model, batch = tiny.model(attention="general"), tiny.batch()
+    memory = model.encode(batch.source, batch.lengths)
+    hidden = torch.randn(len(batch.source), 2, 8, dtype=torch.double, generator=torch.Generator().manual_seed(0))
+    _, weights = model.attend(memory, hidden, 0)
+    assert model.score.bias is None
+    for row, length in enumerate((batch.source != PAD).sum(1).tolist()):
+        states = memory.states[row, :length]
+        scores = torch.stack([torch.stack([h @ model.score.weight @ s for s in states]) for h in hidden[row]])
+        torch.testing.assert_close(weights[row, :, :length], scores.softmax(-1), **CLOSE)
+
+
+def test_general_attention_with_w_of_ones_on_its_diagonal_is_dot_attention() -> None:
+    dot, general, batch = tiny.model(attention="dot"), tiny.model(attention="general"), tiny.batch()
+    same = {name: weight for name, weight in general.state_dict().items() if name != "score.weight"}
+    torch.testing.assert_close(same, dict(dot.state_dict()), rtol=0, atol=0)
+    assert not torch.allclose(logits_of(general, batch), logits_of(dot, batch))
+    with torch.no_grad():
+        general.score.weight.copy_(torch.eye(8))
+    torch.testing.assert_close(logits_of(general, batch), logits_of(dot, batch), **CLOSE)
 
 
 def test_aligned_attention_reads_its_own_position_and_nothing_beyond_the_source() -> None:
@@ -145,6 +168,15 @@ def test_weights_are_those_of_their_seed_whatever_the_global_generator_says() ->
     one, same, other = made
     assert all(torch.equal(one[name], same[name]) for name in one)
     assert not any(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_embedding_scale_multiplies_the_initial_embeddings_and_changes_no_other_weight() -> None:
+    plain, scaled = tiny.model(scale=1).state_dict(), tiny.model(scale=1, embedding_scale=4).state_dict()
+    for name, weight in plain.items():
+        torch.testing.assert_close(scaled[name], weight * (4 if "embedding" in name else 1), rtol=0, atol=0)
+    large = Seq2Seq(ModelConfig(embedding=64, embedding_scale=8), 500, 500, torch.Generator().manual_seed(0))
+    for embedding in (large.source_embedding, large.target_embedding):
+        assert embedding.weight.std().item() == pytest.approx(1, rel=0.02), "8 / sqrt(64) is N(0, 1)"
 
 
 def test_forget_gates_start_open() -> None:

@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from functools import cache
 from random import Random
+from typing import get_args
 
 import pytest
 import sacrebleu
 import torch
 from sacrebleu.metrics import CHRF, TER
 
-from ssrun.config.run import ScoringConfig, resolve
+from ssrun.config.run import Attention, ScoringConfig, resolve
 from ssrun.runs.execution import Prepared, prepare
 from ssrun.seq2seq.batches import collate
 from ssrun.seq2seq.model import Seq2Seq
@@ -77,7 +78,7 @@ def half_trained() -> tuple[Prepared, list[Example], Scores]:
 # Losses and errors
 
 
-@pytest.mark.parametrize("attention", ["none", "dot", "aligned"])
+@pytest.mark.parametrize("attention", get_args(Attention))
 @pytest.mark.parametrize("free", [False, True])
 def test_losses_and_errors_are_those_by_hand(attention: str, free: bool) -> None:
     model, examples = tiny.model(attention=attention), examples_of(25)

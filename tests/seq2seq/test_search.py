@@ -116,7 +116,7 @@ def test_greedy_says_the_argmax_at_every_position(attention: str) -> None:
     inputs = torch.cat((torch.full_like(outputs[:, :1], BOS), outputs[:, :-1]), 1)
     with torch.no_grad():
         assert torch.equal(model.decode(memory, inputs).argmax(-1), outputs)
-    assert (weights is not None) == (attention == "dot")
+    assert (weights is not None) == (attention in ("dot", "general"))
     assert greedy(model, memory, 9)[1] is None
 
 

@@ -45,8 +45,9 @@ def read(model: Seq2Seq, batch: Batch, memory: Memory, hidden: Tensor, t: int) -
     """Joins the decoder's hidden state [B, H] at position t with what the encoder holds for it."""
     if model.config.attention == "none":
         return hidden
-    if model.config.attention == "dot":
-        scores = (hidden.unsqueeze(1) @ memory.states.transpose(1, 2)).squeeze(1)
+    if model.config.attention in ("dot", "general"):
+        scored = memory.states if model.config.attention == "dot" else memory.states @ model.score.weight.T
+        scores = (hidden.unsqueeze(1) @ scored.transpose(1, 2)).squeeze(1)
         weights = torch.softmax(scores.masked_fill(batch.source == PAD, -torch.inf), 1)
         context = (weights.unsqueeze(1) @ memory.states).squeeze(1)
     else:  # aligned

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
 from itertools import pairwise, permutations
 from math import sqrt
@@ -13,6 +14,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ssrun.errors import UsageError
+from ssrun.seq2seq.batches import Batches
+from ssrun.seq2seq.vocabulary import PAD, Vocabularies
+from ssrun.system.fields import deciding_fields
 from ssrun.tasks.any_order import AnyOrder
 from ssrun.tasks.captions import Captions, descriptions
 from ssrun.tasks.frames import Frames
@@ -84,6 +88,42 @@ def test_targets_have_four_tokens_and_references_differ(task: Task) -> None:
     for example in drawn(task) + held_out(task)[1]:
         assert min(map(len, example.references)) >= 4
         assert len(set(example.references)) == len(example.references)
+
+
+@every_task
+def test_training_pairs_are_a_finite_set_apart_from_what_is_held_out_and_a_smaller_one_begins_a_larger(
+    task: Task,
+) -> None:
+    assert task.training() is None
+    few, many = (task.model_copy(update={"training_pairs": pairs}) for pairs in (40, 300))
+    training = many.training()
+    assert training is not None
+    assert len(set(training)) == len(training) == 300
+    assert few.training() == training[:40]
+    assert not {pair.source for pair in training} & {pair.source for pairs in held_out(task) for pair in pairs}
+    assert held_out(many) == held_out(task)
+    assert many.facts() == {"training_pairs": 300}
+    assert deciding_fields(task) == deciding_fields(task.model_copy(update={"training_pairs": 0}))
+    assert deciding_fields(task) != deciding_fields(many)
+
+
+def test_a_finite_set_is_what_is_trained_on_and_depends_on_no_seed() -> None:
+    task = Captions(training_pairs=24)
+    training = task.training()
+    assert training is not None
+    for seed in (0, 1):
+        batches = Batches(task, Vocabularies.of(task), 8, seed)
+        encoded = Counter(
+            tuple(token for token in row if token != PAD)
+            for step in range(3)
+            for row in batches.at(step).source.tolist()
+        )
+        assert encoded == Counter(tuple(batches.vocabularies.encode(pair)[0]) for pair in training)
+
+
+def test_more_training_pairs_than_there_are_is_an_error() -> None:
+    with pytest.raises(UsageError, match=r"^task\.training_pairs = 80: task copy has not so many pairs: ask for fewer"):
+        Copy(symbols=3, length="2..4", validation_pairs=20, test_pairs=20, training_pairs=80).check()
 
 
 @every_judge

@@ -168,7 +168,7 @@ def attention(canvas: Canvas, observations: Observations) -> Picture:
     """Where two strategies' models look on one example of each task.
 
     Raises:
-        UsageError: No model has dot attention.
+        UsageError: No model's attention weighs positions.
     """
     rows: dict[str, dict[str, AttentionMap]] = {}  # the maps of strategies, by the row's title
     for task in tasks_of(observations.runs):
@@ -178,7 +178,7 @@ def attention(canvas: Canvas, observations: Observations) -> Picture:
             if found := {strategy: seen for strategy, seen in maps.items() if seen}:
                 rows[f"{task}, test example {contrast.test_index}, seed {contrast.seed}"] = found
     if not rows:
-        raise UsageError("no run has dot attention")
+        raise UsageError("no run's attention weighs positions: model.attention = dot or general does")
     headings = {title: list(maps) for title, maps in rows.items()}
     figure, axes = canvas.panels(headings, 3.1, narrowest=2.4, scales={})
     for drawn, panels in zip(rows.values(), axes, strict=True):

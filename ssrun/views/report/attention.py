@@ -34,7 +34,7 @@ class Map(NamedTuple):
 
 
 def map_of(seen: AttentionMap | None) -> Map | None:
-    """The map; None where the model has no dot attention, or said nothing."""
+    """The map; None where the model weighs no positions, or said nothing."""
     if seen is None or not seen.output:
         return None
     source, output = ([ellipsis(token, TOKEN) for token in side[:LONGEST]] for side in (seen.source, seen.output))

@@ -197,25 +197,44 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
     if comparison.published:
         source = comparison.published.source
         lines.append(f"paper: {source}; other data and another model: compare orders, not values.")
-    for task, facts in comparison.facts.items():
-        lines.append(f"{task}: {corpus_words(facts)}")
-        if "source_pieces" in facts:
-            lines.append(f"{task}: {PER_PIECE}.")
+    lines += about_data(comparison)
     signatures = sorted({signature for found in comparison.signatures.values() for signature in found})
     of_bleu = "bleu" in comparison.columns or any(claim.metric == "bleu" for claim in comparison.claims)
     lines += [f"BLEU: {signature}" for signature in signatures if of_bleu]
     for name, of_metric in comparison.text_signatures.items():
         lines += [f"{METRICS[name].short}: {signature}" for signature in of_metric]
+    lines += about_faults(comparison)
+    if len(comparison.environments) > 1:
+        many = f"{len(comparison.environments)} different environments"
+        lines.append(f"The runs come from {many} (machine, versions or variables).")
+    return [visible(line) for line in lines]
+
+
+def about_data(comparison: Comparison) -> list[str]:
+    """What the data were: counts of a corpus, and whether seeds draw them."""
+    lines = []
+    for task, facts in comparison.facts.items():
+        lines.append(f"{task}: {corpus_words(facts)}")
+        if "source_pieces" in facts:
+            lines.append(f"{task}: {PER_PIECE}.")
+    drawn: dict[str, list[str]] = {}
+    for task in comparison.tasks:
+        if task in comparison.data_seeds:
+            drawn.setdefault(data_words(comparison.data_seeds[task]), []).append(task)
+    lines += [f"{', '.join(tasks)}: {by}." for by, tasks in drawn.items()]
+    return lines
+
+
+def about_faults(comparison: Comparison) -> list[str]:
+    """How many runs are not in the means, and why the first of each kind is not."""
+    lines = []
     for status in ("diverged", "failed", "missing"):
         if faults := [fault for fault in comparison.faults if fault.status == status]:
             first = faults[0]
             reason = f": {first.reason}" if first.reason else ""
             name = f"{first.task}/{first.strategy} seed {first.seed}"
             lines.append(f"{len(faults)} {status}, counted and not averaged; first: {name}{reason}")
-    if len(comparison.environments) > 1:
-        many = f"{len(comparison.environments)} different environments"
-        lines.append(f"The runs come from {many} (machine, versions or variables).")
-    return [visible(line) for line in lines]
+    return lines
 
 
 def about_times(comparison: Comparison) -> list[str]:
@@ -257,6 +276,15 @@ def about_differences(comparison: Comparison) -> list[str]:
             "paired bootstrap of the test set."
         )
     return lines
+
+
+def data_words(data_seed: int | str) -> str:
+    """What drew a task's pairs, in words; `data_seed` as the document has it."""
+    if data_seed == "seed":
+        return "each seed draws its own training, validation and test pairs"
+    if data_seed == "fixed":
+        return "every seed has the same training, validation and test pairs"
+    return f"training, validation and test pairs are those of data seed {data_seed}, for every seed"
 
 
 def corpus_words(facts: Mapping[str, int]) -> str:

@@ -99,7 +99,7 @@ def names_of(what: str) -> list[str]:
 def words_of(row: Row) -> dict[str, str]:
     """A row for people, without what is empty; of a field, what it takes is said together."""
     if "type" in row:
-        takes = [words(row["choices"]) or row["type"], row["range"]]
+        takes = [words(row["choices"]), row["type"] if row["type"] != "choice" else "", row["range"]]
         fields = {"about": row["about"], "takes": ", ".join(filter(None, takes)), "default": words(row["default"])}
         other = ", ".join(f"{name}: {words(value)}" for name, value in row["defaults"].items())
         row = {"name": row["name"], **fields, "default of": other, "of": row["of"]}

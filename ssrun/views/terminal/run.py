@@ -50,7 +50,7 @@ def print_result(result: Result, scored: Scored | None, path: Path) -> None:
         for name, value in result.schedule.items():
             table.add_row(name, f"{value:.4g}", "of the schedule, as resolved")
         for name, count in scored.result.facts.items():
-            table.add_row(name, str(count), "of the corpus")
+            table.add_row(name, str(count), "of the data")
         if (step := scored.result.selected_step) is not None:
             table.add_row("selected_step", str(step), f"whose weights are kept; {result.steps} were trained")
     elif isinstance(result, DivergedResult):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from ssrun.analysis.document import BootstrapPair, Estimate, Row, best
+from ssrun.analysis.document import BootstrapPair, Comparison, Estimate, Row, best, text_of
 from ssrun.views.tables import cells
 from ssrun.views.tables.markdown import markdown
 from tests.support.outcomes import claim, compared, comparison, row
@@ -194,3 +194,18 @@ def test_the_best_of_a_column_is_sought_once_however_many_rows_there_are(monkeyp
         sought.clear()
         markdown(document)
         assert sought == ["bleu"]
+
+
+@pytest.mark.parametrize(
+    ("data_seed", "words"),
+    [
+        ("seed", "t: each seed draws its own training, validation and test pairs."),
+        ("fixed", "t: every seed has the same training, validation and test pairs."),
+        (7, "t: training, validation and test pairs are those of data seed 7, for every seed."),
+    ],
+)
+def test_notes_say_what_drew_the_pairs(data_seed: int | str, words: str) -> None:
+    drawn = comparison().model_copy(update={"data_seeds": {"t": data_seed}})
+    assert words in cells.notes(drawn, "*")
+    assert Comparison.model_validate(drawn.model_dump(mode="json")) == drawn
+    assert "data_seeds" not in text_of(comparison())

@@ -93,7 +93,7 @@ def test_a_result_is_printed_with_its_units_and_where_it_lies(capsys: pytest.Cap
     assert re.search(r"bleu +12\.3 +0-100: corpus BLEU", text)
     assert re.search(r"exposure_gap +0\.988 +nats: free_running_loss - teacher_forced_loss", text)
     assert re.search(r"^k +3\.142 ", text, re.MULTILINE)
-    assert re.search(r"pairs +7 +of the corpus", text)
+    assert re.search(r"pairs +7 +of the data", text)
     assert text.endswith("run        results/[/]/x\\x1b\n")
     print_result(diverged("loss is [/] nan"), None, Path("r"))
     assert "diverged  loss is [/] nan" in capsys.readouterr().out
