@@ -156,13 +156,16 @@ def test_a_claim_is_shown_with_its_source_its_margin_and_its_evidence() -> None:
     values = {"a": {"bleu": [1.0, 2.0, 3.0]}, "b": {"bleu": [6.0, 7.5, 8.0]}}
     sentence, evidence = cells.claim_lines(compared(values, claims=[claim("a < b", by=1.5)]).claims[0])
     assert sentence == "a < b, it is said. (somebody)"
-    assert evidence == "bleu: a < b by at least 1.5: difference -5.2 [-5.9, -4.4], p = 0.002 (t only), n = 3"
+    assert (
+        evidence
+        == "bleu: a < b by at least 1.5 at 1,000 steps: difference -5.2 [-5.9, -4.4], p = 0.002 (t only), n = 3"
+    )
     same = compared(values, claims=[claim("a = b", within=5.2)]).claims[0]
     assert cells.claim_lines(same)[1] == (
-        "bleu: a = b within 5.2: difference -5.2 [-5.7, -4.7], p = 0.430 (exact 0.500), n = 3; needs about 466"
+        "bleu: a = b within 5.2 at 1,000 steps: difference -5.2 [-5.7, -4.7], p = 0.430 (exact 0.500), n = 3; needs about 466"
     )
     nothing = compared({"a": {"bleu": ["failed", "failed"]}, "b": {"bleu": [1.0, 2.0]}}, claims=[claim("a < b")])
-    assert cells.claim_lines(nothing.claims[0])[1] == "bleu: a < b: no pair of complete runs"
+    assert cells.claim_lines(nothing.claims[0])[1] == "bleu: a < b at 1,000 steps: no pair of complete runs"
 
 
 def test_a_line_under_the_table_says_what_the_undecided_claims_need() -> None:
