@@ -162,7 +162,7 @@ def test_a_claim_is_shown_with_its_source_its_margin_and_its_evidence() -> None:
     )
     same = compared(values, claims=[claim("a = b", within=5.2)]).claims[0]
     assert cells.claim_lines(same)[1] == (
-        "bleu: a = b within 5.2 at 1,000 steps: difference -5.2 [-5.7, -4.7], p = 0.430 (exact 0.500), n = 3; needs about 466"
+        f"bleu: a = b within 5.2 {at}: difference -5.2 [-5.7, -4.7], p = 0.430 (exact 0.500), n = 3; needs about 466"
     )
     nothing = compared({"a": {"bleu": ["failed", "failed"]}, "b": {"bleu": [1.0, 2.0]}}, claims=[claim("a < b")])
     assert cells.claim_lines(nothing.claims[0])[1] == "bleu: a < b at 1,000 steps: no pair of complete runs"
