@@ -69,12 +69,14 @@ def load_plan(
     metrics: str | None = None,
     smoke: bool = False,
     overrides: Overrides | None = None,
+    most: int | None = None,
 ) -> Plan:
     """An experiment as the command line asks for it: lists are names with commas, None leaves the file's.
 
-    An override with `Several` values is a sweep. Where only a part of the grid is asked for, claims and published
-    numbers on the rest are left out; the reading stays only where the grid and all settings are the file's. UsageError
-    as `load`, or where the command line asks for what there is not.
+    An override with `Several` values is a sweep; `most` is how many seeds its claims may take until they are decided.
+    Where only a part of the grid is asked for, claims and published numbers on the rest are left out; the reading stays
+    only where the grid and all settings are the file's. UsageError as `load`, or where the command line asks for what
+    there is not.
     """
     experiment = load(name)
     overrides = overrides or {}
@@ -104,11 +106,24 @@ def load_plan(
         chosen["baseline"] = baseline
     asked = validated(Experiment, {**dict(experiment), **chosen}, where)
     whole = experiment.model_copy(update={"seeds": asked.seeds}) if smoke and seeds is None else experiment
-    own = asked == whole and not overrides
+    own = asked == whole and not overrides and most is None
+    if most is not None:
+        must_be_decidable(asked, most)
     if overrides or smoke or (asked.cells, asked.strategies, asked.seeds) != of_file(experiment):
         asked = asked.model_copy(update={"reading": ""})  # which speaks of other runs
-    fields = {"experiment": asked, "overrides": single(overrides), "smoke": smoke, "own": own}
+    fields = {"experiment": asked, "overrides": single(overrides), "smoke": smoke, "most": most, "own": own}
     return validated(Plan, fields, where)
+
+
+def must_be_decidable(experiment: Experiment, most: int) -> None:
+    """Raises UsageError where there is no claim to decide, or no room to add a seed."""
+    if not experiment.claims:
+        raise UsageError(
+            f"--until-decided: no claim of {experiment.name} is on these tasks and strategies: leave it out"
+        )
+    if not 2 <= len(experiment.seeds) < most:
+        remedy = "the first look needs two seeds at least, and fewer than --most"
+        raise UsageError(f"--until-decided: {len(experiment.seeds)} seeds of at most {most}: {remedy}")
 
 
 def of_file(experiment: Experiment) -> tuple[Entries, Entries, tuple[int, ...]]:

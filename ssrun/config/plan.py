@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain, product
+from itertools import chain, count, islice, product
 from typing import Any, NamedTuple
 
 from pydantic import Field
@@ -54,6 +54,7 @@ class Plan(Section):
         experiment: The part of it that was asked for.
         overrides: Fields by section, from `--set` and its short forms.
         smoke: Whether the runs are tiny versions, for CI.
+        most: Seeds that may be added to those of the experiment, all in all, until its claims are decided; None: none.
         tuned: What tuning found; empty where nothing is tuned, or not yet.
         own: Whether it is all that the experiment's file says and nothing else, or the tiny version of just that.
     """
@@ -61,6 +62,7 @@ class Plan(Section):
     experiment: Experiment
     overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
     smoke: bool = False
+    most: int | None = Field(None, ge=2, le=MOST_RUNS, exclude_if=lambda most: most is None)
     tuned: tuple[Winner, ...] = Field((), exclude_if=lambda found: not found)
     own: bool = True
 
@@ -83,18 +85,29 @@ class Plan(Section):
         untuned = self.model_copy(update={"tuned": ()})
         runs = [(*pair, config.id) for pair, config in untuned.configs().items()]
         asked = experiment.model_dump(mode="json", include={"seeds", "baseline", "metrics", "reach"})
+        if self.most:
+            asked["most"] = self.most
         if experiment.tune:
             asked["tune"] = experiment.tune.model_dump(mode="json")
         return digest(canonical({"runs": runs, **asked}))
 
     def runs(self) -> list[RunSpec]:
         """The runs, seed by seed, so that a table fills evenly; UsageError where one is wrong or there are too many."""
-        configs = self.configs()
-        return [
-            RunSpec.of(*pair, config.of_seed(seed))
-            for seed in self.experiment.seeds
-            for pair, config in configs.items()
-        ]
+        return self.runs_of(self.experiment.seeds)
+
+    def runs_of(self, seeds: Sequence[int], pairs: Collection[tuple[str, str]] | None = None) -> list[RunSpec]:
+        """The runs of these seeds; those of some tasks with their strategies alone, where they are given."""
+        configs = {pair: config for pair, config in self.configs().items() if pairs is None or pair in pairs}
+        return [RunSpec.of(*pair, config.of_seed(seed)) for seed in seeds for pair, config in configs.items()]
+
+    @property
+    def seed_order(self) -> list[int]:
+        """The seeds of the experiment, then those after them that nothing was chosen on, up to `most`."""
+        experiment = self.experiment
+        seeds = list(experiment.seeds)
+        chosen_on = {*(experiment.tuned_on or ()), *(experiment.tune.seeds if experiment.tune else ())}
+        after = (seed for seed in count(max(seeds) + 1) if seed not in chosen_on)
+        return [*seeds, *islice(after, max(0, (self.most or 0) - len(seeds)))]
 
     def trials(self) -> list[Trial]:
         """What tuning tries: every setting of every strategy of every task. UsageError where one is wrong."""

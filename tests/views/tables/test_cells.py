@@ -153,13 +153,11 @@ def test_the_notes_count_what_failed_and_name_the_first() -> None:
 
 
 def test_a_claim_is_shown_with_its_source_its_margin_and_its_evidence() -> None:
+    at = "at 1,000 steps"
     values = {"a": {"bleu": [1.0, 2.0, 3.0]}, "b": {"bleu": [6.0, 7.5, 8.0]}}
     sentence, evidence = cells.claim_lines(compared(values, claims=[claim("a < b", by=1.5)]).claims[0])
     assert sentence == "a < b, it is said. (somebody)"
-    assert (
-        evidence
-        == "bleu: a < b by at least 1.5 at 1,000 steps: difference -5.2 [-5.9, -4.4], p = 0.002 (t only), n = 3"
-    )
+    assert evidence == f"bleu: a < b by at least 1.5 {at}: difference -5.2 [-5.9, -4.4], p = 0.002 (t only), n = 3"
     same = compared(values, claims=[claim("a = b", within=5.2)]).claims[0]
     assert cells.claim_lines(same)[1] == (
         f"bleu: a = b within 5.2 {at}: difference -5.2 [-5.7, -4.7], p = 0.430 (exact 0.500), n = 3; needs about 466"
