@@ -10,6 +10,7 @@ from ssrun.metrics import METRICS
 from ssrun.system.text import visible
 from ssrun.views.tables import cells
 from ssrun.views.tables.cells import Cell, claim_lines, notes, paper_cells, paper_headings, reading
+from ssrun.views.tables.robust import ROBUST, robust_lines
 
 
 def markdown(comparison: Comparison) -> str:
@@ -29,6 +30,9 @@ def markdown(comparison: Comparison) -> str:
     if comparison.claims:
         claims = [[claim.verdict, *map(escaped, claim_lines(claim))] for claim in comparison.claims]
         text += ["", *table_lines("lll", [["verdict", "claim", "evidence"], *claims])]
+    if robust := robust_lines(comparison):
+        text += ["", *table_lines("ll" + "r" * (len(robust[0]) - 2), [list(map(escaped, line)) for line in robust])]
+        text += ["", f"- {escaped(ROBUST)}"]
     if comparison.reading:
         text += ["", paragraph(reading(comparison))]
     return "\n".join(text) + "\n"
