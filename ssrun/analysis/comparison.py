@@ -22,11 +22,14 @@ from ssrun.analysis.document import (
     Fault,
     GridCell,
     PairEvidence,
+    Robust,
     Row,
     RunValues,
     Tuning,
     read_comparison,
 )
+from ssrun.analysis.looks import decided_at_looks
+from ssrun.analysis.robustness import robust
 from ssrun.analysis.statistics import holm, mean_interval, paired
 from ssrun.analysis.survival import Time, first_reached, summaries
 from ssrun.analysis.verdicts import ALPHA, ClaimVerdict, Confirmation, Link, confirmations, seeds_needed, verdicts
@@ -287,6 +290,10 @@ def task_rows(
         for (name, (mean, low, high, p, pairs, _)), p_holm in zip(differences.items(), adjusted, strict=True):
             estimates[name][metric] |= {"difference": mean, "difference_low": low, "difference_high": high}
             estimates[name][metric] |= {"p": p, "p_holm": p_holm, "pairs": pairs}
+    for metric in {*experiment.metrics[:1], "free_running_loss"}.intersection(metrics):
+        for name in groups:
+            if estimates[name].get(metric, {}).get("low") is not None:
+                estimates[name][metric]["robust"] = robust_of(outcomes, metric, name, experiment.baseline, task)
     for name, fields in estimates.items():
         if "bleu" in fields and (task, name) in bootstraps:
             fields["bleu"]["bootstrap"] = bootstraps[task, name]
@@ -309,6 +316,14 @@ def times_of(outcomes: pd.DataFrame, metric: str) -> list[Time]:
         return []
     cells = zip(outcomes[metric].tolist(), outcomes["reached"].tolist(), strict=True)
     return [Time(value, reached) for value, reached in cells if isinstance(reached, bool)]
+
+
+def robust_of(outcomes: pd.DataFrame, metric: str, strategy: str, baseline: str, task: str) -> Robust:
+    own, other = (values_by_seed(outcomes, metric, Operand(name, task)) for name in (strategy, baseline))
+    differences = [own[seed] - other[seed] for seed in own.keys() & other.keys()] if strategy != baseline else []
+    about = METRICS[metric]
+    resolution = about.resolution(scored_pairs(outcomes, task))
+    return robust(list(own.values()), list(other.values()), differences, about.better, resolution)
 
 
 def counts(outcomes: pd.DataFrame) -> dict[str, Any]:
@@ -337,20 +352,32 @@ def paired_values(
     outcomes: pd.DataFrame, metric: str, left: Operand, right: Operand
 ) -> tuple[list[float], list[float]]:
     """The values of two strategies by seed, of the seeds of which both completed one run."""
-    if metric not in outcomes:
-        return [], []
-    columns = [outcomes[name].tolist() for name in ("strategy", "task", "status", "seed", metric)]
-    rows = list(zip(*columns, strict=True))  # plain lists: a table of a thousand runs asks a thousand times
-
-    def values(operand: Operand) -> dict[int, float]:
-        wanted = (*operand, "complete")
-        chosen = [row[3:] for row in rows if row[:3] == wanted and not math.isnan(row[4])]
-        count = Counter(seed for seed, _ in chosen)
-        return {seed: value for seed, value in chosen if count[seed] == 1}
-
-    treatment, baseline = values(left), values(right)
+    treatment, baseline = (values_by_seed(outcomes, metric, operand) for operand in (left, right))
     both = sorted(treatment.keys() & baseline.keys())
     return [treatment[seed] for seed in both], [baseline[seed] for seed in both]
+
+
+def values_by_seed(outcomes: pd.DataFrame, metric: str, operand: Operand) -> dict[int, float]:
+    """The values of a strategy by seed, of the seeds of which it completed one run."""
+    if metric not in outcomes:
+        return {}
+    columns = [outcomes[name].tolist() for name in ("strategy", "task", "status", "seed", metric)]
+    rows = zip(*columns, strict=True)  # plain lists: a table of a thousand runs asks a thousand times
+    wanted = (*operand, "complete")
+    chosen = [row[3:] for row in rows if row[:3] == wanted and not math.isnan(row[4])]
+    count = Counter(seed for seed, _ in chosen)
+    return {seed: value for seed, value in chosen if count[seed] == 1}
+
+
+def judge_at_looks(experiment: Experiment, outcomes: pd.DataFrame, planned: Sequence[int]) -> list[ClaimEvidence]:
+    """The claims as the looks decided them that these seeds allow; `planned` is of `looks`."""
+
+    def at(claims: Sequence[int], n: int, alpha: float) -> list[ClaimEvidence]:
+        asked = experiment.model_copy(update={"claims": tuple(experiment.claims[place] for place in claims)})
+        return judge(asked, outcomes[outcomes["seed"].isin(experiment.seeds[:n])], alpha)
+
+    made = sum(n <= len(experiment.seeds) for n in planned)
+    return decided_at_looks(len(experiment.claims), planned, made, at)
 
 
 def judge(experiment: Experiment, outcomes: pd.DataFrame, alpha: float = ALPHA) -> list[ClaimEvidence]:

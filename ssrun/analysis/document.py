@@ -40,6 +40,27 @@ class BootstrapPair(Document):
     p: Annotated[float, Field(ge=0, le=1)]
 
 
+class Robust(Sparse):
+    """What one odd seed does not move, of n >= 2 runs; of intervals (95 %, of the bootstrap) the ends.
+
+    Attributes:
+        iqm: Interquartile mean.
+        better: The probability that a run is better than one of the baseline, of any seeds.
+        collapsed: Runs that are worse than half the baseline's median, where higher is better.
+        two_humps: Whether the values, or their differences from the baseline, fall into two groups.
+    """
+
+    n: Count
+    iqm: Number
+    iqm_low: Number
+    iqm_high: Number
+    better: Number | None = None
+    better_low: Number | None = None
+    better_high: Number | None = None
+    collapsed: Count | None = None
+    two_humps: bool = False
+
+
 class Estimate(Sparse):
     """A metric of one strategy on one task, over its complete runs; of intervals (95 %, of t) the ends, where n >= 2.
 
@@ -49,6 +70,7 @@ class Estimate(Sparse):
         p_holm: The same, Holm-corrected over the strategies of the task.
         pairs: Seeds of which both runs are complete.
         bootstrap: Of `bleu` alone: a pair a seed.
+        robust: Of the first metric and the free-running loss, where n >= 2.
     """
 
     mean: Number
@@ -61,6 +83,7 @@ class Estimate(Sparse):
     p_holm: Number | None = None
     pairs: Count | None = None
     bootstrap: list[BootstrapPair] | None = None
+    robust: Robust | None = None
 
 
 class Arrival(Document):

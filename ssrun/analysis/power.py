@@ -13,12 +13,14 @@ from collections.abc import Callable
 from scipy.special import nctdtr, stdtrit
 
 POWER = 0.8
+FARTHEST = 30.0  # noncentrality: beyond, scipy's function fails here and there, and there is nothing left to miss
 MOST_SEEDS = 1_000  # what needs more, or has no effect at all, is said to need one more than these
 
 
 def directional_power(effect: float, n: int, alpha: float) -> float:
     """P(T > t(n - 1, 1 - alpha / 2)), T noncentral t of effect sqrt(n): of a two-sided t-test, on the effect's side."""
-    return 1 - float(nctdtr(n - 1, effect * math.sqrt(n), stdtrit(n - 1, 1 - alpha / 2)))
+    noncentrality = max(-FARTHEST, min(FARTHEST, effect * math.sqrt(n)))
+    return 1 - float(nctdtr(n - 1, noncentrality, stdtrit(n - 1, 1 - alpha / 2)))
 
 
 def equivalence_power(above_lower: float, below_upper: float, n: int, alpha: float) -> float:

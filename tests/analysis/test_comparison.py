@@ -39,7 +39,7 @@ def test_a_row_has_the_mean_and_the_t_interval_over_seeds() -> None:
     row, other = compared({"a": {"bleu": values}, "b": {"bleu": [1.0] * 4}}).rows
     half = stats.t.ppf(0.975, 3) * np.std(values, ddof=1) / 2
     expected = {"mean": 93.0, "low": pytest.approx(93 - half), "high": pytest.approx(93 + half)}
-    assert row.estimates["bleu"].model_dump() == expected
+    assert row.estimates["bleu"].model_dump(exclude={"robust"}) == expected
     assert (row.n, row.of, row.diverged, row.failed, row.missing) == (4, 4, 0, 0, 0)
     bleu = other.estimates["bleu"]
     assert (bleu.mean, bleu.low, bleu.high) == (1.0, 1.0, 1.0)

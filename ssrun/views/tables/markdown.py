@@ -10,6 +10,7 @@ from ssrun.metrics import METRICS
 from ssrun.system.text import visible
 from ssrun.views.tables import cells, tuning
 from ssrun.views.tables.cells import Cell, claim_lines, notes, paper_cells, paper_headings, reading
+from ssrun.views.tables.robust import ROBUST, robust_lines
 
 
 def markdown(comparison: Comparison) -> str:
@@ -31,6 +32,9 @@ def markdown(comparison: Comparison) -> str:
         text += ["", *table_lines("lll", [["verdict", "claim", "evidence"], *claims])]
     if comparison.tuning:
         text += ["", *tuning_lines(comparison.tuning)]
+    if robust := robust_lines(comparison):
+        text += ["", *table_lines("ll" + "r" * (len(robust[0]) - 2), [list(map(escaped, line)) for line in robust])]
+        text += ["", f"- {escaped(ROBUST)}"]
     if comparison.reading:
         text += ["", paragraph(reading(comparison))]
     return "\n".join(text) + "\n"

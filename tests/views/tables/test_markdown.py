@@ -21,7 +21,7 @@ def test_the_best_means_are_bold() -> None:
 @pytest.mark.parametrize("document", [comparison(), hostile()], ids=["plain", "hostile"])
 def test_every_table_has_as_many_cells_in_each_line(document: Comparison) -> None:
     tables = re.findall(r"(?:^\|.*\|\n)+", markdown(document), re.MULTILINE)
-    assert len(tables) == 2
+    assert len(tables) == 3
     for table in tables:
         lines = table.splitlines()
         assert len({len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in lines}) == 1
