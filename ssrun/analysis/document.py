@@ -145,6 +145,7 @@ class RunValues(Document):
 
     Attributes:
         settings: The fields of its configuration, such as `model.hidden`, in which the comparison's runs differ.
+        walk_share: The share of its steps that need a walk, `Strategy.walk_share`.
     """
 
     task: str
@@ -153,6 +154,7 @@ class RunValues(Document):
     status: Literal["complete", "diverged", "failed", "missing"]
     settings: dict[str, bool | int | float | str | None]
     metrics: dict[MetricName, Number]
+    walk_share: float = Field(0.0, ge=0, le=1, exclude_if=lambda share: not share)
 
 
 class Comparison(Document):

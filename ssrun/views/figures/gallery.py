@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ssrun.analysis.comparison import comparison_in
 from ssrun.analysis.document import Comparison
 from ssrun.analysis.evidence import Observations, complete_runs
+from ssrun.analysis.sweeps import budgets, planes
 from ssrun.errors import UsageError, unknown
 from ssrun.system.files import must_be_no_link, sweep_temporaries, write, writing
 from ssrun.views.figures import comparison as of_tables
 from ssrun.views.figures import runs as of_runs
+from ssrun.views.figures.budget import budget
 from ssrun.views.figures.canvas import Canvas, Picture, drawing, rendered
-from ssrun.views.figures.catalogue import FIGURES, KINDS, OF_METRICS, OF_RUNS, WIDTH
+from ssrun.views.figures.catalogue import FIGURES, KINDS, OF_METRICS, OF_RUNS, OF_SWEEPS, WIDTH
+from ssrun.views.figures.map import map_figure
 
 Tell = Callable[[str], None]
 FROM_TABLES: dict[str, Callable[[Canvas], Picture]] = {
@@ -22,7 +25,10 @@ FROM_TABLES: dict[str, Callable[[Canvas], Picture]] = {
     "means": of_tables.means,
     "differences": of_tables.differences,
     "gap": of_tables.gap,
+    "budget": budget,
+    "map": map_figure,
 }
+SWEPT = {"budget": budgets, "map": planes}  # what the figures of sweeps are of
 FROM_RUNS: dict[str, Callable[[Canvas, Observations], Picture]] = {
     "learning": of_runs.learning,
     "schedules": of_runs.schedules,
@@ -49,9 +55,9 @@ class Wanted(NamedTuple):
     caption: bool = True
     width: float = WIDTH
 
-    @property
-    def names(self) -> Sequence[str]:
-        return self.figures or (OF_METRICS if self.metrics else tuple(FIGURES))
+    def names(self, comparison: Comparison) -> Sequence[str]:
+        """What was asked for by name, or else all that make sense."""
+        return self.figures or fitting(comparison, OF_METRICS if self.metrics else FIGURES)
 
 
 EVERYTHING = Wanted()
@@ -77,7 +83,7 @@ def write_figures(
         must_have(comparison, wanted.metrics)
         canvas = Canvas(comparison, framed=wanted.caption, width=wanted.width, metrics=wanted.metrics)
         left_out: list[str] = []
-        drawn = list(pictures(canvas, Observations(complete_runs(results)), left_out.append, wanted.names))
+        drawn = list(pictures(canvas, Observations(complete_runs(results)), left_out.append, wanted.names(comparison)))
         if left_out and wanted.figures:
             raise UsageError(f"--only: {left_out[0]}")
         for line in left_out:
@@ -97,6 +103,11 @@ def write_figures(
     return paths
 
 
+def fitting(comparison: Comparison, names: Iterable[str]) -> list[str]:
+    """Those of the figures that make sense: of a sweep only where there is one."""
+    return [name for name in names if name not in OF_SWEEPS or SWEPT[name](comparison)]
+
+
 def must_have(comparison: Comparison, metrics: Sequence[str]) -> None:
     """Raises UsageError where no row has a metric."""
     known = dict.fromkeys(name for row in comparison.rows for name in row.estimates)
@@ -105,9 +116,7 @@ def must_have(comparison: Comparison, metrics: Sequence[str]) -> None:
             raise UsageError(f"--metric: {unknown('metric', metric, known)}")
 
 
-def pictures(
-    canvas: Canvas, observations: Observations, tell: Tell, names: Sequence[str] = tuple(FIGURES)
-) -> Iterator[Picture]:
+def pictures(canvas: Canvas, observations: Observations, tell: Tell, names: Sequence[str]) -> Iterator[Picture]:
     """The figures of these names, within `drawing`, the finding first; those of runs only where there are some."""
     if not of_tables.rows_with(canvas.comparison, "exposure_gap", "free_running_loss", "teacher_forced_loss"):
         tell("no run is complete: no figures")

@@ -31,13 +31,14 @@ from ssrun.analysis.evidence import (
     complete_runs,
     parameters_of,
 )
+from ssrun.analysis.sweeps import titles
 from ssrun.errors import UsageError
 from ssrun.metrics import METRICS
 from ssrun.system.files import sweep_temporaries, write, writing
 from ssrun.system.text import ellipsis, plural, visible
 from ssrun.views.figures.canvas import NARROW, Canvas, Picture, drawing
 from ssrun.views.figures.catalogue import FIGURES, WIDTH
-from ssrun.views.figures.gallery import Tell, pictures
+from ssrun.views.figures.gallery import Tell, fitting, pictures
 from ssrun.views.figures.inline import dark_style, inline_svg
 from ssrun.views.report.attention import Map, map_of
 from ssrun.views.tables.cells import (
@@ -114,7 +115,7 @@ def page(comparison: Comparison, runs: Runs, folder: str, tell: Tell) -> str:
         style=Markup(sheet),  # noqa: S704 - ours
         script=Markup(program),  # noqa: S704 - ours
         claims=[(claim.verdict, *claim_lines(claim)) for claim in comparison.claims],
-        tables=[(task, *table(comparison, rows)) for task, rows in comparison.by_task()],
+        tables=[(titles(comparison)[task], *table(comparison, rows)) for task, rows in comparison.by_task()],
         reading=[" ".join(part.split()) for part in comparison.reading.split("\n\n") if part.strip()],
         settings=settings(runs),
         environments=[flattened(environment.model_dump()) for environment in comparison.environments],
@@ -189,12 +190,13 @@ class Illustration(NamedTuple):
 
 def illustrate(comparison: Comparison, observations: Observations, tell: Tell) -> list[Illustration]:
     """The figures; none where there is no matplotlib."""
+    names = fitting(comparison, OF_PAGE)
     try:
         with drawing():
             wide, narrow = (
                 {
                     picture.name: (picture, Markup(inline_svg(picture, f"{name}-{picture.name}")))  # noqa: S704 - escaped
-                    for picture in pictures(Canvas(comparison, framed=False, width=width), observations, say, OF_PAGE)
+                    for picture in pictures(Canvas(comparison, framed=False, width=width), observations, say, names)
                 }
                 for name, width, say in (("wide", WIDTH, tell), ("narrow", NARROW, silent))
             )

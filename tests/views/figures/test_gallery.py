@@ -14,11 +14,11 @@ import pytest
 from ssrun.analysis.comparison import comparison_in
 from ssrun.analysis.document import Comparison
 from ssrun.analysis.evidence import Observations, complete_runs
+from ssrun.analysis.pairing import differences_of, values_of
 from ssrun.errors import UsageError
 from ssrun.tasks.corpus import read_split
 from ssrun.views.figures.canvas import Canvas, Picture, drawable, drawing
 from ssrun.views.figures.catalogue import FIGURES, KINDS, OF_METRICS, OF_RUNS
-from ssrun.views.figures.comparison import differences_of, values_of
 from ssrun.views.figures.gallery import FROM_RUNS, Wanted, pictures, write_figures
 from tests.support.hostile import TOKENS, comparison, tables_alone
 
@@ -209,10 +209,10 @@ def test_dots_are_what_means_and_differences_are_made_of(results: Path) -> None:
     document: Comparison = comparison_in(results)
     for row in document.rows:
         for metric, estimate in row.estimates.items():
-            values = values_of(document, row, metric)
+            values = values_of(document, row.task, row.strategy, metric)
             assert sum(values.values()) / len(values) == pytest.approx(estimate.mean, abs=1e-12)
             if estimate.difference is not None:
-                pairs = differences_of(document, row, metric)
+                pairs = differences_of(document, row.task, row.strategy, metric).values()
                 assert sum(pairs) / len(pairs) == pytest.approx(estimate.difference, abs=1e-12)
 
 
