@@ -19,6 +19,8 @@ STEPS, COMPUTE = "at equal steps", "at equal compute"
 BELOW = {STEPS: "steps", COMPUTE: "compute, in teacher-forced steps"}
 ROOM = 0.06  # of the budgets' range, before and after it
 CLOSE = 0.014  # of it: how far apart the seeds' dots of two strategies stand
+LABELS = 0.7  # inches beside a panel
+DIGIT = 0.08  # inches of a digit of the horizontal axis, with what must be free beside it
 LANE = 2.4  # points between the crossings' intervals of two strategies
 
 
@@ -46,6 +48,7 @@ def budget(canvas: Canvas) -> Picture:
     figure, axes = canvas.panels(rows, 2.5, narrowest=2.6, scales=dict.fromkeys(BELOW, "difference"))
     canvas.legend(figure, without=comparison.baseline)
     for (metric, steps, curves), panels in zip(found.values(), axes, strict=True):
+        across = 1 if panels[1].get_ylabel() else 2  # below each other, or side by side
         for heading, axis in zip(BELOW, panels, strict=True):
             axis.axhline(0, color=GREY, linewidth=0.8)
             if axis.get_ylabel():
@@ -54,7 +57,7 @@ def budget(canvas: Canvas) -> Picture:
                 points = curve.at_equal_steps if heading == STEPS else curve.at_equal_compute
                 aside = CLOSE * (lane - (len(curves) - 1) / 2)
                 draw_points(canvas, axis, curve.strategy, points, (steps[-1] / steps[0]) ** aside)
-            log_axis(axis, steps, canvas.width / len(panels))
+            log_axis(axis, steps, canvas.width / across - LABELS)
             axis.set_xlabel(BELOW[heading])
         for lane, curve in enumerate(curve for curve in curves if curve.crossing.at):
             draw_crossing(canvas, panels[0], curve, lane)
@@ -116,7 +119,7 @@ def log_axis(axis: Axes, steps: Sequence[int], width: float) -> None:
     axis.minorticks_off()
     ratio = (steps[-1] / steps[0]) ** ROOM
     axis.set_xlim(steps[0] / ratio, steps[-1] * ratio)
-    room = 0.075 * max(len(f"{step:,}") for step in steps) / width * math.log(steps[-1] / steps[0])
+    room = DIGIT * max(len(f"{step:,}") for step in steps) / width * math.log(steps[-1] / steps[0])
     labels, last = [], 0.0
     for step in steps:
         fits = not last or math.log(step / last) >= room

@@ -108,6 +108,7 @@ def page(comparison: Comparison, runs: Runs, folder: str, tell: Tell) -> str:
     }
     made = {"illustrations": illustrations, "left_out": left_out, "examples": examples_of(comparison, observations)}
     texts = {"summary": summary(comparison), "notes": notes(comparison, "★"), "training": training(runs)}
+    names = titles(comparison)
     return environment.get_template("page.html.jinja").render(
         {**known, **made, **texts},
         policy=f"default-src 'none'; img-src data:; style-src {allowed(sheet)}; script-src {allowed(program)}; "
@@ -115,7 +116,7 @@ def page(comparison: Comparison, runs: Runs, folder: str, tell: Tell) -> str:
         style=Markup(sheet),  # noqa: S704 - ours
         script=Markup(program),  # noqa: S704 - ours
         claims=[(claim.verdict, *claim_lines(claim)) for claim in comparison.claims],
-        tables=[(titles(comparison)[task], *table(comparison, rows)) for task, rows in comparison.by_task()],
+        tables=[(names[task], *table(comparison, rows)) for task, rows in comparison.by_task()],
         reading=[" ".join(part.split()) for part in comparison.reading.split("\n\n") if part.strip()],
         settings=settings(runs),
         environments=[flattened(environment.model_dump()) for environment in comparison.environments],
@@ -132,11 +133,12 @@ class Example(NamedTuple):
 
 
 def examples_of(comparison: Comparison, observations: Observations) -> dict[str, list[Example]]:
-    """The examples of each task, the typical one first; fewer a task where tasks and strategies are many."""
+    """The examples of each task, by title, the typical one first; fewer a task where tasks and strategies are many."""
     a_task = max(1, LOOKS // max(1, len(observations.runs)))
     found = {task: observations.contrasts(task, comparison.baseline)[:a_task] for task in comparison.tasks}
+    names = titles(comparison)
     return {
-        task: [
+        names[task]: [
             Example(one, [(look, map_of(look.attention)) for look in observations.looks(task, one.example)])
             for one in contrasts
         ]

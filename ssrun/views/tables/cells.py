@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from ssrun.analysis.document import ClaimEvidence, Comparison, Estimate, Row, best
+from ssrun.analysis.sweeps import in_common
 from ssrun.metrics import METRICS
 from ssrun.system.text import visible
 
@@ -170,7 +171,7 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
     if comparison.published:
         source = comparison.published.source
         lines.append(f"paper: {source}; other data and another model: compare orders, not values.")
-    for task, facts in comparison.facts.items():
+    for task, facts in in_common(comparison, comparison.facts).items():
         lines.append(f"{task}: {corpus_words(facts)}")
         if "source_pieces" in facts:
             lines.append(f"{task}: {PER_PIECE}.")

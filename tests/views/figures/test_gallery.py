@@ -18,11 +18,11 @@ from ssrun.analysis.pairing import differences_of, values_of
 from ssrun.errors import UsageError
 from ssrun.tasks.corpus import read_split
 from ssrun.views.figures.canvas import Canvas, Picture, drawable, drawing
-from ssrun.views.figures.catalogue import FIGURES, KINDS, OF_METRICS, OF_RUNS
-from ssrun.views.figures.gallery import FROM_RUNS, Wanted, pictures, write_figures
+from ssrun.views.figures.catalogue import FIGURES, KINDS, OF_METRICS, OF_RUNS, OF_SWEEPS
+from ssrun.views.figures.gallery import FROM_RUNS, SWEPT, Wanted, pictures, write_figures
 from tests.support.hostile import TOKENS, comparison, tables_alone
 
-NAMES = tuple(FIGURES)
+NAMES = tuple(name for name in FIGURES if name not in OF_SWEEPS)
 FROM_TABLES = tuple(name for name in NAMES if name not in OF_RUNS)
 WITH_BLEU = ("finding", "means", "differences", "learning")
 WITHOUT_MATPLOTLIB = """
@@ -147,7 +147,8 @@ def drawn(results: Path, *names: str, without_runs: bool = False, **options: Any
 
 def test_the_catalogue_names_what_the_gallery_draws() -> None:
     assert tuple(FROM_RUNS) == OF_RUNS
-    assert set(OF_METRICS) <= set(FIGURES)
+    assert tuple(SWEPT) == OF_SWEEPS
+    assert {*FROM_TABLES, *OF_RUNS, *OF_SWEEPS} == set(FIGURES) >= set(OF_METRICS)
 
 
 def test_what_is_wanted_is_written_and_nothing_else(results: Path, tmp_path: Path) -> None:
@@ -174,6 +175,8 @@ def test_metrics_alone_draw_the_figures_of_metrics_with_them(results: Path, tmp_
     [
         (Wanted(metrics=("validity",)), "--metric: unknown metric 'validity'"),
         (Wanted(figures=("learning",)), "--only: learning: they need the runs"),
+        (Wanted(figures=("budget",)), "--only: budget: no task is there at several budgets: give some, such as"),
+        (Wanted(figures=("map",)), "--only: map: no task is there at several values of exactly two fields"),
     ],
 )
 def test_what_is_asked_for_by_name_and_is_not_there_is_refused(
