@@ -36,6 +36,7 @@ from ssrun.analysis.verdicts import ALPHA, ClaimVerdict, Confirmation, Link, con
 from ssrun.config.claims import Claim, Operand, Reach
 from ssrun.config.experiment import Experiment
 from ssrun.config.overrides import by_path
+from ssrun.config.run import RunConfig
 from ssrun.config.spec import SHORT, RunName
 from ssrun.errors import StoreError
 from ssrun.metrics import METRICS, TO_REACH
@@ -86,8 +87,10 @@ def compare_runs(results: Path, manifest: Manifest) -> Comparison:
         raise StoreError(f"{results}: its tuning is not finished: run its command again")
     store = store_at(results, mark.runs)
     outcomes = pd.DataFrame([outcome(store, run, experiment.reach) for run in manifest.runs])
-    settings = [settings_of(store, run) for run in manifest.runs]
+    configs = [configuration_of(store, run) for run in manifest.runs]
+    settings = [settings_of(config) for config in configs]
     outcomes["settings"] = pd.Series(varying(settings), dtype=object)
+    outcomes["walk_share"] = [config.strategy.walk_share(config.training.steps) if config else 0 for config in configs]
     bootstraps = bootstrap.by_strategy(results, manifest.runs, experiment.baseline)
     found = environments(store, manifest.runs)
     comparison = summarise(experiment, outcomes, manifest.command, found, bootstraps, mark.plan)
@@ -176,12 +179,15 @@ def faults_beside(results: Path) -> Iterator[str]:
             yield str(error)
 
 
-def settings_of(store: Path, run: RunName) -> dict[str, Any]:
-    """The fields of a complete run's configuration by path, such as `strategy.schedule.half_at`; of others none."""
+def configuration_of(store: Path, run: RunName) -> RunConfig | None:
+    """A complete run's configuration; of others none."""
     folder = RunFolder.of(store, run)
-    if not folder.complete:
-        return {}
-    return by_path(folder.config().model_dump(mode="json", exclude={"task": {"path"}, "seed": True}))
+    return folder.config() if folder.complete else None
+
+
+def settings_of(config: RunConfig | None) -> dict[str, Any]:
+    """The fields of a configuration by path, such as `strategy.schedule.half_at`."""
+    return by_path(config.model_dump(mode="json", exclude={"task": {"path"}, "seed": True})) if config else {}
 
 
 def varying(settings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -264,7 +270,8 @@ def run_values(run: Mapping[Hashable, Any], metrics: Sequence[str]) -> RunValues
     values = {name: run[name] for name in metrics if complete and not math.isnan(run[name])}
     labels = {name: run[name] for name in ("task", "strategy", "seed", "status", "settings")}
     converged, reached = (flag(run.get(name)) for name in ("converged", "reached"))
-    return RunValues(**labels, metrics=values, converged=converged, reached=reached)
+    share = float(run.get("walk_share", 0))
+    return RunValues(**labels, metrics=values, walk_share=share, converged=converged, reached=reached)
 
 
 def flag(value: object) -> bool | None:

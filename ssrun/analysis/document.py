@@ -229,6 +229,7 @@ class RunValues(Document):
         settings: The fields of its configuration, such as `model.hidden`, in which the comparison's runs differ.
         converged: Whether its training loss had stopped falling; None where nobody can tell.
         reached: Whether it reached the score asked for: else its times to reach are those of its end, and censored.
+        walk_share: The share of its steps that need a walk, `Strategy.walk_share`.
     """
 
     task: str
@@ -239,6 +240,7 @@ class RunValues(Document):
     metrics: dict[MetricName, Number]
     converged: bool | None = Field(None, exclude_if=lambda converged: converged is None)
     reached: bool | None = Field(None, exclude_if=lambda reached: reached is None)
+    walk_share: float = Field(0.0, ge=0, le=1, exclude_if=lambda share: not share)
 
 
 class Comparison(Document):

@@ -37,6 +37,7 @@ def selected(
         update={
             "metrics": comparison.metrics if metrics is None else kept_metrics,
             "rows": [narrowed(row, kept_metrics) for row in rows],
+            "cells": part(comparison.cells, kept_tasks),
             "runs": [run.model_copy(update={"metrics": part(run.metrics, kept_metrics)}) for run in runs],
             "claims": [claim for claim in comparison.claims if speaks_of(claim, kept_metrics, rows)],
             "published": published_of(comparison.published, kept_strategies),

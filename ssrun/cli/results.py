@@ -65,10 +65,15 @@ def figures(
         Path | None,
         typer.Option("--out", metavar="DIR", help="Folder for the figures.", show_default="RESULTS/figures"),
     ] = None,
-    only: Annotated[options.Names, options.names_option("figures", "Figures by name; all unless told.")] = None,
+    only: Annotated[
+        options.Names,
+        options.names_option("figures", "Figures by name; all unless told: of a sweep too, budget and map."),
+    ] = None,
     metric: Annotated[
         options.Names,
-        options.names_option("metrics", "Metrics that `means`, `differences` and `learning` show; alone, only these."),
+        options.names_option(
+            "metrics", "Metrics that `means`, `differences`, `budget`, `map`, `learning` show; alone, only these."
+        ),
     ] = None,
     format: Annotated[
         options.Names, options.names_option("picture formats", "svg, pdf or png; all unless told.")

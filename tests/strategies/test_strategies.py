@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ssrun.config.run import resolve
@@ -64,3 +66,20 @@ def test_epsilon_is_always_the_true_tokens_share() -> None:
     assert epsilons(STRATEGIES["teacher-forcing"].strategy) == [1] * N
     assert epsilons(STRATEGIES["always-sampling"].strategy) == [0] * N
     assert epsilons(STRATEGIES["switch"].strategy) == [1] * (N // 2) + [0] * (N // 2)
+
+
+@pytest.mark.parametrize(
+    ("base", "changes", "share"),
+    [
+        ("teacher-forcing", {}, 0.0),
+        ("always-sampling", {}, 1.0),
+        ("uniform", {}, 1.0),
+        ("uniform-token", {}, 0.0),
+        ("linear", {}, 1 - 1 / N),  # epsilon is 1 at the first step alone
+        ("inverse-sigmoid", {}, 1.0),  # k / (k + 1) at first
+        ("switch", {"at": 0.25}, 0.75),
+        ("uniform", {"coin": "batch", "value": 0.25}, 0.75),
+    ],
+)
+def test_a_walk_is_needed_where_a_models_own_token_may_be_fed(base: str, changes: dict[str, Any], share: float) -> None:
+    assert Strategy.model_validate(variant(base, changes)).walk_share(N) == pytest.approx(share, abs=1e-12)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ssrun.analysis.document import Comparison, Row
 from ssrun.analysis.evidence import Curve
+from ssrun.analysis.sweeps import titles
 from ssrun.errors import UsageError
 from ssrun.strategies import STRATEGIES
 from ssrun.system.text import ellipsis
@@ -132,6 +133,7 @@ class Canvas:
         framed: Title and caption stand in the figures, where no page or paper sets its own.
         width: Of every figure, in inches; panels that do not fit side by side stand under each other.
         metrics: What figures of metrics show; each its own choice where there are none.
+        titles: Of the tasks.
     """
 
     def __init__(
@@ -142,6 +144,7 @@ class Canvas:
         self.width = width
         self.metrics = metrics
         self.styles = styles(comparison.strategies)
+        self.titles = titles(comparison)
 
     def panels(
         self,
@@ -196,7 +199,9 @@ class Canvas:
                 shared.setdefault(scale, axis)
                 panels.append(axis)
             has_headings = any(axis.get_title() for axis in panels)
-            panels[0].set_title(drawable(title, 60) + "\n" * has_headings, loc="left", size=8.5, weight="bold")
+            panels[0].set_title(
+                drawable(self.titles.get(title, title), 60) + "\n" * has_headings, loc="left", size=8.5, weight="bold"
+            )
             line += -(-len(headings) // columns)
             above = headings
             axes.append(panels)
@@ -204,14 +209,16 @@ class Canvas:
             axis.set_xlabel(below)
         return figure, axes
 
-    def legend(self, figure: Figure) -> None:
+    def legend(self, figure: Figure, without: str | None = None) -> None:
+        """The strategies' styles above the panels, but for one that is not drawn."""
         from matplotlib.lines import Line2D
 
+        drawn = {name: style for name, style in self.styles.items() if name != without}
         handles = [
             Line2D([], [], color=colour, linestyle=dash, marker=marker, label=drawable(name, 30))
-            for name, (colour, dash, marker) in self.styles.items()
+            for name, (colour, dash, marker) in drawn.items()
         ]
-        longest = max(min(len(name), 30) for name in self.styles)
+        longest = max(min(len(name), 30) for name in drawn)
         columns = min(len(handles), max(1, int((figure.get_figwidth() - 0.3) / (0.55 + 0.064 * longest))))
         inner = figure.subfigs[0]
         inner.legend(handles=handles, loc="outside upper left", ncols=columns, handlelength=3, columnspacing=1.3)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ssrun.analysis.document import Comparison, Row
+from ssrun.analysis.pairing import differences_of, values_of
 from ssrun.errors import UsageError
 from ssrun.metrics import METRICS
 from ssrun.views.figures.canvas import GREY, Canvas, Picture, drawable
@@ -38,22 +39,6 @@ def quality_of(comparison: Comparison, rows: Sequence[Row]) -> str:
     shown = [metric for metric in comparison.columns if any(metric in row.estimates for row in rows)]
     better = [metric for metric in shown if METRICS[metric].better == "higher"]
     return next((metric for metric in (*QUALITY, *better, *shown) if metric in shown), "free_running_loss")
-
-
-def values_of(comparison: Comparison, row: Row, metric: str) -> dict[int, float]:
-    """A metric of a row's complete runs by seed; none in a document that was made before it held its runs."""
-    return {
-        run.seed: run.metrics[metric]
-        for run in comparison.runs
-        if (run.task, run.strategy) == (row.task, row.strategy) and metric in run.metrics
-    }
-
-
-def differences_of(comparison: Comparison, row: Row, metric: str) -> list[float]:
-    """A row's differences from the baseline, a value a seed that both completed."""
-    own = values_of(comparison, row, metric)
-    baseline = values_of(comparison, row.model_copy(update={"strategy": comparison.baseline}), metric)
-    return [own[seed] - baseline[seed] for seed in sorted(own.keys() & baseline.keys())]
 
 
 def list_height(rows: int) -> float:
@@ -95,7 +80,7 @@ def finding(canvas: Canvas) -> Picture:
         by_metric.setdefault(metric, []).append(quality)
         for index, row in enumerate(rows):
             if estimate := row.estimates.get(metric):
-                seeds = values_of(comparison, row, metric).values()
+                seeds = values_of(comparison, row.task, row.strategy, metric).values()
                 ends = possible_interval(estimate, metric)
                 canvas.dot(quality, index, row.strategy, estimate.mean, *ends, seeds)
             sides = {name: row.estimates[name] for name in ("teacher_forced_loss", "free_running_loss")}
@@ -103,7 +88,7 @@ def finding(canvas: Canvas) -> Picture:
             box: dict[str, Any] = {"color": canvas.styles[row.strategy].colour, "alpha": 0.18, "linewidth": 0}
             loss.barh([index], [free - forced], 2 * APART, left=[forced], **box)
             for (name, estimate), place in zip(sides.items(), (index - APART, index + APART), strict=True):
-                seeds = values_of(comparison, row, name).values()
+                seeds = values_of(comparison, row.task, row.strategy, name).values()
                 ends = possible_interval(estimate, name)
                 canvas.dot(loss, place, row.strategy, estimate.mean, *ends, seeds, hollow=name == "teacher_forced_loss")
         canvas.list_strategies([quality, loss], rows)
@@ -146,7 +131,7 @@ def means(canvas: Canvas) -> Picture:
             by_metric.setdefault(metric, []).append(axis)
             for index, row in enumerate(rows):
                 if estimate := row.estimates.get(metric):
-                    seeds = values_of(comparison, row, metric).values()
+                    seeds = values_of(comparison, row.task, row.strategy, metric).values()
                     canvas.dot(axis, index, row.strategy, estimate.mean, *possible_interval(estimate, metric), seeds)
             axis.locator_params(axis="x", nbins=3)
     for metric, panels in by_metric.items():
@@ -189,7 +174,7 @@ def differences(canvas: Canvas) -> Picture:
                 found = row.estimates.get(metric)
                 if found and found.difference is not None:
                     ends = (found.difference_low, found.difference_high)
-                    seeds = differences_of(comparison, row, metric)
+                    seeds = differences_of(comparison, row.task, row.strategy, metric).values()
                     canvas.dot(axis, index, row.strategy, found.difference, *ends, seeds)
             axis.locator_params(axis="x", nbins=3)
     for metric, axis in zip(metrics, axes[-1], strict=True):
@@ -218,7 +203,7 @@ def gap(canvas: Canvas) -> Picture:
         axis.axvline(0, color=GREY, linewidth=0.8)
         for index, row in enumerate(rows):
             estimate = row.estimates["exposure_gap"]
-            seeds = values_of(comparison, row, "exposure_gap").values()
+            seeds = values_of(comparison, row.task, row.strategy, "exposure_gap").values()
             canvas.dot(axis, index, row.strategy, estimate.mean, estimate.low, estimate.high, seeds)
         canvas.list_strategies([axis], rows)
     return canvas.picture(

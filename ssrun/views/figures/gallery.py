@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ssrun.analysis.comparison import comparison_in
 from ssrun.analysis.document import Comparison
 from ssrun.analysis.evidence import Observations, complete_runs
+from ssrun.analysis.sweeps import budgets, planes
 from ssrun.errors import UsageError, unknown
 from ssrun.system.files import must_be_no_link, sweep_temporaries, write, writing
 from ssrun.views.figures import comparison as of_tables
 from ssrun.views.figures import runs as of_runs
+from ssrun.views.figures.budget import budget
 from ssrun.views.figures.canvas import Canvas, Picture, drawing, rendered
 from ssrun.views.figures.catalogue import FIGURES, KINDS, OF_METRICS, OF_RUNS, WIDTH
+from ssrun.views.figures.map import map_figure
 from ssrun.views.figures.survival import survival
 
 Tell = Callable[[str], None]
@@ -24,6 +27,13 @@ FROM_TABLES: dict[str, Callable[[Canvas], Picture]] = {
     "differences": of_tables.differences,
     "gap": of_tables.gap,
     "survival": survival,
+    "budget": budget,
+    "map": map_figure,
+}
+SPECIAL: dict[str, Callable[[Comparison], object]] = {  # what a comparison must have for a figure to be of it
+    "budget": budgets,
+    "map": planes,
+    "survival": lambda comparison: comparison.reach,
 }
 FROM_RUNS: dict[str, Callable[[Canvas, Observations], Picture]] = {
     "learning": of_runs.learning,
@@ -52,15 +62,11 @@ class Wanted(NamedTuple):
     width: float = WIDTH
 
     def names(self, comparison: Comparison) -> Sequence[str]:
-        return self.figures or (OF_METRICS if self.metrics else fitting(comparison))
+        """What was asked for by name, or else all that make sense."""
+        return self.figures or fitting(comparison, OF_METRICS if self.metrics else FIGURES)
 
 
 EVERYTHING = Wanted()
-
-
-def fitting(comparison: Comparison, names: Sequence[str] = tuple(FIGURES)) -> list[str]:
-    """Those of the figures that such a comparison has: one of times to a score only where there is one to reach."""
-    return [name for name in names if name != "survival" or comparison.reach]
 
 
 def write_figures(
@@ -103,6 +109,11 @@ def write_figures(
     return paths
 
 
+def fitting(comparison: Comparison, names: Iterable[str]) -> list[str]:
+    """Those of the figures that such a comparison has: of a sweep, or of times to a score, only where there is one."""
+    return [name for name in names if name not in SPECIAL or SPECIAL[name](comparison)]
+
+
 def must_have(comparison: Comparison, metrics: Sequence[str]) -> None:
     """Raises UsageError where no row has a metric."""
     known = dict.fromkeys(name for row in comparison.rows for name in row.estimates)
@@ -111,9 +122,7 @@ def must_have(comparison: Comparison, metrics: Sequence[str]) -> None:
             raise UsageError(f"--metric: {unknown('metric', metric, known)}")
 
 
-def pictures(
-    canvas: Canvas, observations: Observations, tell: Tell, names: Sequence[str] = tuple(FIGURES)
-) -> Iterator[Picture]:
+def pictures(canvas: Canvas, observations: Observations, tell: Tell, names: Sequence[str]) -> Iterator[Picture]:
     """The figures of these names, within `drawing`, the finding first; those of runs only where there are some."""
     if not of_tables.rows_with(canvas.comparison, "exposure_gap", "free_running_loss", "teacher_forced_loss"):
         tell("no run is complete: no figures")

@@ -31,6 +31,7 @@ from ssrun.analysis.evidence import (
     complete_runs,
     parameters_of,
 )
+from ssrun.analysis.sweeps import titles
 from ssrun.errors import UsageError
 from ssrun.metrics import METRICS
 from ssrun.system.files import sweep_temporaries, write, writing
@@ -111,6 +112,7 @@ def page(comparison: Comparison, runs: Runs, folder: str, tell: Tell) -> str:
     }
     made = {"illustrations": illustrations, "left_out": left_out, "examples": examples_of(comparison, observations)}
     texts = {"summary": summary(comparison), "notes": notes(comparison, "★"), "training": training(runs)}
+    names = titles(comparison)
     return environment.get_template("page.html.jinja").render(
         {**known, **made, **texts},
         policy=f"default-src 'none'; img-src data:; style-src {allowed(sheet)}; script-src {allowed(program)}; "
@@ -118,7 +120,7 @@ def page(comparison: Comparison, runs: Runs, folder: str, tell: Tell) -> str:
         style=Markup(sheet),  # noqa: S704 - ours
         script=Markup(program),  # noqa: S704 - ours
         claims=[(claim.verdict, is_exploratory(claim), *claim_lines(claim)) for claim in comparison.claims],
-        tables=[(task, *table(comparison, rows)) for task, rows in comparison.by_task()],
+        tables=[(names[task], *table(comparison, rows)) for task, rows in comparison.by_task()],
         reading=[" ".join(part.split()) for part in comparison.reading.split("\n\n") if part.strip()],
         settings=settings(runs),
         environments=[flattened(environment.model_dump()) for environment in comparison.environments],
@@ -135,11 +137,12 @@ class Example(NamedTuple):
 
 
 def examples_of(comparison: Comparison, observations: Observations) -> dict[str, list[Example]]:
-    """The examples of each task, the typical one first; fewer a task where tasks and strategies are many."""
+    """The examples of each task, by title, the typical one first; fewer a task where tasks and strategies are many."""
     a_task = max(1, LOOKS // max(1, len(observations.runs)))
     found = {task: observations.contrasts(task, comparison.baseline)[:a_task] for task in comparison.tasks}
+    names = titles(comparison)
     return {
-        task: [
+        names[task]: [
             Example(one, [(look, map_of(look.attention)) for look in observations.looks(task, one.example)])
             for one in contrasts
         ]

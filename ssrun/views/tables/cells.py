@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 from ssrun.analysis.convergence import FALL, FLOOR
 from ssrun.analysis.document import ClaimEvidence, Comparison, Estimate, Row, best
 from ssrun.analysis.power import MOST_SEEDS
+from ssrun.analysis.sweeps import in_common
 from ssrun.metrics import METRICS, TO_REACH
 from ssrun.system.text import plural, visible
 from ssrun.views.tables.arrivals import arrival, earliest, is_timed, score
@@ -218,7 +219,7 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
 def about_data(comparison: Comparison) -> list[str]:
     """What the data were: counts of a corpus, and whether seeds draw them."""
     lines = []
-    for task, facts in comparison.facts.items():
+    for task, facts in in_common(comparison, comparison.facts).items():
         lines.append(f"{task}: {corpus_words(facts)}")
         if "source_pieces" in facts:
             lines.append(f"{task}: {PER_PIECE}.")

@@ -9,6 +9,7 @@ from itertools import chain, groupby
 from typing import NamedTuple
 
 from ssrun.analysis.document import Comparison, Estimate, Row
+from ssrun.analysis.sweeps import titles
 from ssrun.errors import UsageError
 from ssrun.metrics import METRICS
 from ssrun.system.text import shown_value, visible
@@ -152,7 +153,7 @@ def mean_tables(comparison: Comparison) -> list[list[str]]:
         columns.append(Column(heading, [typeset(values[index]) for values in published], "paper"))
     counts = [cells.count(row) for row in rows]
     beside = [] if set(counts) == {str(len(comparison.seeds))} else [Column("n", list(map(typeset, counts)))]
-    return tables_of(rows, beside, [[column] for column in columns])
+    return tables_of(titled(comparison, rows), beside, [[column] for column in columns])
 
 
 def difference_tables(comparison: Comparison, rows: Sequence[Row]) -> list[list[str]]:
@@ -166,7 +167,13 @@ def difference_tables(comparison: Comparison, rows: Sequence[Row]) -> list[list[
             columns[-1].append(Column("p", [typeset(cells.p_holm(estimate)) for estimate in estimates]))
     if cells.has_bootstrap(comparison):
         columns.append([Column("bootstrap", [typeset(cells.bootstrapped(row)) for row in rows])])
-    return tables_of(rows, [], columns)
+    return tables_of(titled(comparison, rows), [], columns)
+
+
+def titled(comparison: Comparison, rows: Sequence[Row]) -> list[Row]:
+    """The rows, their tasks by title."""
+    names = titles(comparison)
+    return [row.model_copy(update={"task": names[row.task]}) for row in rows]
 
 
 def tables_of(rows: Sequence[Row], beside: Sequence[Column], columns: Sequence[Sequence[Column]]) -> list[list[str]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ssrun.analysis import sweeps
 from ssrun.analysis.document import Comparison, Estimate, Tuning
 from ssrun.metrics import METRICS
 from ssrun.system.text import visible
-from ssrun.views.tables import cells, tuning
+from ssrun.views.tables import cells, swept, tuning
 from ssrun.views.tables.cells import Cell, claim_lines, notes, paper_cells, paper_headings, reading
 from ssrun.views.tables.robust import ROBUST, robust_lines
+from ssrun.views.tables.swept import Block
 
 
 def markdown(comparison: Comparison) -> str:
@@ -26,6 +28,7 @@ def markdown(comparison: Comparison) -> str:
         *table_lines(sides, [list(map(escaped, headings)), *(list(map(_dressed, row)) for row in rows)]),
         "",
         *(f"- {escaped(note)}" for note in notes(comparison, "bold:")),
+        *(line for block in swept.blocks(comparison) for line in block_lines(block)),
     ]
     if comparison.claims:
         claims = [[cells.verdict(claim), *map(escaped, claim_lines(claim))] for claim in comparison.claims]
@@ -66,16 +69,27 @@ def grid(comparison: Comparison) -> tuple[list[str], list[list[Cell]]]:
     headings += ["bootstrap"] if with_bootstrap else []
     headings += paper_headings(comparison)
     lines = []
+    titles = sweeps.titles(comparison)
     for task, rows in comparison.by_task():
         means = [cells.mean_cells(rows, metric) for metric in metrics]
         for index, row in enumerate(rows):
-            line = [Cell(task), Cell(row.strategy), Cell(cells.count(row))]
+            line = [Cell(titles[task]), Cell(row.strategy), Cell(cells.count(row))]
             line += [Cell(cells.not_converged(row))] if falling else []
             line += [column[index] for column in means]
             line += [Cell(difference(row.estimates.get(metric), metric, with_p)) for metric in differing]
             line += [Cell(cells.bootstrapped(row))] if with_bootstrap else []
             lines.append([*line, *map(Cell, paper_cells(comparison, row))])
     return headings, lines
+
+
+def block_lines(block: Block) -> list[str]:
+    """Tables of what was swept, each below its title, and their notes."""
+    lines: list[str] = []
+    for table in block.tables:
+        sides = "l" * table.words + "r" * (len(table.headings) - table.words)
+        texts = [list(map(escaped, line)) for line in (table.headings, *table.lines)]
+        lines += ["", f"**{escaped(table.title)}**", "", *table_lines(sides, texts)]
+    return [*lines, "", *(f"- {escaped(note)}" for note in block.notes)]
 
 
 def difference(estimate: Estimate | None, metric: str, with_p: bool) -> str:

@@ -12,11 +12,13 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from ssrun.analysis import sweeps
 from ssrun.analysis.document import ClaimEvidence, Comparison, Row, Tuning
 from ssrun.metrics import METRICS
 from ssrun.system.text import visible
-from ssrun.views.tables import cells, tuning
+from ssrun.views.tables import cells, swept, tuning
 from ssrun.views.tables.cells import compared, has_difference, in_groups
+from ssrun.views.tables.swept import SweptTable
 
 BEST = "*"  # before a best mean: colour alone says nothing to many
 VERDICT_STYLES = {"agree": "bold green", "disagree": "bold red", "inconclusive": "bold yellow"}
@@ -26,10 +28,15 @@ Column = tuple[str, list[Text], str]  # its heading, its cells and their style
 
 def terminal(comparison: Comparison) -> RenderableType:
     parts: list[RenderableType] = [Text(visible(comparison.question), style="bold")]
+    titles = sweeps.titles(comparison)
     for task, rows in comparison.by_task():
-        parts += [Text(), means(comparison, task, rows)]
+        parts += [Text(), means(comparison, titles[task], rows)]
         if has_difference(rows, compared(comparison)):
             parts.append(differences(comparison, rows))
+    for block in swept.blocks(comparison):
+        for table in block.tables:
+            parts += [Text(), Text(table.title, style="bold cyan"), of_sweep(table)]
+        parts += [Text(note, style="dim") for note in block.notes]
     parts += [Text(), *(Text(note, style="dim") for note in cells.notes(comparison, BEST))]
     if comparison.claims:
         parts += [Text(), Text("Claims", style="bold cyan"), *map(Verdict, comparison.claims)]
@@ -65,8 +72,8 @@ class Fitting:
         yield from tables
 
 
-def means(comparison: Comparison, task: str, rows: Sequence[Row]) -> Fitting:
-    """The means of one task; where they stand closer, an n that all rows share stands in the title."""
+def means(comparison: Comparison, name: str, rows: Sequence[Row]) -> Fitting:
+    """The means of one task of this name; where they stand closer, an n that all rows share stands in the title."""
     counts = [cells.count(row) for row in rows]
     columns: list[Column] = []
     if any(row.not_converged for row in rows):
@@ -83,9 +90,9 @@ def means(comparison: Comparison, task: str, rows: Sequence[Row]) -> Fitting:
 
     def make(columns: list[Column], snug: bool) -> Table:
         n_in_title = snug and len(set(counts)) == 1
-        title = Text(f"{task}, n = {counts[0]}" if n_in_title else task)
+        title = Text(f"{name}, n = {counts[0]}" if n_in_title else name)
         of_runs: list[Column] = [] if n_in_title else [("n", list(map(Text, counts)), "")]
-        return bare(title, "bold cyan", rows, [*of_runs, *columns], snug)
+        return bare(title, "bold cyan", [strategies(rows)], [*of_runs, *columns], snug)
 
     return Fitting(make, [[column] for column in columns])
 
@@ -104,7 +111,8 @@ def differences(comparison: Comparison, rows: Sequence[Row]) -> Fitting:
         columns.append([("bootstrap", [Text(cells.bootstrapped(row)) for row in differing], "")])
 
     def make(columns: list[Column], snug: bool) -> Table:
-        return bare(Text(f"difference from {comparison.baseline}"), "italic", differing, columns, snug)
+        title = Text(f"difference from {comparison.baseline}")
+        return bare(title, "italic", [strategies(differing)], columns, snug)
 
     return Fitting(make, columns)
 
@@ -120,14 +128,30 @@ def tuned(found: Tuning) -> Table:
     return table
 
 
-def bare(title: Text, style: str, rows: Sequence[Row], columns: Sequence[Column], snug: bool) -> Table:
-    """A table without lines, its first column the strategy; snug: the others stand closer."""
+def of_sweep(swept: SweptTable) -> Fitting:
+    texts = zip(swept.headings, zip(*swept.lines, strict=True), strict=True)
+    columns: list[Column] = [(heading, list(map(Text, found)), "") for heading, found in texts]
+    words, numbers = columns[: swept.words], columns[swept.words :]
+
+    def make(columns: list[Column], snug: bool) -> Table:
+        return bare(None, "", words, columns, snug)
+
+    return Fitting(make, [[column] for column in numbers])
+
+
+def strategies(rows: Sequence[Row]) -> Column:
+    return "strategy", [Text(row.strategy) for row in rows], ""
+
+
+def bare(title: Text | None, style: str, words: Sequence[Column], columns: Sequence[Column], snug: bool) -> Table:
+    """A table without lines, its first columns words; snug: the others stand closer."""
     table = Table(title=title, title_justify="left", title_style=style, box=None, pad_edge=False, collapse_padding=snug)
-    table.add_column("strategy", vertical="bottom", no_wrap=True)
+    for heading, _, _ in words:
+        table.add_column(Text(heading), vertical="bottom", no_wrap=True)
     for heading, _, column_style in columns:
         table.add_column(Text(heading), justify="right", vertical="bottom", style=column_style, no_wrap=heading == "n")
-    for index, row in enumerate(rows):
-        table.add_row(Text(row.strategy), *(found[index] for _, found, _ in columns))
+    for line in zip(*(found for _, found, _ in (*words, *columns)), strict=True):
+        table.add_row(*line)
     return table
 
 

@@ -14,15 +14,15 @@ import pytest
 from ssrun.analysis.comparison import comparison_in
 from ssrun.analysis.document import Comparison
 from ssrun.analysis.evidence import Observations, complete_runs
+from ssrun.analysis.pairing import differences_of, values_of
 from ssrun.errors import UsageError
 from ssrun.tasks.corpus import read_split
 from ssrun.views.figures.canvas import Canvas, Picture, drawable, drawing
 from ssrun.views.figures.catalogue import FIGURES, KINDS, OF_METRICS, OF_RUNS
-from ssrun.views.figures.comparison import differences_of, values_of
-from ssrun.views.figures.gallery import FROM_RUNS, Wanted, pictures, write_figures
+from ssrun.views.figures.gallery import FROM_RUNS, SPECIAL, Wanted, pictures, write_figures
 from tests.support.hostile import TOKENS, comparison, tables_alone
 
-NAMES = tuple(FIGURES)
+NAMES = tuple(name for name in FIGURES if name not in SPECIAL)
 FROM_TABLES = tuple(name for name in NAMES if name not in OF_RUNS)
 WITH_BLEU = ("finding", "means", "differences", "learning")
 WITHOUT_MATPLOTLIB = """
@@ -147,7 +147,7 @@ def drawn(results: Path, *names: str, without_runs: bool = False, **options: Any
 
 def test_the_catalogue_names_what_the_gallery_draws() -> None:
     assert tuple(FROM_RUNS) == OF_RUNS
-    assert set(OF_METRICS) <= set(FIGURES)
+    assert {*FROM_TABLES, *OF_RUNS, *SPECIAL} == set(FIGURES) >= set(OF_METRICS)
 
 
 def test_what_is_wanted_is_written_and_nothing_else(results: Path, tmp_path: Path) -> None:
@@ -174,6 +174,8 @@ def test_metrics_alone_draw_the_figures_of_metrics_with_them(results: Path, tmp_
     [
         (Wanted(metrics=("validity",)), "--metric: unknown metric 'validity'"),
         (Wanted(figures=("learning",)), "--only: learning: they need the runs"),
+        (Wanted(figures=("budget",)), "--only: budget: no task is there at several budgets: give some, such as"),
+        (Wanted(figures=("map",)), "--only: map: no task is there at several values of exactly two fields"),
     ],
 )
 def test_what_is_asked_for_by_name_and_is_not_there_is_refused(
@@ -209,10 +211,10 @@ def test_dots_are_what_means_and_differences_are_made_of(results: Path) -> None:
     document: Comparison = comparison_in(results)
     for row in document.rows:
         for metric, estimate in row.estimates.items():
-            values = values_of(document, row, metric)
+            values = values_of(document, row.task, row.strategy, metric)
             assert sum(values.values()) / len(values) == pytest.approx(estimate.mean, abs=1e-12)
             if estimate.difference is not None:
-                pairs = differences_of(document, row, metric)
+                pairs = differences_of(document, row.task, row.strategy, metric).values()
                 assert sum(pairs) / len(pairs) == pytest.approx(estimate.difference, abs=1e-12)
 
 
