@@ -198,6 +198,7 @@ def compare(
     metrics: Iterable[str] | None = None,
     settings: Settings | None = None,
     smoke: bool = False,
+    most: int | None = None,
     jobs: int | None = None,
     name: str | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -213,6 +214,7 @@ def compare(
         metrics: Columns of the table.
         settings: Fields by path, such as {"model.hidden": 128}.
         smoke: A tiny version of the same.
+        most: Seeds at most, where seeds are added until the claims are decided; None: those of the experiment.
         jobs: Runs at once; one a core where it is not given.
         name: Folder below `results`, by what is asked for where it is not given.
         out: A folder of its own, runs and all, in place of it.
@@ -226,7 +228,8 @@ def compare(
     choices: dict[str, Any] = {kind: ",".join(given) for kind, given in lists.items() if given is not None}
     if seeds is not None:
         choices["seeds"] = seeds if isinstance(seeds, str) else ",".join(map(str, seeds))
-    plan = load_plan(experiment, **choices, baseline=baseline, smoke=smoke, overrides=by_section(settings or {}))
+    overrides = by_section(settings or {})
+    plan = load_plan(experiment, **choices, baseline=baseline, smoke=smoke, overrides=overrides, most=most)
     runs = plan.runs()
     for each in dict.fromkeys(run.config.task for run in runs):
         each.check()

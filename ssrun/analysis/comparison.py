@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,38 +12,44 @@ import pandas as pd
 
 from ssrun.analysis import bootstrap
 from ssrun.analysis.bootstrap import Bootstraps
-from ssrun.analysis.convergence import has_converged
+from ssrun.analysis.claims import at_steps, judge, judge_at_looks, looked_before, with_standing
 from ssrun.analysis.data_seeds import data_seeds
 from ssrun.analysis.document import (
     Arrival,
-    ClaimEvidence,
     Comparison,
     Fault,
     GridCell,
-    PairEvidence,
     Robust,
     Row,
     RunValues,
     Tuning,
     read_comparison,
 )
-from ssrun.analysis.looks import decided_at_looks
+from ssrun.analysis.looks import looks
+from ssrun.analysis.outcomes import (
+    configuration_of,
+    environments,
+    outcome,
+    paired_values,
+    scored_pairs,
+    settings_of,
+    steps_of,
+    times_of,
+    values_by_seed,
+    varying,
+)
 from ssrun.analysis.robustness import robust
 from ssrun.analysis.statistics import holm, mean_interval, paired
-from ssrun.analysis.survival import Time, first_reached, summaries
-from ssrun.analysis.verdicts import ALPHA, ClaimVerdict, Confirmation, Link, confirmations, seeds_needed, verdicts
-from ssrun.config.claims import Claim, Operand, Reach
+from ssrun.analysis.survival import summaries
+from ssrun.config.claims import Operand
 from ssrun.config.experiment import Experiment
-from ssrun.config.overrides import by_path
-from ssrun.config.run import RunConfig
-from ssrun.config.spec import SHORT, RunName
+from ssrun.config.spec import RunName
 from ssrun.errors import StoreError
 from ssrun.metrics import METRICS, TO_REACH
 from ssrun.runs.folder import RunFolder
-from ssrun.runs.manifest import Manifest, read_manifest
-from ssrun.runs.result import CompleteResult, Evaluation, Scored
+from ssrun.runs.manifest import Manifest, manifests_in, read_manifest
+from ssrun.runs.result import Scored
 from ssrun.runs.results_folder import is_marked, read_mark, store_at
-from ssrun.system.documents import canonical
 from ssrun.system.environment import Environment
 
 
@@ -93,9 +98,15 @@ def compare_runs(results: Path, manifest: Manifest) -> Comparison:
     outcomes["walk_share"] = [config.strategy.walk_share(config.training.steps) if config else 0 for config in configs]
     bootstraps = bootstrap.by_strategy(results, manifest.runs, experiment.baseline)
     found = environments(store, manifest.runs)
-    comparison = summarise(experiment, outcomes, manifest.command, found, bootstraps, mark.plan)
+    planned = looks(len(experiment.seeds), manifest.plan.most) if manifest.plan.most else []
+    if planned:
+        known = {run.seed for run in manifest.runs}
+        seeds = tuple(seed for seed in manifest.plan.seed_order if seed in known)
+        experiment = experiment.model_copy(update={"seeds": seeds})
+    comparison = summarise(experiment, outcomes, manifest.command, found, bootstraps, mark.plan, planned)
     beside = {
         "claims": with_standing(comparison.claims, manifest),
+        "looked_before": [] if planned else looked_before(manifest, manifests_in(store)),
         "tuning": tuning_of(manifest),
         "data_seeds": data_seeds(manifest.runs, settings),
     }
@@ -105,57 +116,6 @@ def compare_runs(results: Path, manifest: Manifest) -> Comparison:
 def tuning_of(manifest: Manifest) -> Tuning | None:
     tune = manifest.experiment.tune
     return Tuning(metric=tune.metric, seeds=list(tune.seeds), cells=list(manifest.tuning)) if tune else None
-
-
-def with_standing(claims: Sequence[ClaimEvidence], manifest: Manifest) -> list[ClaimEvidence]:
-    """The claims, each said to be confirmatory or exploratory where its manifest has its seal."""
-    said = []
-    for claim, evidence, seal in zip_longest(manifest.experiment.claims, claims, manifest.seals):
-        if seal is None:
-            said.append(evidence)
-            continue
-        operands = set(claim.operands())
-        judged_on = {run.seed for run in manifest.runs if Operand(run.strategy, run.task) in operands}
-        standing = "confirmatory" if judged_on <= {*seal.seeds} else "exploratory"
-        said.append(evidence.model_copy(update={"seal": seal.claim, "standing": standing}))
-    return said
-
-
-def outcome(store: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
-    """What became of one run, a row of the data frame: labels, `status`, `reason`; where it is complete, the rest.
-
-    Raises:
-        StoreError: Its result is damaged.
-    """
-    folder = RunFolder.of(store, run)
-    row: dict[str, Any] = {"task": run.task, "strategy": run.strategy, "seed": run.seed, "reason": ""}
-    if not folder.complete:
-        failure = folder.failure()
-        return row | ({"status": "failed", "reason": failure.reason} if failure else {"status": "missing"})
-    result = folder.result()
-    for fault in folder.damage(result, ("run.json", "environment.json", "metrics.jsonl")):
-        raise StoreError(fault)
-    if folder.path.name.rpartition("-")[2] != result.run[:SHORT]:
-        raise StoreError(f"{folder.path}: holds another run: remove the folder and run again")
-    if not isinstance(result, CompleteResult):
-        return row | {"status": result.status, "reason": result.reason}
-    scores = folder.scores()
-    row |= {"status": result.status, **Scored(result, scores).metrics, "steps": result.steps}
-    row |= {"test_pairs": result.test_pairs, "facts": result.facts}
-    row |= {"signature": scores.bleu_signature, "text_signatures": scores.text_signatures}
-    evaluations = folder.evaluations()
-    row["converged"] = has_converged(evaluations, folder.weights_config().training.steps)
-    return row | (arrival(evaluations, reach, result) if reach else {})
-
-
-def arrival(evaluations: Sequence[Evaluation], reach: Reach, result: CompleteResult) -> dict[str, Any]:
-    """When the score asked for was first reached, and whether it was at all: else the times are those of the run's end.
-
-    Means and claims rest on these times, restricted to the run's; what is said of one strategy, on `survival`.
-    """
-    first = first_reached(evaluations, reach)
-    steps, seconds = (first.step, first.seconds) if first else (result.steps, result.seconds)
-    return {"steps_to_reach": steps, "seconds_to_reach": seconds, "reached": first is not None}
 
 
 def complete_runs(store: Path, runs: Sequence[RunName]) -> dict[RunName, Scored]:
@@ -179,32 +139,6 @@ def faults_beside(results: Path) -> Iterator[str]:
             yield str(error)
 
 
-def configuration_of(store: Path, run: RunName) -> RunConfig | None:
-    """A complete run's configuration; of others none."""
-    folder = RunFolder.of(store, run)
-    return folder.config() if folder.complete else None
-
-
-def settings_of(config: RunConfig | None) -> dict[str, Any]:
-    """The fields of a configuration by path, such as `strategy.schedule.half_at`."""
-    return by_path(config.model_dump(mode="json", exclude={"task": {"path"}, "seed": True})) if config else {}
-
-
-def varying(settings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of each the fields that are not the same in all that have any."""
-    begun = [fields for fields in settings if fields]
-    names = sorted({name for fields in begun for name in fields})  # in the order in which a document keeps them
-    vary = [name for name in names if len({repr(fields.get(name)) for fields in begun}) > 1]
-    return [{name: fields[name] for name in vary if name in fields} for fields in settings]
-
-
-def environments(store: Path, runs: Sequence[RunName]) -> list[Environment]:
-    folders = (folder for run in runs if (folder := RunFolder.of(store, run)).complete)
-    found = (environment for folder in folders for environment in folder.environments())
-    distinct = {canonical(environment.model_dump()): environment for environment in found}
-    return [distinct[key] for key in sorted(distinct)]
-
-
 def summarise(
     experiment: Experiment,
     outcomes: pd.DataFrame,
@@ -212,8 +146,12 @@ def summarise(
     environments: Sequence[Environment],
     bootstraps: Bootstraps | None = None,
     plan: str = "",
+    planned: Sequence[int] = (),
 ) -> Comparison:
-    """The comparison of these outcomes: rows, differences, claims, and what must stand beside them."""
+    """The comparison of these outcomes: rows, differences, claims, and what must stand beside them.
+
+    The claims are judged at looks where these are planned, at numbers of seeds.
+    """
     asked = {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
     metrics = [
         name for name, metric in METRICS.items() if name in outcomes and (name in asked or not metric.on_request)
@@ -229,6 +167,7 @@ def summarise(
         for task in grid
         for row in task_rows(experiment, outcomes[outcomes["task"] == task], task, metrics, bootstraps or {})
     ]
+    judged = judge_at_looks(experiment, outcomes, planned) if planned else judge(experiment, outcomes)
     return Comparison(
         experiment=experiment.name,
         plan=plan,
@@ -241,7 +180,8 @@ def summarise(
         rows=rows,
         cells={name: GridCell(task=cell.task, settings=cell.settings) for name, cell in grid.items() if cell.settings},
         runs=[run_values(run, metrics) for run in outcomes.to_dict("records")],
-        claims=[at_steps(*pair, rows) for pair in zip(experiment.claims, judge(experiment, outcomes), strict=True)],
+        claims=[at_steps(*pair, rows) for pair in zip(experiment.claims, judged, strict=True)],
+        looks=list(planned),
         signatures={task: sorted(set(signatures[complete["task"] == task].dropna())) for task in grid},
         text_signatures={
             name: found for name in metrics if (found := sorted({of[name] for of in of_text if name in of}))
@@ -317,14 +257,6 @@ def task_rows(
     ]
 
 
-def times_of(outcomes: pd.DataFrame, metric: str) -> list[Time]:
-    """How long each complete run took to the score; none where no score is to be reached."""
-    if "reached" not in outcomes or metric not in outcomes:
-        return []
-    cells = zip(outcomes[metric].tolist(), outcomes["reached"].tolist(), strict=True)
-    return [Time(value, reached) for value, reached in cells if isinstance(reached, bool)]
-
-
 def robust_of(outcomes: pd.DataFrame, metric: str, strategy: str, baseline: str, task: str) -> Robust:
     own, other = (values_by_seed(outcomes, metric, Operand(name, task)) for name in (strategy, baseline))
     differences = [own[seed] - other[seed] for seed in own.keys() & other.keys()] if strategy != baseline else []
@@ -342,94 +274,9 @@ def counts(outcomes: pd.DataFrame) -> dict[str, Any]:
     return {"n": len(complete), "of": len(outcomes), **found, "steps": steps_of(complete)}
 
 
-def steps_of(complete: pd.DataFrame) -> list[int]:
-    """The distinct numbers of optimiser steps of complete runs."""
-    return sorted({int(steps) for steps in complete.get("steps", pd.Series(dtype=int)).dropna()})
-
-
 def means(outcomes: pd.DataFrame, metrics: Sequence[str]) -> dict[str, dict[str, Any]]:
     """For each metric that the complete runs have: mean, low and high over seeds."""
     complete = outcomes[outcomes["status"] == "complete"]
     values = {metric: complete[metric].dropna().tolist() for metric in metrics}
     intervals = {metric: mean_interval(found) for metric, found in values.items() if found}
     return {metric: {"mean": i.mean, "low": i.low, "high": i.high} for metric, i in intervals.items()}
-
-
-def paired_values(
-    outcomes: pd.DataFrame, metric: str, left: Operand, right: Operand
-) -> tuple[list[float], list[float]]:
-    """The values of two strategies by seed, of the seeds of which both completed one run."""
-    treatment, baseline = (values_by_seed(outcomes, metric, operand) for operand in (left, right))
-    both = sorted(treatment.keys() & baseline.keys())
-    return [treatment[seed] for seed in both], [baseline[seed] for seed in both]
-
-
-def values_by_seed(outcomes: pd.DataFrame, metric: str, operand: Operand) -> dict[int, float]:
-    """The values of a strategy by seed, of the seeds of which it completed one run."""
-    if metric not in outcomes:
-        return {}
-    columns = [outcomes[name].tolist() for name in ("strategy", "task", "status", "seed", metric)]
-    rows = zip(*columns, strict=True)  # plain lists: a table of a thousand runs asks a thousand times
-    wanted = (*operand, "complete")
-    chosen = [row[3:] for row in rows if row[:3] == wanted and not math.isnan(row[4])]
-    count = Counter(seed for seed, _ in chosen)
-    return {seed: value for seed, value in chosen if count[seed] == 1}
-
-
-def judge_at_looks(experiment: Experiment, outcomes: pd.DataFrame, planned: Sequence[int]) -> list[ClaimEvidence]:
-    """The claims as the looks decided them that these seeds allow; `planned` is of `looks`."""
-
-    def at(claims: Sequence[int], n: int, alpha: float) -> list[ClaimEvidence]:
-        asked = experiment.model_copy(update={"claims": tuple(experiment.claims[place] for place in claims)})
-        return judge(asked, outcomes[outcomes["seed"].isin(experiment.seeds[:n])], alpha)
-
-    made = sum(n <= len(experiment.seeds) for n in planned)
-    return decided_at_looks(len(experiment.claims), planned, made, at)
-
-
-def judge(experiment: Experiment, outcomes: pd.DataFrame, alpha: float = ALPHA) -> list[ClaimEvidence]:
-    """The claims with their verdicts, whose chance of any false one is alpha."""
-    families = [links_of(claim, outcomes) for claim in experiment.claims]
-    judged = verdicts(families, alpha)
-    exact = confirmations(families, judged, alpha)
-    return [evidence(*parts) for parts in zip(experiment.claims, families, judged, exact, strict=True)]
-
-
-def at_steps(claim: Claim, evidence: ClaimEvidence, rows: Sequence[Row]) -> ClaimEvidence:
-    """The evidence with the budgets of the rows that it is on."""
-    operands = set(claim.operands())
-    of_rows = (row.steps for row in rows if Operand(row.strategy, row.task) in operands)
-    return evidence.model_copy(update={"steps": sorted({steps for found in of_rows for steps in found})})
-
-
-def links_of(claim: Claim, outcomes: pd.DataFrame) -> list[Link]:
-    links = []
-    for left, right, relation in claim.comparisons():
-        margin = claim.within if relation == "equal" and claim.within else claim.by
-        resolution = METRICS[claim.metric].resolution(scored_pairs(outcomes, left.task, right.task))
-        links.append(Link(*paired_values(outcomes, claim.metric, left, right), relation, margin, resolution))
-    return links
-
-
-def scored_pairs(outcomes: pd.DataFrame, *tasks: str) -> int | None:
-    """The fewest pairs of the test set that a complete run of these tasks was scored on; None where none tells."""
-    found = outcomes.get("test_pairs", pd.Series(dtype=float))[outcomes["task"].isin(tasks)].min()
-    return None if math.isnan(found) else int(found)
-
-
-def evidence(claim: Claim, links: Sequence[Link], judged: ClaimVerdict, exact: Confirmation) -> ClaimEvidence:
-    """A claim as the tables show it."""
-    pairs = [
-        PairEvidence(left=" @ ".join(left), right=" @ ".join(right), direction=relation, **interval._asdict())
-        for (left, right, relation), interval in zip(claim.comparisons(), judged.intervals, strict=True)
-    ]
-    decided = judged.verdict != "inconclusive"
-    return ClaimEvidence(
-        **claim.model_dump(include={"text", "source", "metric", "order", "by", "within"}),
-        **judged.intervals[judged.weakest]._replace(p=judged.p)._asdict(),
-        verdict=judged.verdict,
-        exact_p=None if judged.p is None else exact.p,
-        t_only=decided and not exact.possible,
-        seeds_needed=None if decided else seeds_needed(links, judged.alpha),
-        comparisons=pairs,
-    )

@@ -257,6 +257,8 @@ class Comparison(Document):
         cells: Of each task that is a setting of fields that were swept, which; by its name.
         tuning: What was tried of each strategy first; the rows are of what won.
         runs: Those that the rows are of, in the manifest's order.
+        looks: The numbers of seeds at which the claims are judged, where seeds are added until they are decided.
+        looked_before: Those of other comparisons that judged the same claims on some of these seeds.
         reading: What to make of it.
         signatures: sacreBLEU's, by task.
         text_signatures: sacreBLEU's of the other metrics of text that are shown, by metric.
@@ -281,6 +283,8 @@ class Comparison(Document):
     tuning: Tuning | None = Field(None, exclude_if=lambda found: found is None)
     runs: list[RunValues] = Field(default_factory=list)
     claims: list[ClaimEvidence]
+    looks: list[Count] = Field(default_factory=list, exclude_if=lambda found: not found)
+    looked_before: list[Count] = Field(default_factory=list, exclude_if=lambda found: not found)
     published: Published | None
     reading: str
     signatures: dict[str, list[str]]

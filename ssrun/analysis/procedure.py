@@ -1,14 +1,16 @@
-"""What a comparison does, in order: it tunes, writes its claims down, and trains; then it can be concluded."""
+"""What a comparison does, in order: it tunes, writes its claims down, and trains; where asked for it adds seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ssrun.analysis.comparison import compare_runs
+from ssrun.analysis.looks import looks
 from ssrun.config.loading import take_shard
 from ssrun.config.plan import Plan
 from ssrun.config.spec import RunName, RunSpec
 from ssrun.errors import UsageError
-from ssrun.runs.manifest import FILE, Manifest, read_manifest, seals_in, write_manifest
+from ssrun.runs.manifest import FILE, Manifest, manifests_in, read_manifest, write_manifest
 from ssrun.runs.results_folder import Destination
 from ssrun.runs.seals import kept_table, seals
 from ssrun.runs.tuning import Tuned, tuned, unfinished
@@ -49,18 +51,35 @@ def carry_out(plan: Plan, place: Destination, command: str, train: Train, shard:
         plan = plan.model_copy(update={"tuned": tuple(cell.winner for cell in found)})
     runs = plan.runs()
     kept = {} if (place.path / FILE).is_file() else kept_table(place.path, plan_id)
-    manifest = Manifest(
-        plan=plan,
-        runs=names_of(runs),
-        trials=names,
-        tuning=found,
-        command=command,
-        seals=seals(plan, runs, place.store, seals_in(place.store), kept),
-    )
-    write_manifest(place, plan_id, manifest)
-    chosen = take_shard(runs, shard)
-    train(chosen, "run")
-    return [run.name for run in chosen]
+    compared: list[RunSpec] = []
+    while runs:
+        compared += runs
+        before = [seal for manifest in manifests_in(place.store) for seal in manifest.seals]
+        manifest = Manifest(
+            plan=plan,
+            runs=names_of(compared),
+            trials=names,
+            tuning=found,
+            command=command,
+            seals=seals(plan, compared, place.store, before, kept),
+        )
+        write_manifest(place, plan_id, manifest)
+        train(take_shard(runs, shard), "run")
+        runs = runs_of_next_look(place, manifest) if plan.most else []
+    return [run.name for run in take_shard(compared, shard)]
+
+
+def runs_of_next_look(place: Destination, manifest: Manifest) -> list[RunSpec]:
+    """The runs that undecided claims need for their next look; none where all are decided, or no look is left."""
+    plan, seeds = manifest.plan, manifest.plan.seed_order
+    made = len({run.seed for run in manifest.runs})
+    after = [n for n in looks(len(plan.experiment.seeds), len(seeds)) if n > made]
+    judged = compare_runs(place.path, manifest).claims
+    undecided = [
+        claim for claim, found in zip(plan.experiment.claims, judged, strict=True) if found.verdict == "inconclusive"
+    ]
+    pairs = {(operand.task, operand.strategy) for claim in undecided for operand in claim.operands()}
+    return plan.runs_of(seeds[made : after[0]], pairs) if after and pairs else []
 
 
 def is_tuned(place: Destination) -> bool:

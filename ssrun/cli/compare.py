@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ssrun.runs.results_folder import Destination
 
 app = typer.Typer()
+MOST_SEEDS = 32  # of a comparison that adds seeds until its claims are decided
 
 
 @options.command(app, "ssrun compare --tasks copy,reverse --strategies teacher-forcing,linear")
@@ -64,6 +65,14 @@ def compare(
     show_config: options.ShowConfig = False,
     quiet: options.Quiet = False,
     smoke: Annotated[bool, typer.Option("--smoke", help="A tiny version of the same, for CI.")] = False,
+    until_decided: Annotated[
+        bool,
+        typer.Option("--until-decided", help="Add seeds for undecided claims, at planned looks that share the 5 %."),
+    ] = False,
+    most: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Seeds at most, with --until-decided.", min=3, max=100_000, show_default="32"),
+    ] = None,
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Only a part of the runs, such as 1/4; see `ssrun merge`.")
     ] = None,
@@ -80,7 +89,12 @@ def compare(
     if corpus is not None and not asked and "corpus" not in load(experiment).task_kinds:
         asked = "corpus"
     grid = {"tasks": asked, "strategies": options.joined(strategies), "seeds": options.joined(seeds)}
+    if most is not None and not until_decided:
+        raise UsageError(f"--most {most}: it is for --until-decided: give both")
+    if until_decided and shard:
+        raise UsageError("--shard: --until-decided looks at all runs to know which come next: give one of them")
     choices: dict[str, Any] = {**grid, "baseline": baseline, "metrics": options.joined(metrics), "smoke": smoke}
+    choices["most"] = (most or MOST_SEEDS) if until_decided else None
     overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language, sweep=True)
     plan = load_plan(experiment, **choices, overrides=overrides)
     options.corpus_must_be_used(overrides, plan.experiment.task_kinds)
@@ -152,6 +166,8 @@ def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, di
 
     words = ["ssrun", "compare"] if experiment == "default" else ["ssrun", "compare", experiment]
     for name, value in choices.items():
+        if name == "most" and value:
+            words.append("--until-decided")
         if value is True:
             words.append(f"--{name}")
         elif value not in (None, False):

@@ -51,11 +51,11 @@ def write_manifest(place: Destination, plan_id: str, manifest: Manifest) -> None
     write_sealed(place.path / FILE, manifest)
 
 
-def seals_in(store: Path) -> Iterator[Seal]:
-    """The seals of every comparison whose runs lie in a store; StoreError where a manifest is damaged."""
+def manifests_in(store: Path) -> Iterator[Manifest]:
+    """Of every comparison whose runs lie in a store; StoreError where one is damaged."""
     for path in comparisons_of(store) if store.parent.is_dir() else ():
         if (path / FILE).is_file():
-            yield from read_manifest(path).seals
+            yield read_manifest(path)
 
 
 def read_manifest(results: Path) -> Manifest:

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ssrun.analysis.comparison import comparison_in, outcome, summarise
+from ssrun.analysis.comparison import comparison_in, summarise
 from ssrun.analysis.document import Comparison, Row, text_of
+from ssrun.analysis.outcomes import outcome
 from ssrun.analysis.statistics import holm, sign_flip_above
 from ssrun.analysis.verdicts import Link, verdicts
 from ssrun.config.claims import Reach

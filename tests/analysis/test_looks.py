@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ssrun.analysis.comparison import judge, judge_at_looks
+from ssrun.analysis.claims import judge, judge_at_looks
 from ssrun.analysis.looks import alpha_spent, decided_at_looks, looks
 from ssrun.analysis.verdicts import ALPHA, ClaimVerdict, Link, verdicts
 from ssrun.errors import UsageError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ssrun.analysis.comparison import environments
+from ssrun.analysis.outcomes import environments
 from ssrun.config.run import ScoringConfig
 from ssrun.config.spec import RunSpec
 from ssrun.errors import Interrupted, StoreError

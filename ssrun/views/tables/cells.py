@@ -199,7 +199,10 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
     if has_not_converged(comparison):
         lines.append(ABOUT_CONVERGENCE)
     lines += about_times(comparison)
-    lines += about_differences(comparison) + about_humps(comparison) + about_standing(comparison) + power(comparison)
+    lines += (
+        about_differences(comparison) + about_humps(comparison) + about_standing(comparison) + about_looks(comparison)
+    )
+    lines += power(comparison)
     if comparison.published:
         source = comparison.published.source
         lines.append(f"paper: {source}; other data and another model: compare orders, not values.")
@@ -352,6 +355,24 @@ def is_exploratory(claim: ClaimEvidence) -> bool:
 def verdict(claim: ClaimEvidence) -> str:
     """The verdict, and whether it confirms nothing: `agree`, or `agree (exploratory)`."""
     return f"{claim.verdict} (exploratory)" if is_exploratory(claim) else claim.verdict
+
+
+def about_looks(comparison: Comparison) -> list[str]:
+    """How often the claims were looked at, where that is more than once."""
+    lines = []
+    if planned := comparison.looks:
+        made = ", ".join(str(n) for n in planned if n <= len(comparison.seeds))
+        lines.append(
+            f"Seeds added until decided: looked at {made} of at most {planned[-1]} seeds; the 5 % of false verdicts are "
+            "shared out over all looks."
+        )
+    if before := comparison.looked_before:
+        made = " and ".join(map(str, before))
+        lines.append(
+            f"These claims were judged before, on {made} of these seeds: to look again with more errs in more than 5 %; "
+            "--until-decided does not."
+        )
+    return lines
 
 
 def about_standing(comparison: Comparison) -> list[str]:
