@@ -363,14 +363,14 @@ def about_looks(comparison: Comparison) -> list[str]:
     if planned := comparison.looks:
         made = ", ".join(str(n) for n in planned if n <= len(comparison.seeds))
         lines.append(
-            f"Seeds added until decided: looked at {made} of at most {planned[-1]} seeds; the 5 % of false verdicts are "
-            "shared out over all looks."
+            f"Seeds added until decided: looked at {made} of at most {planned[-1]} seeds; the 5 % of false verdicts "
+            "are shared out over all looks."
         )
     if before := comparison.looked_before:
         made = " and ".join(map(str, before))
         lines.append(
-            f"These claims were judged before, on {made} of these seeds: to look again with more errs in more than 5 %; "
-            "--until-decided does not."
+            f"These claims were judged before, on {made} of these seeds: to look again with more errs in more than "
+            "5 %; --until-decided does not."
         )
     return lines
 
