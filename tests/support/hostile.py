@@ -46,6 +46,7 @@ def comparison(folder: Path, steps: int = 24) -> Path:
         "seeds": "0..1",
         "model": {"hidden": 16, "embedding": 16},
         "training": {"steps": steps, "evaluate_every": 6, "batch_size": 16},
+        "reach": {"metric": "teacher_forced_loss", "value": 2.0},
         "reading": f"{WORDS}\n\nA second paragraph.",
         "claims": [
             {"text": WORDS, "source": "<img src=x onerror=alert(3)>", "metric": "free_running_loss", "task": task,

@@ -74,6 +74,16 @@ def compared(values: Planted, **fields: Any) -> Comparison:
     return summarise(experiment(tuple(values), seeds, **fields), outcomes(values), COMMAND, [])
 
 
+def timed(times: Mapping[str, Sequence[tuple[float, bool]]], **fields: Any) -> Comparison:
+    """The comparison of runs that reach a BLEU of 90 at these steps, or that end there without it."""
+    steps = {name: {"steps_to_reach": [value for value, _ in found]} for name, found in times.items()}
+    frame = outcomes(steps)
+    frame["reached"] = [reached for found in times.values() for _, reached in found]
+    seeds = max(map(len, times.values()))
+    asked = {"metrics": ["steps_to_reach"], "reach": {"metric": "bleu", "value": 90}, **fields}
+    return summarise(experiment(tuple(times), seeds, **asked), frame, COMMAND, [])
+
+
 def row(strategy: str = "a", n: int = 1, of: int = 1, **estimates: Estimate) -> Row:
     """A row of the task `t`."""
     counts = {"n": n, "of": of, "diverged": 0, "failed": 0, "missing": of - n}

@@ -48,14 +48,13 @@ def survival(canvas: Canvas) -> Picture:
         for strategy, times in groups.items():
             draw(canvas, axis, strategy, times)
         axis.set_xlim(left=0)
-        axis.set_ylim(-0.03, 1.03)
+        axis.set_ylim(-0.06, 1.06)
         axis.yaxis.set_major_formatter("{x:.0%}")
     return canvas.picture(
         "survival",
-        f"Who has not reached {score(comparison.reach)} yet",
-        "Share of runs whose validation score has not been there, against steps (Kaplan-Meier), with its 95 % "
-        "log-log band. A marker is the median; a tick is a run that ended without the score, and tells no more than "
-        "that.",
+        f"When the runs reach {score(comparison.reach)}",
+        "Share of runs that have not been there on the validation set (Kaplan-Meier), with its 95 % log-log band. "
+        "A marker is the median; a cross is where runs ended without it, which may have come later.",
         figure,
     )
 
@@ -69,11 +68,11 @@ def draw(canvas: Canvas, axis: Axes, strategy: str, times: list[Time]) -> None:
         [*values, last] for values, last in zip(curve, (end, *(c[-1] for c in curve[1:])), strict=True)
     )
     axis.step(x, share, where="post", color=colour, linestyle=dash)
-    axis.fill_between(x, low, high, step="post", color=colour, alpha=0.1, linewidth=0)
+    axis.fill_between(x, low, high, step="post", color=colour, alpha=0.08, linewidth=0)
     censored = sorted({time.value for time in times if not time.reached})
     left = [
         next(s for t, s in reversed(list(zip(curve.times, curve.share, strict=True))) if t <= at) for at in censored
     ]
-    axis.plot(censored, left, "|", color=colour, markersize=7, markeredgewidth=1.3, clip_on=False)
+    axis.plot(censored, left, "+", color=colour, markersize=7, markeredgewidth=1.3)
     if (middle := median(times)) is not None:
         axis.plot([middle], [0.5], marker=marker, color=colour, markeredgecolor="white", markersize=6)

@@ -19,10 +19,12 @@ from ssrun.errors import UsageError
 from ssrun.tasks.corpus import read_split
 from ssrun.views.figures.canvas import Canvas, Picture, drawable, drawing
 from ssrun.views.figures.catalogue import FIGURES, KINDS, OF_METRICS, OF_RUNS
-from ssrun.views.figures.gallery import FROM_RUNS, SPECIAL, Wanted, pictures, write_figures
+from ssrun.views.figures.gallery import FROM_RUNS, SPECIAL, Wanted, fitting, pictures, write_figures
+from ssrun.views.figures.survival import survival
+from tests.support import outcomes
 from tests.support.hostile import TOKENS, comparison, tables_alone
 
-NAMES = tuple(name for name in FIGURES if name not in SPECIAL)
+NAMES = tuple(name for name in FIGURES if name not in SPECIAL or name == "survival")  # what a hostile comparison has
 FROM_TABLES = tuple(name for name in NAMES if name not in OF_RUNS)
 WITH_BLEU = ("finding", "means", "differences", "learning")
 WITHOUT_MATPLOTLIB = """
@@ -62,6 +64,24 @@ def test_every_figure_is_there_in_three_formats(results: Path, written: list[Pat
     for path in written:
         begins = {".svg": b"<?xml", ".pdf": b"%PDF-1.", ".png": b"\x89PNG"}[path.suffix]
         assert path.read_bytes().startswith(begins)
+
+
+def test_a_figure_of_times_to_a_score_is_there_only_where_there_is_one_to_reach() -> None:
+    assert "survival" not in fitting(outcomes.comparison(), FIGURES)
+    with drawing(), pytest.raises(UsageError, match=r"give the experiment one: \[reach\] metric, value"):
+        survival(Canvas(outcomes.comparison()))
+
+
+def test_a_survival_curve_steps_down_where_runs_arrive_and_has_a_cross_where_one_did_not() -> None:
+    with drawing():
+        picture = survival(Canvas(outcomes.timed({"a": [(100, True), (300, True), (1000, False), (1000, False)]})))
+        (axis,) = picture.figure.subfigs[0].axes
+        curve, crosses, middle = axis.lines[1:4]
+    assert curve.get_drawstyle() == "steps-post"
+    assert curve.get_xydata().tolist() == [[0, 1], [100, 0.75], [300, 0.5], [1000, 0.5]]
+    assert crosses.get_xydata().tolist() == [[1000, 0.5]]
+    assert middle.get_xydata().tolist() == [[300, 0.5]]
+    assert picture.title == "When the runs reach BLEU >= 90"
 
 
 def test_the_same_results_give_the_same_bytes_in_another_process_with_other_settings(
@@ -195,7 +215,7 @@ def test_learning_shows_the_quality_beside_the_losses(results: Path) -> None:
     assert all(line.get_xdata()[-1] == run.evaluations[-1].step for line in panels["BLEU"].lines)
 
 
-@pytest.mark.parametrize("name", FROM_TABLES)
+@pytest.mark.parametrize("name", [name for name in FROM_TABLES if name != "survival"])
 def test_every_seed_has_its_dot_where_the_document_has_its_runs(results: Path, name: str) -> None:
     def dots(picture: Picture) -> list[tuple[float, ...]]:
         small = [line for axis in picture.figure.axes for line in axis.lines if line.get_markersize() < 3]
