@@ -69,3 +69,10 @@ def test_a_model_that_is_no_number_any_more_has_no_calibration_and_no_crash() ->
     calibration = Calibration()
     calibration.add(torch.full((1, 2, 3), torch.nan), torch.zeros(1, 2, dtype=torch.long), torch.ones(1, 2).bool())
     assert math.isnan(calibration.error)
+
+
+def test_the_last_bin_ends_with_certainty() -> None:
+    logits = torch.tensor([[[1000.0, 0.0], [math.log(19), 0.0]]], dtype=torch.double)  # 1 and 0.95
+    calibration = Calibration()
+    calibration.add(logits, torch.tensor([[1, 0]]), torch.ones(1, 2, dtype=torch.bool))
+    assert calibration.error == pytest.approx(100 * abs((1 + 0.95) / 2 - 1 / 2)), "one bin, one of two right"
