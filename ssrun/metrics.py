@@ -7,7 +7,20 @@ from typing import Literal, NamedTuple
 
 
 class Metric(NamedTuple):
-    """What a table needs to know of a metric; `least` and `most` are the ends of what it can be."""
+    """What a table needs to know of a metric.
+
+    Attributes:
+        about: What it is.
+        unit: Of its values.
+        better: Which way.
+        short: The heading of its column.
+        decimals: That are shown.
+        least: The least that it can be; `most` the most.
+        on_request: A comparison holds it only where its columns or claims ask for it.
+        of_outputs: It is a share of the outputs, and goes in steps of one of them.
+        formula: Where `about` is not all.
+        source: Who said so first.
+    """
 
     about: str
     unit: str
@@ -16,8 +29,16 @@ class Metric(NamedTuple):
     decimals: int = 2
     least: float = 0.0
     most: float = math.inf
-    on_request: bool = False  # a comparison holds it only where its columns or claims ask for it
-    of_outputs: bool = False  # a share of the outputs: it goes in steps of one of them
+    on_request: bool = False
+    of_outputs: bool = False
+    formula: str = ""
+    source: str = ""
+
+    @property
+    def range(self) -> str:
+        """What it can be, such as `>= 0, <= 100`; empty where that is any number."""
+        ends = ((">=", self.least), ("<=", self.most))
+        return ", ".join(f"{sign} {end:g}" for sign, end in ends if math.isfinite(end))
 
     def resolution(self, test_pairs: int | None = None) -> float:
         """The least difference that it shows: of the last decimal, and of one output among so many test pairs."""
@@ -40,6 +61,36 @@ METRICS: dict[str, Metric] = {
     "exposure_gap": Metric("free_running_loss - teacher_forced_loss", "nats", "neither", "gap", 3, least=-math.inf),
     "next_step_error": Metric("wrong argmax when fed the true tokens", "%", "lower", "next-step %", 1, most=100.0),
     "decoding_error": Metric("wrong argmax when fed its own argmax", "%", "lower", "decoding %", 1, most=100.0),
+    "edit_rate": Metric(
+        "edits that make each output its nearest reference, of all its tokens",
+        "%",
+        "lower",
+        "edit %",
+        1,
+        formula="100 sum d(output, nearest reference) / sum |nearest reference|, d: tokens put in, left out or changed",
+        source="Levenshtein 1966",
+    ),
+    "distinct": Metric(
+        "different outputs of those to different sources",
+        "%",
+        "neither",
+        "distinct %",
+        1,
+        most=100.0,
+        of_outputs=True,
+        formula="100 |{outputs}| / |{sources}|",
+        source="distinct-n of Li et al. 2016 (arXiv 1510.03055), of whole outputs",
+    ),
+    "calibration_error": Metric(
+        "how far the argmax's probability is from how often it is right, when fed the true tokens",
+        "%",
+        "lower",
+        "calibration %",
+        1,
+        most=100.0,
+        formula="100 sum_m |B_m| / n |accuracy(B_m) - confidence(B_m)|, B_m: positions by confidence in 15 equal bins",
+        source="expected calibration error of Guo et al. 2017 (arXiv 1706.04599)",
+    ),
     "steps_to_reach": Metric(
         "steps until the score asked for is reached, at most the run's", "steps", "lower", "steps to", 0
     ),
@@ -52,7 +103,7 @@ METRICS: dict[str, Metric] = {
 }
 TO_REACH = ("steps_to_reach", "seconds_to_reach")  # that only an experiment with a score to reach has
 NOT_ALWAYS = ("ter", "perplexity")  # that an evaluation may lack: a line too long, a loss too large
-OF_EVERY_TASK = (  # those of outputs and losses that each evaluation has, whatever the task
+OF_EVERY_TASK = (  # those of outputs and losses that can say which evaluation is best, whatever the task
     "bleu",
     "exact_match",
     "free_running_loss",
@@ -60,4 +111,6 @@ OF_EVERY_TASK = (  # those of outputs and losses that each evaluation has, whate
     "exposure_gap",
     "next_step_error",
     "decoding_error",
+    "edit_rate",
+    "calibration_error",
 )

@@ -103,7 +103,8 @@ def mistakes(folder: RunFolder) -> Iterator[str]:
 
 
 def recomputed(folder: RunFolder, stored: Collection[str]) -> dict[str, float]:
-    """BLEU, exact match, both errors and the metrics of text that are stored, from the run's stored text alone."""
+    """BLEU, exact match, both errors and what else is stored of outputs, from the run's stored text alone."""
+    from ssrun.seq2seq.edits import distinct, edit_rate
     from ssrun.seq2seq.scoring import TEXT_METRICS, corpus_bleu
     from ssrun.seq2seq.vocabulary import Vocabularies
 
@@ -116,6 +117,10 @@ def recomputed(folder: RunFolder, stored: Collection[str]) -> dict[str, float]:
     bleu, _ = corpus_bleu(outputs, references)
     exact = sum(output in accepted for output, accepted in zip(outputs, references, strict=True))
     scores = {"bleu": bleu, "exact_match": 100 * exact / len(outputs)}
+    if "edit_rate" in stored:
+        scores["edit_rate"] = edit_rate(outputs, references)
+    if "distinct" in stored:
+        scores["distinct"] = distinct([tuple(line.split(" ")) for line in folder.lines("sources.txt")], outputs)
     for name, text_metric in TEXT_METRICS.items():
         if name in stored and (found := text_metric(outputs, references)):
             scores[name], _ = found

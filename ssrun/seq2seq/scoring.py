@@ -20,7 +20,9 @@ from torch import Tensor, nn
 
 from ssrun.config.run import ScoringConfig
 from ssrun.seq2seq.batches import Batch, collate
+from ssrun.seq2seq.calibration import Calibration
 from ssrun.seq2seq.decoder_inputs import free_running_inputs, teacher_forced_inputs
+from ssrun.seq2seq.edits import distinct, edit_rate
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.search import decode
 from ssrun.seq2seq.vocabulary import PAD, Vocabularies, Vocabulary
@@ -91,6 +93,7 @@ def score(
 ) -> Scores:
     """Scores a model on these examples, by those of `text_metrics` too that the task has; Interrupted on a signal."""
     teacher_forced, free_running = _Errors(len(examples)), _Errors(len(examples))
+    calibration = Calibration()
     reached, positions = torch.zeros(CURVE), 0
     outputs: list[Tokens] = [()] * len(examples)
     references = [example.references for example in examples]
@@ -99,7 +102,9 @@ def score(
         signals.check()
         memory = model.encode(source, lengths)
         own = free_running_inputs(model, memory, target)
-        teacher_forced.add(model.decode(memory, teacher_forced_inputs(target)), target, indices, vocabularies.target)
+        logits = model.decode(memory, teacher_forced_inputs(target))
+        teacher_forced.add(logits, target, indices, vocabularies.target)
+        calibration.add(logits, target, target != PAD)
         free_running.add(model.decode(memory, own), target, indices, vocabularies.target)
         real = (target != PAD).sum(0)
         positions += int(real.sum())
@@ -115,6 +120,8 @@ def score(
         "bleu": bleu,
         **{name: value for name, (value, _) in of_text.items()},
         "exact_match": 100 * (sum(exact) / len(exact)),
+        "edit_rate": edit_rate(outputs, references),
+        "distinct": distinct([example.source for example in examples], outputs),
         **task.judge(examples, outputs),
     }
     values = {
@@ -124,6 +131,7 @@ def score(
         "exposure_gap": (free_running.loss - teacher_forced.loss) / positions,
         "next_step_error": 100 * teacher_forced.errors / positions,
         "decoding_error": 100 * free_running.errors / positions,
+        "calibration_error": calibration.error,
     }
     length = int((reached > 0).sum())
     curves = {

@@ -128,7 +128,7 @@ def test_scores_are_recomputed_from_the_stored_text(copied: Path) -> None:
     run = run_folders(copied)[0]
     whole = {name: (run / name).read_bytes() for name in EVERY_FILE}
     scores, outputs = run / SCORES / "scores.json", run / SCORES / "hypotheses.txt"
-    for metric in ("bleu", "exact_match", "next_step_error", "decoding_error"):
+    for metric in ("bleu", "exact_match", "edit_rate", "distinct", "next_step_error", "decoding_error"):
         path = run / "result.json" if metric.endswith("error") else scores
         reseal(path, lambda document: document.update({metric: document[metric] + 0.001}))  # noqa: B023
         done = ssrun("verify", "runs", folder=copied.parent).must(5)

@@ -16,6 +16,7 @@ from sacrebleu.metrics import CHRF, TER
 from ssrun.config.run import Attention, ScoringConfig, resolve
 from ssrun.runs.execution import Prepared, prepare
 from ssrun.seq2seq.batches import collate
+from ssrun.seq2seq.edits import edit_rate
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.scoring import TEXT_METRICS, Scores, corpus_bleu, score
 from ssrun.seq2seq.training import adam, train
@@ -93,6 +94,31 @@ def test_losses_and_errors_are_those_by_hand(attention: str, free: bool) -> None
     assert len(nats) == sum(len(example.target) + 1 for example in examples)
     assert values[loss] == pytest.approx(sum(nats) / len(nats), rel=1e-9)
     assert values[error] == pytest.approx(100 * sum(wrong) / len(wrong), rel=1e-9)
+
+
+def test_calibration_is_of_the_true_prefix_and_padding_is_no_position() -> None:
+    model, examples = tiny.model(), examples_of(40)
+    by_bin: dict[int, list[tuple[float, bool]]] = {}
+    for example in examples:
+        labels = VOCABULARY.encode(example.target)
+        batch = collate([(VOCABULARY.encode(example.source), labels)])
+        with torch.no_grad():
+            logits = model.decode(model.encode(batch.source), torch.tensor([[BOS, *labels[:-1]]]))[0]
+        for confidence, predicted, label in zip(
+            *(part.tolist() for part in logits.softmax(-1).max(-1)), labels, strict=True
+        ):
+            by_bin.setdefault(math.ceil(15 * confidence), []).append((confidence, predicted == label))
+    positions = sum(map(len, by_bin.values()))
+    gaps = [abs(sum(right for _, right in found) - sum(share for share, _ in found)) for found in by_bin.values()]
+    assert scored(model, examples).values["calibration_error"] == pytest.approx(100 * sum(gaps) / positions)
+
+
+def test_outputs_that_differ_and_edits_are_those_of_the_decoded_outputs() -> None:
+    _, examples, scores = half_trained()
+    outputs = {example.source: output for example, output in zip(examples, scores.outputs, strict=True)}
+    assert scores.quality["distinct"] == 100 * len(set(outputs.values())) / len(outputs)
+    assert scores.quality["edit_rate"] == edit_rate(scores.outputs, [example.references for example in examples])
+    assert 0 < scores.quality["edit_rate"] < 100 - scores.quality["exact_match"]
 
 
 def test_the_exposure_gap_is_the_difference_of_the_losses() -> None:

@@ -57,10 +57,8 @@ def experiments() -> Rows:
 
 
 def metrics() -> Rows:
-    return [
-        {"name": name, "unit": metric.unit, "better": metric.better, "about": metric.about}
-        for name, metric in METRICS.items()
-    ]
+    shown = ("unit", "better", "range", "about", "formula", "source")
+    return [{"name": name, **{part: getattr(metric, part) for part in shown}} for name, metric in METRICS.items()]
 
 
 def fields() -> Rows:
