@@ -11,7 +11,7 @@ from ssrun.analysis.comparison import environments
 from ssrun.config.run import ScoringConfig
 from ssrun.config.spec import RunSpec
 from ssrun.errors import Interrupted, StoreError
-from ssrun.runs import execution
+from ssrun.runs import execution, recording
 from ssrun.runs.events import EVENT, Evaluated, Event, Finished, Stepped, Warned
 from ssrun.runs.execution import execute
 from ssrun.runs.folder import RunFolder
@@ -42,7 +42,7 @@ def test_a_long_run_has_a_curve_of_cheap_evaluations_that_choose_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(execution, "SKETCHED", 4)
-    monkeypatch.setattr(execution, "SHORTEST", 1)
+    monkeypatch.setattr(recording, "SHORTEST", 1)
     run = small_run(steps=40, evaluate_every=15)
     found = [(one.step, one.pairs) for one in finished(tmp_path, run).evaluations()]
     assert found == [(step, None if step in (15, 30, 40) else 4) for step in sorted({*range(2, 41, 2), 15})]

@@ -115,9 +115,8 @@ def lose_moments() -> None:
     """A resumed run forgets the optimiser's moments."""
     from ssrun.runs import checkpoints
 
-    def restore(model: Any, optimiser: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+    def restore(model: Any, optimiser: Any, tensors: dict[str, Any]) -> None:
         model.load_state_dict({name[6:]: part for name, part in tensors.items() if name.startswith("model.")})
-        return {}
 
     checkpoints.restore = restore
 
