@@ -71,11 +71,11 @@ ACTIONS: dict[str, Callable[[Any], object]] = {
 }
 
 
-def at_step(action: str, seed: int, step: int, once: bool = False) -> None:
-    """Something happens in the runs of a linear schedule and this seed, at this step (from 0)."""
+def at_step(action: str, seed: int, step: int, once: bool = False, schedule: str = "linear") -> None:
+    """Something happens in the runs of this schedule and seed, at this step (from 0)."""
 
     def act(model: Any, config: Any, done: Any) -> None:
-        if (config.seed, config.strategy.schedule.name, done.step) == (seed, "linear", step):
+        if (config.seed, config.strategy.schedule.name, done.step) == (seed, schedule, step):
             if once and Path("once").exists():
                 return
             if once:
