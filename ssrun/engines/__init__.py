@@ -17,8 +17,9 @@ ENGINES = {"local": "ssrun.engines.local"}  # modules with a function `run`, whi
 class Options(NamedTuple):
     """What an engine is told besides the runs; `jobs` of them go on at once.
 
-    Checkpoints come every so many steps: None for a few a run, 0 for none. A run counts as hung after `cell_timeout`
-    seconds; None for no limit.
+    Checkpoints come every so many steps: None for a few a training, 0 for none. A run counts as hung where it has no
+    end within `cell_timeout` seconds, from its start or, where it is trained with shorter ones, from the end of the
+    last of these: never sooner than by itself; None for no limit.
     """
 
     jobs: int
@@ -32,7 +33,8 @@ class Engine(Protocol):
     def __call__(self, runs: Sequence[RunSpec], store: Path, options: Options) -> Iterator[Update]:
         """Tells what happens, and of every run at last `Finished` or `Failed`, noted in its folder as well.
 
-        Interrupted where a signal came; every run has stopped, its checkpoint written.
+        Runs that one training gives (see `ssrun.runs.chains`) are trained together: of them the one that ends next is
+        Started and tells its steps. Interrupted where a signal came; every run has stopped, its checkpoint written.
         """
 
 

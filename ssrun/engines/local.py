@@ -1,8 +1,7 @@
-"""Local worker processes, one thread each: hands out runs, passes on what they tell, survives their deaths."""
+"""Local worker processes, one thread each: hands out chains of runs, passes on what they tell, survives deaths."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -18,8 +17,10 @@ from typing import IO, cast
 
 from ssrun.config.spec import RunName, RunSpec
 from ssrun.engines import Options
+from ssrun.engines.worker import JOB, Job
 from ssrun.errors import StoreError
-from ssrun.runs.events import EVENT, Event, Failed, Finished, Postponed, Retried, Started, Update
+from ssrun.runs.chains import Chain, chains
+from ssrun.runs.events import UPDATE, Failed, Finished, Postponed, Retried, Started, Update
 from ssrun.runs.folder import RunFolder
 from ssrun.system import signals
 
@@ -29,7 +30,13 @@ PATIENCE = 7.0  # seconds that workers have to stop when asked
 
 
 class _Worker:
-    """One process, and the run that it has."""
+    """One process, and how far it is with the chain that it was given.
+
+    Attributes:
+        left: The runs that have not ended, the next to end first.
+        postponed: Those that another process has.
+        since: When the last of them ended, or the chain was given: on the monotonic clock.
+    """
 
     def __init__(self) -> None:
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
@@ -47,19 +54,19 @@ class _Worker:
             raise
         self.stdin, self.stdout = cast("IO[bytes]", self.process.stdin), cast("IO[bytes]", self.process.stdout)
         os.set_blocking(self.stdout.fileno(), False)
-        self.run: RunSpec | None = None
+        self.left: list[RunSpec] = []
+        self.postponed: list[RunSpec] = []
         self.since = 0.0
         self._unread = b""
 
-    def give(self, run: RunSpec, store: Path, checkpoint_every: int | None) -> None:
-        self.run, self.since = run, time.monotonic()
-        job = {"config": run.config.model_dump(mode="json"), "store": str(store), "checkpoint_every": checkpoint_every}
+    def give(self, job: Job) -> None:
+        self.left, self.postponed, self.since = list(job.chain), [], time.monotonic()
         with suppress(BrokenPipeError):  # then it is dead, and `read` will say so
-            self.stdin.write(json.dumps(job).encode() + b"\n")
+            self.stdin.write(JOB.dump_json(job) + b"\n")
             self.stdin.flush()
 
-    def read(self) -> tuple[list[Event], bool]:
-        """The events since the last call, and whether the worker lives."""
+    def read(self) -> tuple[list[Update], bool]:
+        """The updates since the last call, and whether the worker lives."""
         alive = False
         try:
             while data := os.read(self.stdout.fileno(), 65536):
@@ -67,7 +74,7 @@ class _Worker:
         except BlockingIOError:  # it tells no more for now
             alive = True
         *lines, self._unread = self._unread.split(b"\n")
-        return [EVENT.validate_json(line) for line in lines], alive
+        return [UPDATE.validate_json(line) for line in lines], alive
 
     def last_words(self) -> str:
         """How it ended, and the last line it wrote to stderr."""
@@ -86,11 +93,11 @@ class _Worker:
 
 def run(runs: Sequence[RunSpec], store: Path, options: Options) -> Iterator[Update]:
     """Brings the runs to their ends, `options.jobs` at once, each in a process of its own: an `Engine`."""
-    pool = _Pool(runs, store, options)
+    pool = _Pool(chains(runs), store, options)
     try:
-        for _ in range(min(options.jobs, len(runs))):
+        for _ in range(min(options.jobs, len(pool.waiting))):
             pool.workers.append(hire())
-        while pool.waiting or any(worker.run for worker in pool.workers):
+        while pool.waiting or any(worker.left for worker in pool.workers):
             signals.check()
             yield from pool.hand_out()
             wait([worker.stdout.fileno() for worker in pool.workers], timeout=0.1)
@@ -109,55 +116,79 @@ def hire() -> _Worker:
 
 
 class _Pool:
-    """The workers, and the runs that wait for one."""
+    """The workers, and the chains that wait for one."""
 
-    def __init__(self, runs: Sequence[RunSpec], store: Path, options: Options) -> None:
+    def __init__(self, waiting: Sequence[Chain], store: Path, options: Options) -> None:
         self.store, self.options = store, options
-        self.waiting = deque((0.0, run) for run in runs)  # each from a moment on
+        self.waiting = deque((0.0, chain) for chain in waiting)  # each from a moment on
         self.workers: list[_Worker] = []
         self.deaths: Counter[RunName] = Counter()
 
     def hand_out(self) -> Iterator[Update]:
         for worker in self.workers:
-            if worker.run is None and self.waiting and self.waiting[0][0] <= time.monotonic():
-                _, run = self.waiting.popleft()
-                worker.give(run, self.store, self.options.checkpoint_every)
-                yield Update(run.name, Started())
+            if not worker.left and self.waiting and self.waiting[0][0] <= time.monotonic():
+                _, chain = self.waiting.popleft()
+                worker.give(Job(chain, self.store, self.options.checkpoint_every))
+                yield Update(chain[0].name, Started())
 
     def listen(self, worker: _Worker) -> Iterator[Update]:
         """Passes on what a worker tells; puts a new one in its place where it is dead or hangs."""
-        events, alive = worker.read()
-        for event in events:
-            if (run := worker.run) is None:
-                break
-            if isinstance(event, Postponed):
-                self.waiting.append((time.monotonic() + BUSY_PAUSE, run))
-            if isinstance(event, Finished | Failed | Postponed):
-                worker.run = None
-            yield Update(run.name, event)
+        updates, alive = worker.read()
+        for update in updates:
+            yield update
+            yield from self.note(worker, update)
         timeout = self.options.cell_timeout
-        hung = bool(timeout and worker.run and time.monotonic() - worker.since > timeout)
+        hung = bool(timeout and worker.left and time.monotonic() - worker.since > timeout)
         if hung and alive:
             os.killpg(worker.process.pid, signal.SIGKILL)
         if hung or not alive:
-            if worker.run:
+            if worker.left:
                 reason = f"hung: no end within {timeout:g} s" if hung else worker.last_words()
-                yield from self.bury(worker.run, reason, last=hung)
+                yield from self.bury(worker, reason, last=hung)
             worker.close()
             self.workers[self.workers.index(worker)] = hire()
 
-    def bury(self, run: RunSpec, reason: str, last: bool) -> Iterator[Update]:
-        """Lets the run of a dead worker be tried again, from its checkpoint; or gives it up."""
-        self.deaths[run.name] += 1
-        if last or self.deaths[run.name] >= TRIES:
-            try:
-                RunFolder.of(self.store, run.name).fail(reason)
-            except StoreError as error:
-                reason = f"{reason} (and {error})"
-            yield Update(run.name, Failed(reason=reason))
-        else:
-            self.waiting.append((0.0, run))
-            yield Update(run.name, Retried(reason=reason))
+    def note(self, worker: _Worker, update: Update) -> Iterator[Update]:
+        """Lets the next run of a chain come after one that has ended."""
+        if isinstance(update.event, Retried):
+            worker.since = time.monotonic()
+        if not isinstance(update.event, Finished | Failed | Postponed):
+            return
+        worker.since = time.monotonic()
+        next_to_end = worker.left[0]
+        (run,) = (run for run in worker.left if run.name == update.run)
+        worker.left.remove(run)
+        if isinstance(update.event, Postponed):
+            worker.postponed.append(run)
+        if not worker.left:
+            self.queue(worker.postponed, BUSY_PAUSE)
+        elif worker.left[0] is not next_to_end:
+            yield Update(worker.left[0].name, Started())
+
+    def queue(self, runs: Sequence[RunSpec], pause: float = 0.0) -> None:
+        """Lets runs of a chain wait for a worker, for so many seconds at least."""
+        if runs:
+            self.waiting.append((time.monotonic() + pause, tuple(runs)))
+
+    def bury(self, worker: _Worker, reason: str, last: bool) -> Iterator[Update]:
+        """Lets the runs of a dead worker be tried again, from their checkpoints; or gives them up."""
+        self.deaths.update(run.name for run in worker.left)
+        again = [run for run in worker.left if not last and self.deaths[run.name] < TRIES]
+        for run in worker.left:
+            if run not in again:
+                yield Update(run.name, self.given_up(run, reason))
+        if again:
+            yield Update(again[0].name, Retried(reason=reason))
+        self.queue(again)
+        self.queue(worker.postponed, BUSY_PAUSE)
+
+    def given_up(self, run: RunSpec, reason: str) -> Failed:
+        """That a run has failed, for this reason, which is noted in its folder as well."""
+        try:
+            RunFolder.of(self.store, run.name).fail(reason)
+        except StoreError as error:
+            reason = f"{reason} (and {error})"
+        return Failed(reason=reason)
 
 
 def stop(workers: Sequence[_Worker]) -> None:

@@ -1,11 +1,10 @@
-"""One worker process: reads jobs, one JSON line each, from stdin; tells events, one JSON line each, on stdout.
+"""One worker process: reads jobs, one JSON line each, from stdin; tells updates, one JSON line each, on stdout.
 
 It ends when its parent closes stdin or dies, however the parent dies. SIGINT it leaves to its parent.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import signal
@@ -13,17 +12,30 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import NamedTuple, TextIO
 
-from ssrun.config.run import RunConfig
-from ssrun.config.spec import RunSpec
+from pydantic import TypeAdapter
+
+from ssrun.config.spec import RunName
 from ssrun.errors import Interrupted, SsrunError
-from ssrun.runs.events import Event, Failed, Postponed
-from ssrun.runs.folder import Busy, RunFolder
+from ssrun.runs.chains import Chain
+from ssrun.runs.events import UPDATE, Event, Failed, Finished, Postponed, Retried, Update
+from ssrun.runs.folder import RunFolder
 from ssrun.system import signals
 from ssrun.system.threads import use_one_thread
 
 GRACE = 3.0  # seconds from the parent's end to the worker's
+
+
+class Job(NamedTuple):
+    """A chain to bring to its end, in a store; checkpoints as `Options` has them."""
+
+    chain: Chain
+    store: Path
+    checkpoint_every: int | None
+
+
+JOB: TypeAdapter[Job] = TypeAdapter(Job)
 
 
 def main() -> None:
@@ -39,7 +51,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while (job := jobs.get()) is not None:
         try:
-            work(json.loads(job), out)
+            work(JOB.validate_json(job), out)
         except (Interrupted, BrokenPipeError):
             return
 
@@ -54,38 +66,51 @@ def watch(stdin: TextIO, jobs: queue.SimpleQueue[str | None]) -> None:
     os._exit(1)
 
 
-def tell(out: TextIO, event: Event) -> None:
-    out.write(event.model_dump_json() + "\n")
+def tell(out: TextIO, run: RunName, event: Event) -> None:
+    out.write(UPDATE.dump_json(Update(run, event)).decode() + "\n")
     out.flush()
 
 
-def work(job: dict[str, Any], out: TextIO) -> None:
-    """One job, to its end. A failure is told and noted; Interrupted is raised alone, also where the parent is gone."""
-    from ssrun.runs.execution import execute
+def work(job: Job, out: TextIO) -> None:
+    """One job, to its end. A failure is told and noted; Interrupted is raised alone, also where the parent is gone.
 
-    folder = None
+    A chain of several runs that fails falls apart: each that has not ended is tried by itself, from its last
+    checkpoint, so that one whose folder cannot be written takes no other along.
+    """
+    from ssrun.runs.execution import Member, execute_chain
+
+    left = list(job.chain)
     try:
-        run = RunSpec.unlabelled(RunConfig.model_validate(job["config"]))
-        folder = RunFolder.of(Path(job["store"]), run.name)
-        for event in execute(run.config, folder, job["checkpoint_every"]):
-            tell(out, event)
-    except Busy:
-        tell(out, Postponed())
+        runs = {RunFolder.of(job.store, run.name): run for run in job.chain}
+        chain = [Member(run.config, folder) for folder, run in runs.items()]
+        for folder, event in execute_chain(chain, job.checkpoint_every):
+            if isinstance(event, Finished | Postponed):
+                left.remove(runs[folder])
+            tell(out, runs[folder].name, event)
     except (Interrupted, BrokenPipeError):
         raise
     except Exception as error:
-        tell(out, Failed(reason=noted(folder, error)))
+        for run in left:
+            if len(left) > 1:
+                tell(out, run.name, Retried(reason=reason_of(error)))
+                work(job._replace(chain=(run,)), out)
+            else:
+                tell(out, run.name, Failed(reason=noted(job.store, run.name, error)))
 
 
-def noted(folder: RunFolder | None, error: Exception) -> str:
-    """Why a run failed, in one line, noted in its folder as well."""
+def reason_of(error: Exception) -> str:
+    """Why a run failed, in one line."""
     reason = str(error) if isinstance(error, SsrunError) else f"{type(error).__name__}: {error}"
-    reason = " ".join(reason.split())[:500].encode(errors="backslashreplace").decode()
+    return " ".join(reason.split())[:500].encode(errors="backslashreplace").decode()
+
+
+def noted(store: Path, run: RunName, error: Exception) -> str:
+    """Why a run failed, noted in its folder as well."""
+    reason = reason_of(error)
     try:
-        if folder:
-            folder.fail(reason)
+        RunFolder.of(store, run).fail(reason)
     except SsrunError as disk:
-        reason = f"{reason} (and {disk})"
+        return reason if str(disk) == str(error) else f"{reason} (and {disk})"
     return reason
 
 

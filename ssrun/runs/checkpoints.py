@@ -7,6 +7,7 @@ and where a run keeps its best weights, those of the best evaluation so far.
 
 from __future__ import annotations
 
+import operator
 import struct
 from collections.abc import Mapping
 from contextlib import suppress
@@ -43,9 +44,12 @@ class Counts(NamedTuple):
     true: Count
     replaced: Count
 
-    def after(self, step: Step) -> Counts:
-        masks = (step.inputs.tossed, step.inputs.true, step.inputs.replaced)
-        return Counts(*(count + int(mask.sum()) for count, mask in zip(self, masks, strict=True)))
+    @classmethod
+    def of(cls, step: Step) -> Self:
+        return cls(*(int(mask.sum()) for mask in (step.inputs.tossed, step.inputs.true, step.inputs.replaced)))
+
+    def and_those(self, more: Counts) -> Counts:
+        return Counts(*map(operator.add, self, more))
 
     def shares(self) -> dict[str, float]:
         """Of the coins, as metrics: 0 to 1."""
@@ -77,12 +81,13 @@ class Totals(Document):
     metrics: str = digest(b"")
     environments: tuple[Environment, ...] = ()
 
-    def after(self, step: Step) -> Self:
+    def after(self, step: Step, counts: Counts) -> Self:
+        """After a step that has these counts."""
         return self.model_copy(
             update={
                 "step": step.step + 1,
-                "run_counts": self.run_counts.after(step),
-                "window_counts": self.window_counts.after(step),
+                "run_counts": self.run_counts.and_those(counts),
+                "window_counts": self.window_counts.and_those(counts),
                 "window_loss": self.window_loss + step.loss,
                 "window_steps": self.window_steps + 1,
             }
@@ -126,12 +131,21 @@ def state(model: Seq2Seq, optimiser: torch.optim.Adam, best: Mapping[str, Tensor
     return tensors
 
 
-def restore(model: Seq2Seq, optimiser: torch.optim.Adam, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Puts back what `state` took; returns the best weights, where they are kept."""
+def restore(model: Seq2Seq, optimiser: torch.optim.Adam, tensors: Mapping[str, Tensor]) -> None:
+    """Puts back what `state` took, but for the best weights."""
     model.load_state_dict({name: tensors[f"model.{name}"] for name in model.state_dict()})
     for name, weight in model.named_parameters():
         optimiser.state[weight] = {moment: tensors[f"adam.{moment}.{name}"] for moment in ("step", *MOMENTS)}
+
+
+def best_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The best weights that `state` took, where they are kept."""
     return {name.removeprefix(BEST): weight for name, weight in tensors.items() if name.startswith(BEST)}
+
+
+def are_equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    """Whether two states are the same bit for bit, so that training goes on from both alike."""
+    return one.keys() == other.keys() and all(torch.equal(tensor, other[name]) for name, tensor in one.items())
 
 
 def kept_tensors(model: Seq2Seq, with_best: bool) -> dict[str, Tensor]:

@@ -48,7 +48,7 @@ class Postponed(Document):
 
 
 class Retried(Document):
-    """Its worker died: it is tried again, from its checkpoint."""
+    """Its worker died, or runs that it was trained with failed: it is tried again, from its checkpoint."""
 
     kind: Literal["retried"] = "retried"
     reason: str
@@ -76,8 +76,9 @@ class Failed(Document):
     reason: str
 
 
-Event = Started | Stepped | Evaluated | Warned | Postponed | Retried | Finished | Failed
-EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
+Event = Annotated[
+    Started | Stepped | Evaluated | Warned | Postponed | Retried | Finished | Failed, Field(discriminator="kind")
+]
 
 
 class Update(NamedTuple):
@@ -85,3 +86,6 @@ class Update(NamedTuple):
 
     run: RunName
     event: Event
+
+
+UPDATE: TypeAdapter[Update] = TypeAdapter(Update)

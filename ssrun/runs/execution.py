@@ -1,11 +1,14 @@
-"""One run from end to end: task -> vocabulary -> batches -> training -> result -> scores."""
+"""Runs from end to end: task -> vocabulary -> batches -> training -> result -> scores.
+
+Runs that begin as a longer one does (see `chains`) are trained with it in one go; each keeps a recording of its own.
+"""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
 
 import torch
 from safetensors.torch import save
@@ -14,11 +17,11 @@ from torch import Tensor
 from ssrun.config.run import RunConfig, ScoringConfig
 from ssrun.errors import Interrupted
 from ssrun.runs import checkpoints
-from ssrun.runs.checkpoints import Totals
-from ssrun.runs.events import Evaluated, Event, Finished, Stepped, Warned
-from ssrun.runs.folder import RunFolder
-from ssrun.runs.model_selection import has_waited_enough, selected
-from ssrun.runs.result import CompleteResult, DivergedResult, Evaluation, OutputScores
+from ssrun.runs.checkpoints import Counts
+from ssrun.runs.events import Evaluated, Event, Finished, Postponed, Stepped, Warned
+from ssrun.runs.folder import Busy, RunFolder
+from ssrun.runs.recording import Recording, must_be_finite
+from ssrun.runs.result import CompleteResult, OutputScores
 from ssrun.runs.trained import load_trained
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batches
@@ -28,14 +31,11 @@ from ssrun.seq2seq.training import Diverged, adam, train
 from ssrun.seq2seq.vocabulary import Vocabularies
 from ssrun.system import signals
 from ssrun.system.documents import canonical
-from ssrun.system.environment import environment
 from ssrun.system.files import write
 from ssrun.tasks import Example
 
-CHECKPOINTS = 4  # a run, unless told
+CHECKPOINTS = 4  # of one training, unless told
 GREEDY = ScoringConfig()
-CURVE = 20  # points of a run that is long enough: that has SHORTEST steps between them
-SHORTEST = 10
 SKETCHED = 50  # validation pairs of an evaluation between two whole ones
 PACE = 0.25  # seconds between two events of a step
 
@@ -60,6 +60,16 @@ def prepare(config: RunConfig) -> Prepared:
     return Prepared(model, vocabularies, Batches(task, vocabularies, config.training.batch_size, config.seed))
 
 
+class Member(NamedTuple):
+    """A run of a chain, and where it is kept."""
+
+    config: RunConfig
+    folder: RunFolder
+
+
+Told = tuple[RunFolder, Event]  # what happens, and to whose run
+
+
 def execute(config: RunConfig, folder: RunFolder, checkpoint_every: int | None = None) -> Iterator[Event]:
     """Brings a run to its end, from its last checkpoint where there is one, and tells how it goes.
 
@@ -69,122 +79,176 @@ def execute(config: RunConfig, folder: RunFolder, checkpoint_every: int | None =
     came, with a checkpoint of the last whole step written.
     """
     with folder.locked():
-        if not folder.trained:
-            yield from trained(config, folder, checkpoint_every)
-        folder.sweep()
-        result = folder.result()
-        if not isinstance(result, CompleteResult):
-            yield Finished(result=result)
-        elif folder.complete:
-            yield Finished(result=result, scores=folder.scores())
+        for _, event in brought_to_end([Member(config, folder)], checkpoint_every):
+            yield event
+
+
+def execute_chain(chain: Sequence[Member], checkpoint_every: int | None = None) -> Iterator[Told]:
+    """Brings the runs of a chain to their ends, the shortest first, as `execute` does one, in one training.
+
+    Each ends with the files that it would have alone. One that another process has is Postponed, and left out. Steps
+    are told of the run that ends next.
+    """
+    with ExitStack() as locks:
+        free = []
+        for member in chain:
+            try:
+                locks.enter_context(member.folder.locked())
+                free.append(member)
+            except Busy:
+                yield member.folder, Postponed()
+        yield from brought_to_end(free, checkpoint_every)
+
+
+def brought_to_end(chain: Sequence[Member], checkpoint_every: int | None) -> Iterator[Told]:
+    """Brings the runs of a chain, whose folders are locked, to their ends."""
+    untrained = []
+    for member in chain:
+        if member.folder.trained:
+            yield member.folder, finished(*member)
         else:
-            yield Finished(result=result, scores=score_again(config, folder))
+            untrained.append(member)
+    while untrained:
+        untrained = yield from trained(untrained, checkpoint_every)
 
 
-def trained(config: RunConfig, folder: RunFolder, checkpoint_every: int | None) -> Iterator[Event]:
-    """Trains a run that has no result, to its result and the scores that are meant."""
-    training, steps = config.training, config.training.steps
-    every = checkpoint_every if checkpoint_every is not None else max(1, steps // (CHECKPOINTS + 1))
-    folder.start(config)
-    parts = prepare(config)
-    optimiser = adam(parts.model, config)
-    totals, tensors, faults = checkpoints.last_checkpoint(
-        folder, config.weights_id, parts.model, steps, keeps_best=training.select == "best"
-    )
-    best = checkpoints.restore(parts.model, optimiser, tensors) if tensors else {}
-    folder.cut_evaluations(totals.metrics_bytes)
-    for fault in faults:
-        yield Warned(text=f"{fault}: going on from an older checkpoint")
-    here = environment(torch.get_num_threads())
-    if totals.environments and (unlike := ", ".join(totals.environments[-1].unlike(here))):
-        yield Warned(text=f"begun in another environment ({unlike}): an uninterrupted run's numbers may differ")
-    totals = totals.going_on_in(here)
-    folder.write_environments(totals.environments)
-    validation = list(config.task.held_out("validation"))
-    start, told = time.monotonic() - totals.seconds, 0.0
+def finished(config: RunConfig, folder: RunFolder) -> Finished:
+    """How a trained run ended; it is scored first where the scores that are meant are missing."""
+    folder.sweep()
+    result = folder.result()
+    if not isinstance(result, CompleteResult):
+        return Finished(result=result)
+    return Finished(result=result, scores=folder.scores() if folder.complete else score_again(config, folder))
+
+
+def trained(chain: Sequence[Member], checkpoint_every: int | None) -> Generator[Told, None, list[Member]]:
+    """Trains the longest of these runs, which have no result, and with it those that are just as far.
+
+    Returns the others: runs whose last checkpoints do not hold what the longest one's does, bit for bit.
+    """
+    for config, folder in chain:
+        folder.start(config)
+    longest = chain[-1].config
+    parts = prepare(longest)
+    optimiser = adam(parts.model, longest)
+    going: list[Recording] = []
+    others: list[Member] = []
+    state: dict[str, Tensor] | None = None
+    for member in reversed(chain):
+        config, folder = member
+        totals, tensors, faults = checkpoints.last_checkpoint(
+            folder, config.weights_id, parts.model, config.training.steps, keeps_best=config.training.select == "best"
+        )
+        if state is None:
+            state = tensors
+        elif not checkpoints.are_equal(state, tensors):
+            others.insert(0, member)
+            continue
+        recording = Recording(config, folder, totals, checkpoints.best_of(tensors))
+        for fault in faults:
+            yield folder, Warned(text=f"{fault}: going on from an older checkpoint")
+        for text in recording.begin():
+            yield folder, Warned(text=text)
+        going.insert(0, recording)
+    if state:
+        checkpoints.restore(parts.model, optimiser, state)
+    every = checkpoint_every if checkpoint_every is not None else max(1, longest.training.steps // (CHECKPOINTS + 1))
+    yield from trained_together(going, parts, optimiser, every)
+    return others
+
+
+def trained_together(
+    going: list[Recording], parts: Prepared, optimiser: torch.optim.Adam, checkpoint_every: int
+) -> Iterator[Told]:
+    """Trains runs that are equally far, the shortest first, each to its result and the scores that are meant.
+
+    Those that have their result leave `going`.
+    """
+    longest, first = going[-1].config, going[-1].totals.step
+    validation = list(longest.task.held_out("validation"))
+    told = 0.0
     try:
         signals.check()
-        if is_due(totals, config):  # interrupted in that evaluation
-            evaluation, totals = evaluate(config, folder, parts, validation, totals, start)
-            best = best_weights(parts.model, totals, config, best)
-            yield Evaluated(evaluation=evaluation)
-        stopped = has_waited_enough(totals.selection, training)
-        for step in () if stopped else train(parts.model, optimiser, parts.batches, config, totals.step):
-            totals = totals.after(step)
-            if is_due(totals, config):
-                evaluation, totals = evaluate(config, folder, parts, validation, totals, start)
-                best = best_weights(parts.model, totals, config, best)
-                yield Evaluated(evaluation=evaluation)
-            ended = totals.step == steps or has_waited_enough(totals.selection, training)
-            if every and totals.step % every == 0 and not ended:
-                totals = totals.model_copy(update={"seconds": time.monotonic() - start})
-                checkpoints.save_checkpoint(folder, config.weights_id, parts.model, optimiser, totals, best)
-            if time.monotonic() - told > PACE or ended:
-                told = time.monotonic()
-                yield Stepped(step=totals.step, steps=steps, epsilon=step.epsilon, loss=step.loss)
-            if ended:
+        yield from evaluate(going, parts, validation)  # interrupted in that evaluation,
+        yield from finish_ended(going, parts)  # or after it
+        for step in train(parts.model, optimiser, parts.batches, longest, first) if going else ():
+            counts = Counts.of(step)
+            for run in going:
+                run.count(step, counts)
+            yield from evaluate(going, parts, validation)
+            ending = any(run.has_ended for run in going)
+            if going and (ending or time.monotonic() - told > PACE):
+                told = 0.0 if ending else time.monotonic()
+                steps = going[0].config.training.steps
+                yield going[0].folder, Stepped(step=step.step + 1, steps=steps, epsilon=step.epsilon, loss=step.loss)
+            yield from finish_ended(going, parts)
+            if not going:
                 break
+            if checkpoint_every and (step.step + 1) % checkpoint_every == 0:
+                for run in going:
+                    run.save_checkpoint(parts.model, optimiser)
             signals.check()
-        finish(config, folder, with_weights(parts, best), totals, start)
     except Interrupted:
-        if totals.step > 0:
-            totals = totals.model_copy(update={"seconds": time.monotonic() - start})
-            checkpoints.save_checkpoint(folder, config.weights_id, parts.model, optimiser, totals, best)
+        for run in going:
+            if run.totals.step > 0:
+                run.save_checkpoint(parts.model, optimiser)
         raise
     except Diverged as diverged:
-        fields = {**outcome(config, totals, start), "steps": diverged.step, "reason": str(diverged)}
-        folder.finish(DivergedResult.model_validate(fields), totals.metrics)
+        for run in going:
+            run.diverge(diverged)
+            yield run.folder, finished(run.config, run.folder)
 
 
-def is_due(totals: Totals, config: RunConfig) -> bool:
-    """Whether the last step is to be evaluated, and is not yet."""
-    steps = config.training.steps
-    sketched = steps >= CURVE * SHORTEST and totals.step % (steps // CURVE) == 0
-    return totals.window_steps > 0 and (sketched or is_whole(totals, config))
+def evaluate(going: list[Recording], parts: Prepared, validation: Sequence[Example]) -> Iterator[Told]:
+    """Scores the validation set for the runs that are due, once for all of them.
 
-
-def is_whole(totals: Totals, config: RunConfig) -> bool:
-    """Whether the last step is evaluated on the whole validation set, and not for the curve alone."""
-    return totals.step % config.training.evaluate_every == 0 or totals.step == config.training.steps
-
-
-def evaluate(
-    config: RunConfig, folder: RunFolder, parts: Prepared, validation: Sequence[Example], totals: Totals, start: float
-) -> tuple[Evaluation, Totals]:
-    """Scores the validation set and adds a line to the evaluations; a torn one is cut off on resuming.
-
-    Between whole evaluations there are cheap ones, of the first SKETCHED pairs, so that a curve has CURVE points; they
-    choose nothing, and no table rests on them. Outputs are decoded greedily: how the run is scored in the end is no
-    part of its training. Work on the run began at `start` on the monotonic clock, had it gone on without a break.
-    Returns the totals with a new window as well; Diverged where a loss is no number.
+    Between whole evaluations there are cheap ones, of the first SKETCHED pairs, for the curve alone; they choose
+    nothing, and no table rests on them. Outputs are decoded greedily: how a run is scored in the end is no part of its
+    training. A run whose loss is no number leaves `going`.
     """
-    training, whole = config.training, is_whole(totals, config)
-    examples = validation if whole else validation[:SKETCHED]
-    scores = score(parts.model, config.task, examples, parts.vocabularies, GREEDY, [training.select_by])
-    must_be_finite(scores, totals)
-    evaluation = Evaluation(
-        step=totals.step,
-        pairs=None if whole else len(examples),
-        epsilon=config.strategy.schedule(totals.step - 1, config.training.steps),
-        training_loss=totals.window_loss / totals.window_steps,
-        seconds=round(time.monotonic() - start, 3),
-        **totals.window_counts.shares(),
-        **scores.values,
-        **scores.quality,
-    )
-    totals = totals.with_new_window(*folder.append(evaluation, totals.metrics))
-    if training.watches and whole:
-        totals = totals.model_copy(update={"selection": selected(totals.selection, evaluation, training)})
-    return evaluation, totals
+    for whole, pairs in ((False, validation[:SKETCHED]), (True, validation)):
+        due = [run for run in going if run.is_due and run.is_whole == whole]
+        if not due:
+            continue
+        training, task = due[0].config.training, due[0].config.task
+        with work_on(due, going):
+            scores = score(parts.model, task, pairs, parts.vocabularies, GREEDY, [training.select_by])
+        for run in due:
+            try:
+                evaluation = run.evaluate(scores, None if whole else len(pairs), parts.model)
+            except Diverged as diverged:
+                run.diverge(diverged)
+                going.remove(run)
+                yield run.folder, finished(run.config, run.folder)
+            else:
+                yield run.folder, Evaluated(evaluation=evaluation)
 
 
-def best_weights(model: Seq2Seq, totals: Totals, config: RunConfig, before: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Those of the best evaluation so far, right after one, from those before it; none where the last are kept."""
-    is_best = totals.selection is not None and totals.selection.step == totals.step
-    return checkpoints.weights_of(model) if config.training.select == "best" and is_best else before
+def finish_ended(going: list[Recording], parts: Prepared) -> Iterator[Told]:
+    """Brings the runs that have ended to their results; they leave `going`."""
+    for run in [run for run in going if run.has_ended]:
+        try:
+            with work_on([run], going):
+                finish(run, with_weights(parts, run.best))
+        except Diverged as diverged:
+            run.diverge(diverged)
+        going.remove(run)
+        yield run.folder, finished(run.config, run.folder)
 
 
-def with_weights(parts: Prepared, weights: dict[str, Tensor]) -> Prepared:
+@contextmanager
+def work_on(some: Collection[Recording], going: Sequence[Recording]) -> Iterator[None]:
+    """The time that this takes is work on some of the runs, and none on the others."""
+    start = time.monotonic()
+    try:
+        yield
+    finally:
+        for run in going:
+            if run not in some:
+                run.start += time.monotonic() - start
+
+
+def with_weights(parts: Prepared, weights: Mapping[str, Tensor]) -> Prepared:
     """The run's parts with a model of these weights beside the trained one; as they are where there are none."""
     if not weights:
         return parts
@@ -193,31 +257,13 @@ def with_weights(parts: Prepared, weights: dict[str, Tensor]) -> Prepared:
     return parts._replace(model=model)
 
 
-def must_be_finite(scores: Scores, totals: Totals) -> None:
-    for value in scores.values.values():
-        if not math.isfinite(value):
-            raise Diverged(totals.step, value)
-
-
-def outcome(config: RunConfig, totals: Totals, start: float) -> dict[str, Any]:
-    """The fields of an `Outcome`."""
-    steps, schedule = config.training.steps, config.strategy.schedule
-    return {
-        "run": config.weights_id,
-        "steps": totals.step,
-        "schedule": schedule.resolved(steps),
-        "mean_epsilon": schedule.mean(steps),
-        **totals.run_counts.shares(),
-        "seconds": round(time.monotonic() - start, 3),
-    }
-
-
-def finish(config: RunConfig, folder: RunFolder, parts: Prepared, totals: Totals, start: float) -> None:
-    """Scores the trained model on the test set and writes everything, the result last."""
+def finish(run: Recording, parts: Prepared) -> None:
+    """Scores the trained model on the test set and writes everything, the result last; Diverged as `evaluate`."""
+    config, folder = run.config, run.folder
     test = list(config.task.held_out("test"))
     scores = score(parts.model, config.task, test, parts.vocabularies, config.scoring, config.task.text_metrics)
-    best = totals.selection if config.training.select == "best" else None
-    must_be_finite(scores, totals)
+    best = run.totals.selection if config.training.select == "best" else None
+    must_be_finite(scores, run.totals.step)
     folder.write_lines("sources.txt", [" ".join(example.source) for example in test])
     folder.write_lines("next_step.txt", [" ".join(tokens) for tokens in scores.teacher_forced])
     folder.write_lines("decoding.txt", [" ".join(tokens) for tokens in scores.free_running])
@@ -230,7 +276,7 @@ def finish(config: RunConfig, folder: RunFolder, parts: Prepared, totals: Totals
     write_scores(config, folder, scores)
     result = CompleteResult.model_validate(
         {
-            **outcome(config, totals, start),
+            **run.outcome(),
             **scores.values,
             "selected_step": best.step if best else None,
             "references": most,
@@ -239,7 +285,7 @@ def finish(config: RunConfig, folder: RunFolder, parts: Prepared, totals: Totals
             "facts": config.task.facts(),
         }
     )
-    folder.finish(result, totals.metrics)
+    run.finish(result)
 
 
 def score_again(config: RunConfig, folder: RunFolder) -> OutputScores:

@@ -44,6 +44,15 @@ class Schedule(Fields):
         """What the fields come to in a run of `steps` steps: `k` and `half_step`, where there are such."""
         return {}
 
+    @property
+    def stretched(self) -> bool:
+        """Whether it is stretched over the run: epsilon at a step depends on the run's number of steps.
+
+        Runs of a schedule that is not can be trained in one go (see `ssrun.runs.chains`), so only one that knows
+        says no.
+        """
+        return True
+
 
 class Constant(Schedule):
     """epsilon(i) = c: teacher forcing at 1, always sampling at 0."""
@@ -55,6 +64,10 @@ class Constant(Schedule):
 
     def __call__(self, step: int, steps: int) -> float:
         return self.value
+
+    @property
+    def stretched(self) -> bool:
+        return False
 
 
 class Decay(Schedule):
@@ -130,6 +143,10 @@ class HalfLife(Decay):
             if "half_at" in fields and fields["half_at"] is None:
                 raise ValueError("give k or half_at")
         return fields
+
+    @property
+    def stretched(self) -> bool:
+        return self.k is None
 
 
 class Exponential(HalfLife):
@@ -220,6 +237,10 @@ class Cycle(Schedule):
 
     def __call__(self, step: int, steps: int) -> float:
         return 1.0 if step % self.period < self.duty * self.period else 0.0
+
+    @property
+    def stretched(self) -> bool:
+        return False
 
 
 BUILT_IN = (Constant, Linear, Exponential, InverseSigmoid, Switch, Cycle)

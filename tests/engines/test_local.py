@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from ssrun.engines import ENGINES, Options, load_engine
 from ssrun.errors import StoreError, UsageError
-from ssrun.runs.events import Failed, Finished, Postponed, Started
+from ssrun.runs.events import Failed, Finished, Postponed, Retried, Started, Stepped
 from ssrun.runs.folder import RunFolder
 from tests.support.in_process import python
 from tests.support.runs import finished, small_run
@@ -77,3 +78,53 @@ def test_a_run_that_another_process_has_is_asked_for_again_and_one_that_fails_is
     assert failure
     assert [update.event for update in told if update.run == broken.name] == [Started(), Failed(reason=failure.reason)]
     assert "run.json: cannot be written" in failure.reason
+
+
+def test_a_chain_is_one_job_and_each_of_its_runs_is_told_of_in_turn(tmp_path: Path) -> None:
+    runs = [small_run("uniform", steps=steps) for steps in (24, 6, 12)]
+    short, middle, long = (run.name for run in sorted(runs, key=lambda run: run.config.training.steps))
+    updates = list(load_engine("local")(runs, tmp_path, Options(jobs=2)))
+    turns = [(update.run, update.event.kind) for update in updates if isinstance(update.event, Started | Finished)]
+    assert turns == [(name, kind) for name in (short, middle, long) for kind in ("started", "finished")]
+    running = None
+    for update in updates:
+        running = update.run if isinstance(update.event, Started) else running
+        assert update.run == running or not isinstance(update.event, Stepped)
+    steps = {run.name: run.config.training.steps for run in runs}
+    last = {update.run: update.event.step for update in updates if isinstance(update.event, Stepped)}
+    assert last == steps
+
+
+def test_a_run_that_cannot_be_written_takes_none_of_its_chain_along(tmp_path: Path) -> None:
+    runs = [small_run("uniform", steps=steps) for steps in (6, 12, 24)]
+    folders = [RunFolder.of(tmp_path, run.name) for run in runs]
+    folders[1].make()
+    (folders[1].path / "run.json").mkdir()
+    updates = list(load_engine("local")(runs, tmp_path, Options(jobs=1)))
+    ends = {update.run: update.event for update in updates if isinstance(update.event, Finished | Failed)}
+    assert [type(ends[run.name]) for run in runs] == [Finished, Failed, Finished]
+    assert [update.run for update in updates if isinstance(update.event, Retried)] == [run.name for run in runs]
+    failure = folders[1].failure()
+    assert failure
+    assert "run.json: cannot be written" in failure.reason
+
+
+def test_runs_of_a_chain_that_another_process_has_are_asked_for_again_together(tmp_path: Path) -> None:
+    runs = [small_run("uniform", steps=steps) for steps in (6, 12, 24)]
+    folders = [RunFolder.of(tmp_path, run.name) for run in runs]
+    with ExitStack() as held:
+        for folder in folders[1:]:
+            held.enter_context(folder.locked())
+        told = []
+        updates = load_engine("local")(runs, tmp_path, Options(jobs=1))
+        for update in updates:
+            told.append(update)
+            if isinstance(update.event, Finished):
+                break
+    told += updates
+    assert {run.name for run in runs[1:]} == {update.run for update in told if isinstance(update.event, Postponed)}
+    assert [update.run for update in told if isinstance(update.event, Finished)] == [run.name for run in runs]
+    (first, *_) = (
+        update.event.step for update in told if update.run == runs[2].name and isinstance(update.event, Stepped)
+    )
+    assert first == 13  # the twelve before it were the other's

@@ -12,6 +12,7 @@ from tests.support.faults import at_step, fault, fill_disk, note_training, refus
 from tests.support.runs import GRID, STEPS, experiment, train, train_to_the_same_end
 from tests.support.snapshots import run_folder, run_folders, strays
 
+BY_NAME = {"short": 6, "middle": 12, "long": STEPS}  # steps of strategies that one training gives
 COMPARE = ("compare", "grid.toml", "--jobs=2", "--out=runs", "--checkpoint-every=5")
 
 
@@ -93,6 +94,65 @@ def test_a_run_that_raises_and_one_that_hangs_are_marked_and_the_rest_completes(
     assert all(json.loads(path.read_bytes())["attempts"] == 1 for path in notes)
     ssrun(*COMPARE, folder=tmp_path).must(0)
     assert not strays(tmp_path / "runs")
+
+
+BUDGETS = GRID.replace(
+    '["teacher-forcing", "linear"]',
+    "{"
+    + ", ".join(f'{name} = {{base = "uniform", training = {{steps = {steps}}}}}' for name, steps in BY_NAME.items())
+    + '}\nbaseline = "short"',
+)
+
+
+def test_runs_that_one_training_gives_share_it_in_a_comparison(tmp_path: Path) -> None:
+    experiment(tmp_path, BUDGETS)
+    ssrun(*COMPARE, folder=tmp_path, faults=[fault(note_training)]).must(0)
+    assert len(trained(tmp_path)) == 2  # one a seed
+    assert {name: row["n"] for name, row in rows(tmp_path).items()} == dict.fromkeys(BY_NAME, 2)
+    ssrun("verify", "runs", folder=tmp_path).must(0)
+    assert not strays(tmp_path / "runs")
+
+
+def test_a_training_that_dies_is_tried_again_for_the_runs_that_had_not_ended(tmp_path: Path) -> None:
+    """R15, of a chain: its end at step 6 is past, and all others have a checkpoint of step 10."""
+    experiment(tmp_path, BUDGETS)
+    dies = fault(at_step, action="is killed", seed=1, step=12, schedule="constant", once=True)
+    done = ssrun(*COMPARE, folder=tmp_path, faults=[fault(note_training), dies]).must(0)
+    assert done.err.count("retry") == 1
+    assert sorted(first for _, first in trained(tmp_path)) == [0, 0, 10]
+    assert not strays(tmp_path / "runs")
+
+
+@pytest.mark.parametrize(
+    ("action", "more", "reason"),
+    [
+        ("is killed", [], "killed by SIGKILL"),
+        ("hangs", ["--cell-timeout=4"], "hung: no end within 4 s"),
+        ("raises", [], "RuntimeError: no luck"),
+    ],
+)
+def test_a_training_that_cannot_end_fails_for_the_runs_that_had_not_ended_alone(
+    tmp_path: Path, action: str, more: list[str], reason: str
+) -> None:
+    """R16, of a chain: it stops at step 8."""
+    experiment(tmp_path, BUDGETS)
+    stops = fault(at_step, action=action, seed=1, step=8, schedule="constant")
+    done = ssrun(*COMPARE, *more, folder=tmp_path, faults=[stops]).must(3)
+    assert done.err.count(f"failed: {reason}") == 2
+    assert {name: (row["n"], row["failed"]) for name, row in rows(tmp_path).items()} == {
+        "short": (2, 0),
+        "middle": (1, 1),
+        "long": (1, 1),
+    }
+    ssrun(*COMPARE, folder=tmp_path).must(0)
+    assert not strays(tmp_path / "runs")
+
+
+def test_the_time_that_a_run_may_take_counts_from_the_end_of_the_one_before(tmp_path: Path) -> None:
+    """Steps of a third of a second: 24 of them take longer than is allowed, but no run's own take so long."""
+    experiment(tmp_path, BUDGETS.replace('"0..1"', '"0"').replace("24", "18"))
+    done = ssrun(*COMPARE, "--cell-timeout=5", folder=tmp_path, faults=[fault(note_training, seconds=0.33)]).must(0)
+    assert "hung" not in done.err
 
 
 LARGE = GRID.replace(

@@ -11,8 +11,8 @@ from ssrun.analysis.outcomes import environments
 from ssrun.config.run import ScoringConfig
 from ssrun.config.spec import RunSpec
 from ssrun.errors import Interrupted, StoreError
-from ssrun.runs import execution
-from ssrun.runs.events import EVENT, Evaluated, Event, Finished, Stepped, Warned
+from ssrun.runs import execution, recording
+from ssrun.runs.events import UPDATE, Evaluated, Event, Finished, Stepped, Update, Warned
 from ssrun.runs.execution import execute
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.result import CompleteResult
@@ -34,15 +34,15 @@ def test_a_run_tells_its_evaluations_and_at_last_its_result(tmp_path: Path) -> N
     assert (last_step.step, last_step.steps) == (STEPS, STEPS)
     assert events[-1] == Finished(result=folder.result(), scores=folder.scores())
     assert isinstance(folder.result(), CompleteResult)
-    restored: list[Event] = [EVENT.validate_json(event.model_dump_json()) for event in events]
-    assert restored == events
+    updates = [Update(run.name, event) for event in events]
+    assert [UPDATE.validate_json(UPDATE.dump_json(update)) for update in updates] == updates
 
 
 def test_a_long_run_has_a_curve_of_cheap_evaluations_that_choose_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(execution, "SKETCHED", 4)
-    monkeypatch.setattr(execution, "SHORTEST", 1)
+    monkeypatch.setattr(recording, "SHORTEST", 1)
     run = small_run(steps=40, evaluate_every=15)
     found = [(one.step, one.pairs) for one in finished(tmp_path, run).evaluations()]
     assert found == [(step, None if step in (15, 30, 40) else 4) for step in sorted({*range(2, 41, 2), 15})]

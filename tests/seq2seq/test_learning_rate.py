@@ -42,3 +42,9 @@ def test_the_rate_rises_in_a_line_and_falls_as_its_decay_says(decay: str, share:
     found = rates(decay=decay, warmup=warmup)
     assert found == pytest.approx([0.5 * part for part in expected])
     assert min(found) > 0
+
+
+@pytest.mark.parametrize("decay", DECAYS)
+def test_a_decay_that_is_not_stretched_over_the_run_is_the_same_however_long_it_is(decay: RateDecay) -> None:
+    shorter, longer = (rates(decay=decay, warmup=3, steps=steps) for steps in (STEPS, 3 * STEPS))
+    assert (shorter == longer) is not DECAYS[decay].stretched

@@ -216,3 +216,11 @@ def test_lambert_w_is_scipys() -> None:
 def test_logistic_is_scipys_at_every_size() -> None:
     x = np.array([-1e9, -800, -709, -30, -1, 0, 1, 30, 709, 800, 1e9])
     np.testing.assert_allclose([logistic(value) for value in x], expit(x), rtol=1e-12)
+
+
+@every
+def test_a_schedule_that_is_not_stretched_over_the_run_is_the_same_however_long_it_is(schedule: Schedule) -> None:
+    """And one that is stretched is another at some step, so that none is kept from sharing its training."""
+    shorter = [schedule(step, N) for step in range(N)]
+    longer = [schedule(step, 3 * N) for step in range(N)]
+    assert (shorter == longer) is not schedule.stretched

@@ -71,11 +71,11 @@ ACTIONS: dict[str, Callable[[Any], object]] = {
 }
 
 
-def at_step(action: str, seed: int, step: int, once: bool = False) -> None:
-    """Something happens in the runs of a linear schedule and this seed, at this step (from 0)."""
+def at_step(action: str, seed: int, step: int, once: bool = False, schedule: str = "linear") -> None:
+    """Something happens in the runs of this schedule and seed, at this step (from 0)."""
 
     def act(model: Any, config: Any, done: Any) -> None:
-        if (config.seed, config.strategy.schedule.name, done.step) == (seed, "linear", step):
+        if (config.seed, config.strategy.schedule.name, done.step) == (seed, schedule, step):
             if once and Path("once").exists():
                 return
             if once:
@@ -115,9 +115,8 @@ def lose_moments() -> None:
     """A resumed run forgets the optimiser's moments."""
     from ssrun.runs import checkpoints
 
-    def restore(model: Any, optimiser: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+    def restore(model: Any, optimiser: Any, tensors: dict[str, Any]) -> None:
         model.load_state_dict({name[6:]: part for name, part in tensors.items() if name.startswith("model.")})
-        return {}
 
     checkpoints.restore = restore
 
