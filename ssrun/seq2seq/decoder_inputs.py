@@ -105,7 +105,6 @@ def uniform_tokens(uniform: Tensor, size: int) -> Tensor:
     return len(SPECIALS) + (uniform * real).long().clamp_(max=real - 1)
 
 
-@torch.no_grad()
 def walk(
     model: Seq2Seq,
     memory: Memory,
@@ -119,19 +118,19 @@ def walk(
     They are drawn by `sample` [B, T], uniform; None for the argmax. Runs the decoder once, no further than the last
     replaced position, and asks for logits only where a token is replaced.
     """
-    inputs = inputs.clone()
-    counts = replace.sum(0).tolist()
-    rows = torch.split(replace.T.nonzero()[:, 1], counts)  # by column
-    uniform = None if sample is None else torch.split(sample.T[replace.T], counts)
-    last = max((column for column, count in enumerate(counts) if count), default=0)
-    gate_table = None if masks else model.gate_table(len(inputs) * last)
-    state = memory.initial
-    for column in range(1, last + 1):
-        token = inputs[:, column - 1]
-        logits, state, _ = model.predict(token, state, memory, column - 1, masks, rows[column], gate_table)
-        if counts[column]:
-            inputs[rows[column], column] = logits.argmax(-1) if uniform is None else pick(logits, uniform[column])
-    return inputs
+    with torch.inference_mode():
+        columns = list(inputs.T.clone())
+        counts = replace.sum(0).tolist()
+        rows = torch.split(replace.T.nonzero()[:, 1], counts)  # by column
+        uniform = None if sample is None else torch.split(sample.T[replace.T], counts)
+        last = max((column for column, count in enumerate(counts) if count), default=0)
+        predict, state = model.predictor(memory, masks, queries=len(inputs) * last), memory.initial
+        for column in range(1, last + 1):
+            logits, state, _ = predict(columns[column - 1], state, column - 1, rows[column])
+            if counts[column]:
+                own = logits.argmax(-1) if uniform is None else pick(logits, uniform[column])
+                columns[column].index_copy_(0, rows[column], own)
+    return torch.stack(columns, 1)  # out here, since what inference mode makes cannot be learned from
 
 
 def pick(logits: Tensor, uniform: Tensor) -> Tensor:

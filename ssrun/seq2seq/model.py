@@ -1,11 +1,11 @@
 """Seq2Seq: an LSTM encoder-decoder. It knows nothing of strategies, losses or tasks.
 
 What the others ask of a model is four methods, and another body than the LSTM would have to offer these:
-`masks` draws a batch's dropout; `encode` reads sources; `decode` runs whole sequences; `predict` takes one token
-in and gives logits out. The last two are one decoder with the same numbers: `decode` is for learning, `predict`
-for choosing inputs and for search. There is no `forward`, since no one of them is the model, and no difference
-between `train()` and `eval()`, since dropout is in the masks alone. Nor is there a device: a run is one thread of a
-processor, and many runs go on at once.
+`masks` draws a batch's dropout; `encode` reads sources; `decode` runs whole sequences; `predictor` gives a function
+that takes one token in and gives logits out. The last two are one decoder with the same numbers: `decode` is for
+learning, `predictor` for choosing inputs and for search. There is no `forward`, since no one of them is the model,
+and no difference between `train()` and `eval()`, since dropout is in the masks alone. Nor is there a device: a run is
+one thread of a processor, and many runs go on at once.
 
 Attention reads the encoder only at the readout (Luong et al. 2015, without input feeding), so that the
 recurrence depends on the inputs alone and the whole-sequence pass stays possible.
@@ -76,27 +76,43 @@ class Prediction(NamedTuple):
 
 
 class LSTM(nn.LSTM):
-    """One LSTM layer: torch's fused kernel over whole sequences, and the same by hand one step at a time.
-
-    By hand because `nn.LSTMCell` multiplies the input by w_ih at every step. Here that product is apart, so that
-    it can be looked up by token where the inputs are embeddings: a table of V rows, made once a walk.
-    """
+    """One LSTM layer: torch's fused kernel over whole sequences."""
 
     weight_ih_l0: Tensor  # [4H, E or H]; the four gates lie in the order i, f, g, o
     weight_hh_l0: Tensor  # [4H, H]
     bias_ih_l0: Tensor  # [4H]
     bias_hh_l0: Tensor  # [4H]
 
+
+class Cell:
+    """The same layer one step at a time: a copy of its weights, the gates in the order i, f, o, g.
+
+    So one sigmoid serves three gates. By hand because `nn.LSTMCell` multiplies the input by w_ih at every step: here
+    that product is apart, so that it can be looked up by token where the inputs are embeddings.
+    """
+
+    def __init__(self, lstm: LSTM) -> None:
+        def rearranged(of_gates: Tensor) -> Tensor:
+            i, f, g, o = of_gates.chunk(4)
+            return torch.cat((i, f, o, g))
+
+        self.of_input = rearranged(lstm.weight_ih_l0).T
+        self.of_hidden = rearranged(lstm.weight_hh_l0).T
+        self.bias = rearranged(lstm.bias_ih_l0 + lstm.bias_hh_l0)
+        self.sigmoids = slice(3 * lstm.hidden_size)
+
     def input_gates(self, inputs: Tensor) -> Tensor:
         """What inputs [N, E or H] add to the gates, biases included: [N, 4H]."""
-        return torch.addmm(self.bias_ih_l0 + self.bias_hh_l0, inputs, self.weight_ih_l0.T)
+        return torch.addmm(self.bias, inputs, self.of_input)
 
     def step(self, input_gates: Tensor, before: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """The layer's h and c, each [B, H], from its input gates [B, 4H] and the h and c before."""
+        """The layer's h and c, each [B, H], from its input gates [B, 4H], which it spends, and the h and c before."""
         hidden, cell = before
-        i, f, g, o = torch.addmm(input_gates, hidden, self.weight_hh_l0.T).chunk(4, 1)
-        cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
-        return o.sigmoid() * cell.tanh(), cell
+        gates = input_gates.addmm_(hidden, self.of_hidden)
+        gates[:, self.sigmoids].sigmoid_()
+        i, f, o, g = gates.chunk(4, 1)
+        cell = f * cell + i * g.tanh()
+        return o * cell.tanh(), cell
 
 
 class Seq2Seq(nn.Module):
@@ -184,72 +200,87 @@ class Seq2Seq(nn.Module):
             hidden, _ = lstm(hidden, (state[0].unsqueeze(0), state[1].unsqueeze(0)))
             if masks:
                 hidden = hidden * masks.decoder[layer].unsqueeze(1)
-        features, _ = self.attend(memory, hidden, 0)
-        return self.logits(features)
+        return self.logits(self.readout(memory, hidden))
 
-    def predict(
-        self,
-        token: Tensor,
-        state: State,
-        memory: Memory,
-        position: int,
-        masks: Masks | None = None,
-        rows: Tensor | None = None,
-        gate_table: Tensor | None = None,
-    ) -> Prediction:
-        """One token in, logits out: the decoder's step for tokens [B] at one position, from 0.
+    def predictor(self, memory: Memory, masks: Masks | None = None, queries: int = 0) -> Predictor:
+        """The decoder one token at a time, as the weights are now; about so many tokens will be put in."""
+        return Predictor(self, memory, masks, queries)
 
-        The state is `memory.initial` at position 0, then what the step before returned. `rows` are the indices of the
-        sequences whose logits are asked for, None for all; where it is empty the state goes on and nothing is read
-        out. A `gate_table` spares work; only where nothing is dropped.
-        """
-        layers = self._decoder_layers
-        if gate_table is not None:
-            gates = gate_table[token]
-        else:
-            embedded = self.target_embedding(token)
-            gates = layers[0].input_gates(embedded * masks.target if masks else embedded)
-        after: State = []
-        for layer, lstm in enumerate(layers):
-            hidden, cell = lstm.step(gates, state[layer])
-            after.append((hidden, cell))
-            if masks:
-                hidden = hidden * masks.decoder[layer]
-            if layer + 1 < len(layers):
-                gates = layers[layer + 1].input_gates(hidden)
-        if rows is not None and not len(rows):
-            return Prediction(hidden.new_empty(0, self.target_size), after, None)
-        features, attention = self.attend(memory, hidden.unsqueeze(1), position)
-        features = features.squeeze(1) if rows is None else features.squeeze(1)[rows]
-        return Prediction(self.logits(features), after, None if attention is None else attention.squeeze(1))
+    def readout(self, memory: Memory, hidden: Tensor) -> Tensor:
+        """Features [B, T, H] of the decoder's output [B, T, H]: tanh(W [h; context] + b), or h without attention."""
+        if self.combine is None:
+            return hidden
+        context, _ = self.attend(memory, memory.states, hidden, 0)
+        return torch.tanh(self.combine(torch.cat((hidden, context), -1)))
 
-    def gate_table(self, queries: int) -> Tensor | None:
-        """The first layer's input gates of every token, [V, 4H]; None where fewer than V tokens will be asked for."""
-        tokens = self.target_embedding.weight
-        return self._decoder_layers[0].input_gates(tokens) if queries >= len(tokens) else None
-
-    @property
-    def _decoder_layers(self) -> list[LSTM]:
-        return cast("list[LSTM]", self.decoder)  # torch does not type what is in a ModuleList
-
-    def attend(self, memory: Memory, hidden: Tensor, position: int) -> tuple[Tensor, Tensor | None]:
-        """Joins the decoder's output [B, T, H], from this target position on, with what the encoder holds for it.
+    def attend(self, memory: Memory, values: Tensor, hidden: Tensor, position: int) -> tuple[Tensor, Tensor | None]:
+        """What the decoder's output [B, T, H], from this target position on, reads of values [B, S, H] of the states.
 
         Returns:
-            Features [B, T, H], and attention's weights [B, T, S], a softmax over the real source positions of h^T s
-            (`dot`) or h^T W s (`general`; Luong et al. 2015); None where it is `none` or `aligned`.
+            The context [B, T, H], and attention's weights [B, T, S], a softmax over the real source positions of h^T s
+            (`dot`) or h^T W s (`general`; Luong et al. 2015); None where it is `aligned`.
         """
-        if self.combine is None:
-            return hidden, None
-        weights = None
         if self.config.weighs_positions:
             weights = torch.baddbmm(memory.bias, hidden, memory.keys.transpose(1, 2)).softmax(-1)
-            context = weights @ memory.states
-        else:
-            context = memory.states[:, position : position + hidden.shape[1]]
-            context = nn.functional.pad(context, (0, 0, 0, hidden.shape[1] - context.shape[1]))
-        return torch.tanh(self.combine(torch.cat((hidden, context), -1))), weights
+            return weights @ values, weights
+        context = values[:, position : position + hidden.shape[1]]
+        return nn.functional.pad(context, (0, 0, 0, hidden.shape[1] - context.shape[1])), None
 
     def logits(self, features: Tensor) -> Tensor:
         """Logits [..., V] of features [..., H]."""
         return cast("Tensor", self.output(features))
+
+
+class Predictor:
+    """The decoder one token in, logits out, with as few operations a position as there can be.
+
+    What does not change from one position to the next is made ready: the cells; the values W_c state, so that the
+    context need not be projected again and again (W [h; context] = W_h h + W_c context); and, where at least V tokens
+    will be put in and nothing is dropped, the first layer's input gates of every token, a table [V, 4H].
+    """
+
+    def __init__(self, model: Seq2Seq, memory: Memory, masks: Masks | None, queries: int) -> None:
+        self.model, self.memory, self.masks = model, memory, masks
+        self.cells = [Cell(lstm) for lstm in cast("list[LSTM]", model.decoder)]
+        tokens = model.target_embedding.weight
+        looks_up = masks is None and queries >= len(tokens)
+        self.gate_table = self.cells[0].input_gates(tokens) if looks_up else None
+        if model.combine is not None:
+            of_hidden, of_context = model.combine.weight.chunk(2, 1)
+            self.of_hidden, self.bias = of_hidden.T, model.combine.bias
+            self.values = memory.states @ of_context.T
+
+    def __call__(self, token: Tensor, state: State, position: int, rows: Tensor | None = None) -> Prediction:
+        """The step for tokens [B] at one position, from 0.
+
+        The state is `memory.initial` at position 0, then what the step before returned. `rows` are the indices, in
+        their order, of the sequences whose logits are asked for, None for all; where it is empty the state goes on and
+        nothing is read out.
+        """
+        if self.gate_table is not None:
+            gates = self.gate_table.index_select(0, token)
+        else:
+            embedded = self.model.target_embedding(token)
+            gates = self.cells[0].input_gates(embedded * self.masks.target if self.masks else embedded)
+        after: State = []
+        for layer, cell in enumerate(self.cells):
+            after.append(cell.step(gates, state[layer]))
+            hidden, _ = after[layer]
+            if self.masks:
+                hidden = hidden * self.masks.decoder[layer]
+            if layer + 1 < len(self.cells):
+                gates = self.cells[layer + 1].input_gates(hidden)
+        if rows is not None and not len(rows):
+            return Prediction(hidden.new_empty(0, self.model.target_size), after, None)
+        features, attention = self.readout(hidden, position)
+        if rows is not None and len(rows) < len(features):
+            features = features.index_select(0, rows)
+        return Prediction(self.model.logits(features), after, attention)
+
+    def readout(self, hidden: Tensor, position: int) -> tuple[Tensor, Tensor | None]:
+        """Features [B, H] of the decoder's output [B, H] at one position; dot attention's weights [B, S], or None."""
+        if self.model.combine is None:
+            return hidden, None
+        context, weights = self.model.attend(self.memory, self.values, hidden.unsqueeze(1), position)
+        features = torch.addmm(self.bias, hidden, self.of_hidden).add_(context.squeeze(1)).tanh_()
+        return features, None if weights is None else weights.squeeze(1)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ssrun.seq2seq.model import Memory, Seq2Seq, State, select
+from ssrun.seq2seq.model import Memory, Seq2Seq, select
 from ssrun.seq2seq.vocabulary import BOS, EOS
 from ssrun.system import signals
 
@@ -71,12 +71,12 @@ def greedy(model: Seq2Seq, memory: Memory, limit: int, with_attention: bool = Fa
     """
     token = torch.full((len(memory.states),), BOS)
     ended = torch.zeros(len(token), dtype=torch.bool)
-    state = memory.initial
+    predict, state = model.predictor(memory, queries=len(token) * limit), memory.initial
     tokens: list[Tensor] = []
     weights: list[Tensor] = []
     for position in range(limit):
         signals.check()
-        logits, state, attention = model.predict(token, state, memory, position)
+        logits, state, attention = predict(token, state, position)
         token = logits.argmax(-1)
         tokens.append(token)
         if with_attention and attention is not None:
@@ -106,7 +106,7 @@ def all_hypotheses(
     """
     size = len(memory.states)
     wide = memory.select(torch.arange(size).repeat_interleave(beam))
-    state: State = wide.initial
+    predict, state = model.predictor(wide, queries=size * beam * limit), wide.initial
     token = torch.full((size * beam,), BOS)
     total = torch.full((size, beam), -torch.inf)  # log p
     total[:, 0] = 0  # the hypotheses are all the same at first: begin with one
@@ -115,7 +115,7 @@ def all_hypotheses(
     outputs = torch.zeros(size, beam, 0, dtype=torch.long)
     for position in range(limit):
         signals.check()
-        logits, state, _ = model.predict(token, state, wide, position)
+        logits, state, _ = predict(token, state, position)
         log_p = logits.log_softmax(-1).view(size, beam, model.target_size)
         log_p = log_p.masked_fill(ended.unsqueeze(-1), -torch.inf)
         log_p[..., EOS] = log_p[..., EOS].masked_fill(ended, 0)  # an ended hypothesis goes on as itself

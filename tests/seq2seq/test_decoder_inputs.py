@@ -23,7 +23,7 @@ from ssrun.seq2seq.decoder_inputs import (
     scheduled_inputs,
     teacher_forced_inputs,
 )
-from ssrun.seq2seq.model import Masks, Seq2Seq
+from ssrun.seq2seq.model import Masks, Predictor, Seq2Seq
 from ssrun.seq2seq.search import greedy
 from ssrun.seq2seq.training import adam, loss_of, train
 from ssrun.seq2seq.vocabulary import BOS, EOS, PAD, SPECIALS
@@ -272,17 +272,17 @@ class Watched:
 
     def __init__(self, model: Seq2Seq, monkeypatch: pytest.MonkeyPatch) -> None:
         self.steps, self.rows, self.gradient = 0, 0, False
-        predict = model.predict
+        step = Predictor.__call__
 
         def counted(*arguments: object) -> object:
             self.steps += 1
             self.gradient |= torch.is_grad_enabled()
-            return predict(*arguments)
+            return step(*arguments)
 
         def count_rows(_: nn.Module, arguments: tuple[Tensor]) -> None:
             self.rows += arguments[0].shape[0]
 
-        monkeypatch.setattr(model, "predict", counted)
+        monkeypatch.setattr(Predictor, "__call__", counted)
         model.output.register_forward_pre_hook(count_rows)
 
 
@@ -312,5 +312,8 @@ def test_no_walk_where_no_prediction_is_fed(epsilon: float, feed: str, monkeypat
 
 def test_the_walk_looks_gates_up_only_where_that_is_less_work() -> None:
     model = tiny.model()
-    assert model.gate_table(tiny.SIZE - 1) is None
-    assert model.gate_table(tiny.SIZE).shape == (tiny.SIZE, 4 * 8)
+    memory = model.encode(tiny.batch().source, tiny.batch().lengths)
+    masks = tiny.model(dropout=0.3).masks(len(tiny.batch().source), streams.generator(SEED, "dropout"))
+    assert model.predictor(memory, queries=tiny.SIZE - 1).gate_table is None
+    assert model.predictor(memory, queries=tiny.SIZE).gate_table.shape == (tiny.SIZE, 4 * 8)
+    assert model.predictor(memory, masks, queries=tiny.SIZE).gate_table is None

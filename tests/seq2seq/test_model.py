@@ -59,20 +59,19 @@ def test_padding_changes_no_gradient(attention: str, layers: int) -> None:
 
 
 @every_kind
-@pytest.mark.parametrize(("dropout", "lookup"), [(0, False), (0, True), (0.3, False)])
+@pytest.mark.parametrize(("dropout", "queries"), [(0, 0), (0, tiny.SIZE), (0.3, tiny.SIZE)])
 def test_stepwise_decoding_equals_whole_sequence_decoding(
-    attention: str, layers: int, dropout: float, lookup: bool
+    attention: str, layers: int, dropout: float, queries: int
 ) -> None:
     model, batch = tiny.model(attention=attention, layers=layers, dropout=dropout), tiny.batch()
     masks = model.masks(len(batch.target), torch.Generator().manual_seed(1))
     memory = model.encode(batch.source, batch.lengths, masks)
     inputs = teacher_forced_inputs(batch.target)
     whole = model.decode(memory, inputs, masks)
-    gate_table = model.gate_table(10**6) if lookup else None
-    state = memory.initial
-    asked = cycle([None, torch.tensor([4, 1]), torch.tensor([], dtype=torch.long)])
+    predict, state = model.predictor(memory, masks, queries), memory.initial
+    asked = cycle([None, torch.tensor([1, 4]), torch.arange(len(inputs)), torch.tensor([], dtype=torch.long)])
     for position, rows in zip(range(inputs.shape[1]), asked, strict=False):
-        logits, state, _ = model.predict(inputs[:, position], state, memory, position, masks, rows, gate_table)
+        logits, state, _ = predict(inputs[:, position], state, position, rows)
         expected = whole[:, position] if rows is None else whole[rows, position]
         torch.testing.assert_close(logits, expected, **CLOSE)
 
@@ -114,7 +113,7 @@ def test_attention_sums_to_one_over_the_real_positions_only(attention: str) -> N
     model, batch = tiny.model(attention=attention), tiny.batch()
     memory = model.encode(batch.source, batch.lengths)
     hidden = torch.randn(len(batch.source), 4, 8, dtype=torch.double, generator=torch.Generator().manual_seed(0))
-    _, weights = model.attend(memory, hidden, 0)
+    _, weights = model.attend(memory, memory.states, hidden, 0)
     padding = (batch.source == PAD).unsqueeze(1).expand_as(weights)
     assert weights[padding].abs().max() == 0
     assert (weights[~padding] > 0).all()
@@ -125,7 +124,7 @@ def test_general_attention_scores_a_position_by_h_w_s() -> None:
     model, batch = tiny.model(attention="general"), tiny.batch()
     memory = model.encode(batch.source, batch.lengths)
     hidden = torch.randn(len(batch.source), 2, 8, dtype=torch.double, generator=torch.Generator().manual_seed(0))
-    _, weights = model.attend(memory, hidden, 0)
+    _, weights = model.attend(memory, memory.states, hidden, 0)
     assert model.score.bias is None
     for row, length in enumerate((batch.source != PAD).sum(1).tolist()):
         states = memory.states[row, :length]
@@ -148,13 +147,12 @@ def test_aligned_attention_reads_its_own_position_and_nothing_beyond_the_source(
     memory = model.encode(batch.source, batch.lengths)
     length = batch.source.shape[1]
     hidden = torch.zeros(len(batch.source), length + 2, 8, dtype=torch.double)
-    read, _ = model.attend(memory, hidden, 0)
-    context = torch.cat((memory.states, torch.zeros_like(memory.states[:, :2])), 1)
-    expected = torch.tanh(context @ model.combine.weight[:, 8:].T + model.combine.bias)
-    torch.testing.assert_close(read, expected, **CLOSE)
+    context, _ = model.attend(memory, memory.states, hidden, 0)
+    expected = torch.cat((memory.states, torch.zeros_like(memory.states[:, :2])), 1)
+    assert torch.equal(context, expected)
     for position in range(length + 2):
-        read, _ = model.attend(memory, hidden[:, :1], position)
-        torch.testing.assert_close(read[:, 0], expected[:, position], **CLOSE)
+        context, _ = model.attend(memory, memory.states, hidden[:, :1], position)
+        assert torch.equal(context[:, 0], expected[:, position])
 
 
 # Weights and masks

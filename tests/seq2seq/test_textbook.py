@@ -21,11 +21,11 @@ from tests.support import tiny
 def test_the_loop_feeds_what_the_package_feeds(coin: Coin, feed: Feed, epsilon: float) -> None:
     model, batch = tiny.model(), tiny.batch()
     memory = model.encode(batch.source, batch.lengths)
+    predict = model.predictor(memory)
 
     def step(token: Tensor, state: tuple[int, object]) -> tuple[Tensor, tuple[int, object]]:
         position, hidden = state
-        rows = torch.arange(len(token))
-        logits, hidden, _ = model.predict(token, hidden, memory, position, None, rows, None)
+        logits, hidden, _ = predict(token, hidden, position)
         return logits, (position + 1, hidden)
 
     ids = {"bos": BOS, "pad": PAD, "reserved": len(SPECIALS)}
