@@ -305,7 +305,7 @@ def data_words(data_seed: int | str) -> str:
         return "each seed draws its own training, validation and test pairs"
     if data_seed == "fixed":
         return "every seed has the same training, validation and test pairs"
-    return f"training, validation and test pairs are those of data seed {data_seed}, for every seed"
+    return f"training, validation and test pairs are those of data seed {data_seed}"
 
 
 def corpus_words(facts: Mapping[str, int]) -> str:

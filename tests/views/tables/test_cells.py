@@ -202,7 +202,7 @@ def test_the_best_of_a_column_is_sought_once_however_many_rows_there_are(monkeyp
     [
         ("seed", "t: each seed draws its own training, validation and test pairs."),
         ("fixed", "t: every seed has the same training, validation and test pairs."),
-        (7, "t: training, validation and test pairs are those of data seed 7, for every seed."),
+        (7, "t: training, validation and test pairs are those of data seed 7."),
     ],
 )
 def test_notes_say_what_drew_the_pairs(data_seed: int | str, words: str) -> None:
