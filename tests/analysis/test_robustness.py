@@ -78,6 +78,15 @@ def test_the_probability_of_improvement_counts_pairs_and_half_of_ties(
     assert found.better_low <= probability <= found.better_high
 
 
+def test_runs_and_baselines_are_drawn_apart() -> None:
+    found = robust(EIGHT, EIGHT, "higher")
+    assert found.better == 0.5
+    assert found.better_low is not None
+    assert found.better_high is not None
+    assert 0.1 < found.better_low < 0.35
+    assert 0.65 < found.better_high < 0.9
+
+
 def test_of_a_metric_without_a_better_way_and_of_the_baseline_there_is_no_improvement() -> None:
     assert robust(EIGHT, EIGHT, "neither").better is None
     assert robust(EIGHT, [], "higher").better is None
