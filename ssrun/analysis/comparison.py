@@ -19,7 +19,6 @@ from ssrun.analysis.document import (
     Comparison,
     Fault,
     GridCell,
-    Robust,
     Row,
     RunValues,
     Tuning,
@@ -225,9 +224,10 @@ def task_rows(
     """One task's rows: means over seeds, and paired differences from the baseline, Holm-corrected over strategies."""
     groups = {name: outcomes[outcomes["strategy"] == name] for name in experiment.strategies}
     estimates: dict[str, dict[str, dict[str, Any]]] = {name: means(group, metrics) for name, group in groups.items()}
+    of_test = scored_pairs(outcomes, task)
     for metric in metrics:
         differences = {}
-        resolution = METRICS[metric].resolution(scored_pairs(outcomes, task))
+        resolution = METRICS[metric].resolution(of_test)
         for name in groups:
             if name != experiment.baseline and metric in estimates[name]:
                 values = paired_values(outcomes, metric, Operand(name, task), Operand(experiment.baseline, task))
@@ -239,8 +239,11 @@ def task_rows(
             estimates[name][metric] |= {"p": p, "p_holm": p_holm, "pairs": pairs}
     for metric in {*experiment.metrics[:1], "free_running_loss"}.intersection(metrics):
         for name in groups:
-            if estimates[name].get(metric, {}).get("low") is not None:
-                estimates[name][metric]["robust"] = robust_of(outcomes, metric, name, experiment.baseline, task)
+            own, other = (values_by_seed(outcomes, metric, Operand(of, task)) for of in (name, experiment.baseline))
+            if len(own) > 1:
+                resolution = METRICS[metric].resolution(of_test)
+                other = {} if name == experiment.baseline else other
+                estimates[name][metric]["robust"] = robust(own, other, METRICS[metric].better, resolution)
     for name, fields in estimates.items():
         if "bleu" in fields and (task, name) in bootstraps:
             fields["bleu"]["bootstrap"] = bootstraps[task, name]
@@ -255,14 +258,6 @@ def task_rows(
         )
         for name, group in groups.items()
     ]
-
-
-def robust_of(outcomes: pd.DataFrame, metric: str, strategy: str, baseline: str, task: str) -> Robust:
-    own, other = (values_by_seed(outcomes, metric, Operand(name, task)) for name in (strategy, baseline))
-    differences = [own[seed] - other[seed] for seed in own.keys() & other.keys()] if strategy != baseline else []
-    about = METRICS[metric]
-    resolution = about.resolution(scored_pairs(outcomes, task))
-    return robust(list(own.values()), list(other.values()), differences, about.better, resolution)
 
 
 def counts(outcomes: pd.DataFrame) -> dict[str, Any]:

@@ -11,7 +11,7 @@ it errs in 9 %, at 32 in 6 %. A flag on one row is a warning about all of a tabl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Literal
 
@@ -30,29 +30,28 @@ NULL_SAMPLES, NULL_FLAGGED = 10_000, 0.005
 
 
 def robust(
-    values: Sequence[float],
-    baseline: Sequence[float],
-    differences: Sequence[float],
+    values: Mapping[int, float],
+    baseline: Mapping[int, float],
     better: Literal["higher", "lower", "neither"],
     resolution: float,
 ) -> Robust:
     """What is robust of one strategy's metric on a task.
 
     Args:
-        values: One a seed, at least two.
-        baseline: The baseline's, where these are not its own; they need not be paired.
-        differences: From the baseline, paired by seed.
+        values: By seed, at least two.
+        baseline: By seed, the same or others; none of the baseline itself.
         better: Which way is better.
         resolution: The least difference that the metric shows.
     """
-    found, other = np.asarray(values, np.float64), np.asarray(baseline, np.float64)
+    found, other = np.array(list(values.values())), np.array(list(baseline.values()))
+    differences = [values[seed] - baseline[seed] for seed in sorted(values.keys() & baseline.keys())]
     low, high = interval(interquartile_mean(found[resampled(found.size)]))
     document = {"n": found.size, "iqm": float(interquartile_mean(found)), "iqm_low": low, "iqm_high": high}
     if better == "higher" and other.size:
         document["collapsed"] = int(np.count_nonzero(found < COLLAPSED * np.median(other)))
-    if differences and better != "neither":
+    if better != "neither" and other.size:
         document |= improvement(found, other, 1 if better == "higher" else -1)
-    if two_humps(values, resolution) or two_humps(differences, resolution):
+    if two_humps(list(values.values()), resolution) or two_humps(differences, resolution):
         document["two_humps"] = True
     return Robust.model_validate(document)
 

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from ssrun.analysis.robustness import explained, robust, two_humps
+from ssrun.analysis.document import Robust
+from ssrun.analysis.robustness import explained, two_humps
+from ssrun.analysis.robustness import robust as by_seed
 from ssrun.analysis.verdicts import Link, verdicts
 from ssrun.views.tables import cells
 from ssrun.views.tables.markdown import markdown
 from tests.support.outcomes import compared
 
+
+def robust(values: Sequence[float], baseline: Sequence[float], better: Better, resolution: float = 0.1) -> Robust:
+    """Of values by seed, from 0."""
+    return by_seed(dict(enumerate(values)), dict(enumerate(baseline)), better, resolution)
+
+
 EIGHT = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 800.0]
+Better = Literal["higher", "lower", "neither"]
 COLLAPSE, SHARE = -40.0, 0.15
 
 
@@ -29,20 +40,20 @@ def collapsing(samples: int, n: int, noise: float) -> tuple[np.ndarray, np.ndarr
 @pytest.mark.parametrize("n", [2, 3, 4, 7, 8, 9, 30])
 def test_the_interquartile_mean_is_scipys_trimmed_mean(n: int) -> None:
     values = np.random.default_rng(n).normal(size=n)
-    assert robust(values.tolist(), [], [], "higher", 0.1).iqm == pytest.approx(stats.trim_mean(values, 0.25))
+    assert robust(values.tolist(), [], "higher").iqm == pytest.approx(stats.trim_mean(values, 0.25))
 
 
 def test_one_odd_seed_moves_the_mean_and_not_the_middle() -> None:
-    found = robust(EIGHT, EIGHT, [], "higher", 0.1)
+    found = robust(EIGHT, EIGHT, "higher")
     assert found.iqm == 4.5
     assert 1.5 < found.iqm_low < 4.5 < found.iqm_high < 800
-    assert found == robust(EIGHT, EIGHT, [], "higher", 0.1)
+    assert found == robust(EIGHT, EIGHT, "higher")
 
 
 def test_the_bootstrap_interval_of_the_middle_covers_about_as_often_as_it_says() -> None:
     """Percentile intervals of so few are a little narrow: the shortfall is known, and told here."""
     samples = np.random.default_rng(1).normal(size=(400, 20))
-    found = [robust(row, [], [], "higher", 0.0) for row in samples.tolist()]
+    found = [robust(row, [], "higher", 0.0) for row in samples.tolist()]
     covered = np.mean([one.iqm_low <= 0 <= one.iqm_high for one in found])
     assert 0.89 <= covered <= 0.97
 
@@ -57,24 +68,35 @@ def test_the_bootstrap_interval_of_the_middle_covers_about_as_often_as_it_says()
         ([1.0, 3.5], "higher", 3.5 / 6),
     ],
 )
-def test_the_probability_of_improvement_counts_pairs_and_half_of_ties(values, better, probability) -> None:  # noqa: ANN001
-    found = robust(values, [1.0, 2.0, 3.0], [1.0, 2.0], better, 0.1)
+def test_the_probability_of_improvement_counts_pairs_and_half_of_ties(
+    values: list[float], better: Better, probability: float
+) -> None:
+    found = robust(values, [1.0, 2.0, 3.0], better)
     assert found.better == pytest.approx(probability)
     assert found.better_low is not None
     assert found.better_high is not None
     assert found.better_low <= probability <= found.better_high
 
 
+def test_runs_and_baselines_are_drawn_apart() -> None:
+    found = robust(EIGHT, EIGHT, "higher")
+    assert found.better == 0.5
+    assert found.better_low is not None
+    assert found.better_high is not None
+    assert 0.1 < found.better_low < 0.35
+    assert 0.65 < found.better_high < 0.9
+
+
 def test_of_a_metric_without_a_better_way_and_of_the_baseline_there_is_no_improvement() -> None:
-    assert robust(EIGHT, EIGHT, [1.0], "neither", 0.1).better is None
-    assert robust(EIGHT, EIGHT, [], "higher", 0.1).better is None
+    assert robust(EIGHT, EIGHT, "neither").better is None
+    assert robust(EIGHT, [], "higher").better is None
 
 
 def test_collapsed_runs_are_worse_than_half_the_baselines_median_where_higher_is_better() -> None:
     values, baseline = [39.0, 40.0, 41.0, 0.0, 90.0], [70.0, 80.0, 90.0]
-    assert robust(values, baseline, [1.0], "higher", 0.1).collapsed == 2
-    assert robust(values, baseline, [1.0], "lower", 0.1).collapsed is None
-    assert robust(values, [], [], "higher", 0.1).collapsed is None
+    assert robust(values, baseline, "higher").collapsed == 2
+    assert robust(values, baseline, "lower").collapsed is None
+    assert robust(values, [], "higher").collapsed is None
 
 
 def test_the_share_that_a_split_explains_is_that_of_the_best_of_all_splits() -> None:
@@ -115,6 +137,13 @@ def test_where_15_percent_collapse_verdicts_err_as_often_as_the_note_says(n: int
     assert f"about {100 * errs:.0f} % at n = {n}" in cells.TWO_HUMPS
     if n == 8:
         assert np.mean(collapsed[wrong].any(axis=1)) < 0.03
+
+
+def test_differences_may_have_two_humps_where_the_values_have_none() -> None:
+    baseline = [10.0, 20.0, 31.0, 42.0, 50.0, 61.0, 70.0, 82.0]
+    shifted = [value + 5.0 * (seed % 2) for seed, value in enumerate(baseline)]
+    assert not two_humps(shifted, 0.1)
+    assert robust(shifted, baseline, "higher").two_humps
 
 
 def test_the_table_shows_what_is_robust_and_the_notes_warn() -> None:

@@ -330,7 +330,8 @@ def claim_lines(claim: ClaimEvidence) -> tuple[str, str]:
     if claim.difference is None:
         found = "no pair of complete runs"
     else:
-        found = f"difference {interval(claim.difference, claim.low, claim.high, claim.metric)}, {p_values(claim)}"
+        p = f"p = {p_values(claim)}".replace("= <", "< ")
+        found = f"difference {interval(claim.difference, claim.low, claim.high, claim.metric)}, {p}"
         found += f", n = {claim.n}{needed(claim)}"
     source = f" ({claim.source})" if claim.source else ""
     return visible(f"{claim.text}{source}"), visible(f"{measured(claim)}: {found}")
@@ -393,8 +394,8 @@ def about_standing(comparison: Comparison) -> list[str]:
 
 
 def p_values(claim: ClaimEvidence) -> str:
-    """The p that decided, and beside it the exact one, or that there can be none so small."""
-    shown = f"p = {p_value(claim.p)}"
+    """The p that decided, and beside it the exact one, or that none could be small enough: `0.002 (t only)`."""
+    shown = p_value(claim.p)
     if claim.t_only:
         return f"{shown} (t only)"
     return shown if claim.exact_p is None else f"{shown} (exact {p_value(claim.exact_p)})"

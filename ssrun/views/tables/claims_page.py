@@ -50,6 +50,6 @@ def claim_cells(claim: ClaimEvidence) -> list[str]:
     found = "-"
     if claim.difference is not None and claim.low is not None:
         found = interval(claim.difference, claim.low, claim.high, claim.metric)
-    p = p_values(claim).removeprefix("p = ")
-    texts = map(escaped, [claim.text, claim.source, measured(claim), found, p, f"{claim.n}{needed(claim)}"])
-    return [f"**{claim.verdict}**{' (exploratory)' if is_exploratory(claim) else ''}", *texts]
+    numbers = [found, p_values(claim), f"{claim.n}{needed(claim)}"]
+    exploratory = " (exploratory)" if is_exploratory(claim) else ""
+    return [f"**{claim.verdict}**{exploratory}", *map(escaped, [claim.text, claim.source, measured(claim), *numbers])]

@@ -174,7 +174,7 @@ class Verdict:
 
 def unbroken(text: str, width: int) -> list[str]:
     """The lines of a text that is broken at spaces, but at none within brackets, and none of `n = 8`."""
-    whole = re.sub(r"\[[^][]*\]|\b[np] = \S+", lambda match: match.group().replace(" ", "\N{NO-BREAK SPACE}"), text)
+    whole = re.sub(r"\[[^][]*\]|\b[np] [=<] \S+", lambda match: match.group().replace(" ", "\N{NO-BREAK SPACE}"), text)
     lines = textwrap.wrap(whole, width, break_on_hyphens=False)
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 

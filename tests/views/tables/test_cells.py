@@ -210,3 +210,12 @@ def test_notes_say_what_drew_the_pairs(data_seed: int | str, words: str) -> None
     assert words in cells.notes(drawn, "*")
     assert Comparison.model_validate(drawn.model_dump(mode="json")) == drawn
     assert "data_seeds" not in text_of(comparison())
+
+
+def test_a_claims_p_is_shown_as_an_equation_or_an_inequality() -> None:
+    values = {"a": {"bleu": [1.0, 2.0, 3.0] * 3}, "b": {"bleu": [61.0, 62.5, 63.0] * 3}}
+    found = compared(values, claims=[claim("a < b")]).claims[0]
+    assert cells.claim_lines(found)[1].endswith(", p < 0.001 (exact 0.004), n = 9")
+    assert cells.p_values(found) == "<0.001 (exact 0.004)"
+    kept = found.model_copy(update={"exact_p": None, "p": 0.031})  # as in a table of before
+    assert cells.p_values(kept) == "0.031"
