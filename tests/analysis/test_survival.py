@@ -9,7 +9,8 @@ from ssrun.analysis.survival import Time, arrivals, first_reached, kaplan_meier,
 from ssrun.config.claims import Reach
 from ssrun.views.formats import text_of
 from ssrun.views.report.page import table
-from ssrun.views.tables.cells import mean_cells, notes
+from ssrun.views.tables.cells import mean_cells
+from ssrun.views.tables.footnotes import notes
 from tests.support.outcomes import claim, evaluation, timed
 
 # Weeks in remission of acute leukaemia (Freireich et al. 1963), the example of Kalbfleisch and Prentice, of Kleinbaum

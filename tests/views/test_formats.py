@@ -15,7 +15,9 @@ from ssrun.system.documents import canonical
 from ssrun.system.files import digest
 from ssrun.views import tables
 from ssrun.views.formats import FILES, FORMATS, TEXTS, text_of, write_tables
-from ssrun.views.tables.cells import claim_lines, difference, mean, notes, p_holm
+from ssrun.views.tables.cells import difference, mean, p_holm
+from ssrun.views.tables.claims import claim_lines
+from ssrun.views.tables.footnotes import notes
 from ssrun.views.tables.markdown import escaped, markdown
 from ssrun.views.tables.sheets import COUNTS, VALUES, computes_nothing, estimates_sheet, runs_sheet
 from tests.support.outcomes import compared, comparison, hostile

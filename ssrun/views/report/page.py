@@ -45,22 +45,21 @@ from ssrun.views.tables.arrivals import is_timed
 from ssrun.views.tables.cells import (
     NOT_CONVERGED,
     bootstrapped,
-    claim_lines,
     compared,
     count,
     difference,
     has_bootstrap,
     has_difference,
-    is_exploratory,
     mean_cells,
     not_converged,
-    notes,
     number,
     p_holm,
     possible_interval,
     shows_p,
     told_apart,
 )
+from ssrun.views.tables.claims import claim_lines, is_exploratory
+from ssrun.views.tables.footnotes import notes
 
 LOOKS = 54  # of a strategy at an example, on the whole page, where each task has one example at least
 OF_PAGE = tuple(name for name in FIGURES if name not in ("means", "attention"))  # tables and examples draw the others

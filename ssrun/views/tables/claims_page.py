@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ssrun.analysis.document import ClaimEvidence, Comparison, read_comparison
 from ssrun.errors import StoreError
-from ssrun.views.tables.cells import interval, is_exploratory, measured, needed, p_values
+from ssrun.views.tables.cells import interval
+from ssrun.views.tables.claims import is_exploratory, measured, needed, p_values
 from ssrun.views.tables.markdown import code, escaped, paragraph, table_lines
 
 INTRODUCTION = """# What the claims came to

@@ -13,7 +13,7 @@ from ssrun.analysis.sweeps import titles
 from ssrun.errors import UsageError
 from ssrun.metrics import METRICS
 from ssrun.system.text import shown_value, visible
-from ssrun.views.tables import cells
+from ssrun.views.tables import cells, claims, footnotes
 from ssrun.views.tables.arrivals import is_timed
 from ssrun.views.tables.cells import Cell, in_groups, number
 
@@ -86,15 +86,15 @@ def latex(comparison: Comparison, caption: str | None = None, label: str | None 
     name = label or f"tab:{''.join(LABEL.findall(experiment))}"
     title = comparison.question if caption is None else caption
     differing = [row for row in comparison.rows if cells.has_difference([row], cells.compared(comparison))]
-    of_differences = [visible(line) for line in cells.about_differences(comparison)] if differing else []
-    notes = [line for line in cells.notes(comparison, "bold:") if line not in of_differences]
+    of_differences = [visible(line) for line in footnotes.about_differences(comparison)] if differing else []
+    notes = [line for line in footnotes.notes(comparison, "bold:") if line not in of_differences]
     text = [*header(comparison), *table(mean_tables(comparison), experiment, title, name, notes)]
     if differing:
         of_differences.insert(0, "Mean difference and half the width of its 95 % t-interval.")
         both = (f"{experiment}: differences from {baseline}", f"{title} Differences from {baseline}.")
         text += table(difference_tables(comparison, differing), *both, f"{name}-differences", of_differences)
     for claim in comparison.claims:
-        text.append(comment(f"{cells.verdict(claim)}: {' -- '.join(cells.claim_lines(claim))}"))
+        text.append(comment(f"{claims.verdict(claim)}: {' -- '.join(claims.claim_lines(claim))}"))
     if comparison.reading:
         text.append(comment(cells.reading(comparison)))
     return "\n".join(text) + "\n"

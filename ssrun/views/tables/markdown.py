@@ -10,7 +10,9 @@ from ssrun.analysis.document import Comparison, Estimate, Tuning
 from ssrun.metrics import METRICS
 from ssrun.system.text import visible
 from ssrun.views.tables import cells, swept, tuning
-from ssrun.views.tables.cells import Cell, claim_lines, notes, paper_cells, paper_headings, reading
+from ssrun.views.tables.cells import Cell, paper_cells, paper_headings, reading
+from ssrun.views.tables.claims import claim_lines, verdict
+from ssrun.views.tables.footnotes import notes
 from ssrun.views.tables.robust import ROBUST, robust_lines
 from ssrun.views.tables.swept import Block
 
@@ -31,7 +33,7 @@ def markdown(comparison: Comparison) -> str:
         *(line for block in swept.blocks(comparison) for line in block_lines(block)),
     ]
     if comparison.claims:
-        claims = [[cells.verdict(claim), *map(escaped, claim_lines(claim))] for claim in comparison.claims]
+        claims = [[verdict(claim), *map(escaped, claim_lines(claim))] for claim in comparison.claims]
         text += ["", *table_lines("lll", [["verdict", "claim", "evidence"], *claims])]
     if comparison.tuning:
         text += ["", *tuning_lines(comparison.tuning)]

@@ -16,7 +16,7 @@ from ssrun.analysis import sweeps
 from ssrun.analysis.document import ClaimEvidence, Comparison, Row, Tuning
 from ssrun.metrics import METRICS
 from ssrun.system.text import visible
-from ssrun.views.tables import cells, swept, tuning
+from ssrun.views.tables import cells, claims, footnotes, swept, tuning
 from ssrun.views.tables.cells import compared, has_difference, in_groups
 from ssrun.views.tables.swept import SweptTable
 
@@ -37,7 +37,7 @@ def terminal(comparison: Comparison) -> RenderableType:
         for table in block.tables:
             parts += [Text(), Text(table.title, style="bold cyan"), of_sweep(table)]
         parts += [Text(note, style="dim") for note in block.notes]
-    parts += [Text(), *(Text(note, style="dim") for note in cells.notes(comparison, BEST))]
+    parts += [Text(), *(Text(note, style="dim") for note in footnotes.notes(comparison, BEST))]
     if comparison.claims:
         parts += [Text(), Text("Claims", style="bold cyan"), *map(Verdict, comparison.claims)]
     if comparison.tuning:
@@ -162,8 +162,8 @@ class Verdict:
         self.claim = claim
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        sentence, evidence = cells.claim_lines(self.claim)
-        if cells.is_exploratory(self.claim):
+        sentence, evidence = claims.claim_lines(self.claim)
+        if claims.is_exploratory(self.claim):
             evidence = f"exploratory; {evidence}"
         head = Text(f"{self.claim.verdict:>{INDENT - 2}}  ", style=VERDICT_STYLES[self.claim.verdict])
         for text, style in ((sentence, ""), (evidence, "dim")):

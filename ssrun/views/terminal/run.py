@@ -19,7 +19,7 @@ from rich.text import Text
 from ssrun.metrics import METRICS
 from ssrun.runs.result import DivergedResult, Result, Scored
 from ssrun.system.text import plural, visible
-from ssrun.views.tables.cells import PER_PIECE
+from ssrun.views.tables.footnotes import PER_PIECE
 from ssrun.views.terminal.console import stdout_console
 
 if TYPE_CHECKING:  # torch: not needed to draw a schedule

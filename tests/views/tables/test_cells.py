@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from ssrun.analysis.document import BootstrapPair, Comparison, Estimate, Row, best, text_of
-from ssrun.views.tables import cells
+from ssrun.views.tables import cells, footnotes
+from ssrun.views.tables import claims as claims_text
 from ssrun.views.tables.markdown import markdown
 from tests.support.outcomes import claim, compared, comparison, row
 
@@ -79,35 +80,35 @@ def test_an_interval_ends_where_the_metric_does(metric: str, low: float, mean: f
 
 
 def test_the_notes_say_that_intervals_are_cut_where_one_is() -> None:
-    cut, whole = ([cells.notes(compared({"a": {"bleu": [value, 50.0]}}), "*")[1]] for value in (99.0, 50.5))
+    cut, whole = ([footnotes.notes(compared({"a": {"bleu": [value, 50.0]}}), "*")[1]] for value in (99.0, 50.5))
     assert "beyond what a metric can be is cut there" in cut[0]
     assert "beyond" not in whole[0]
 
 
 def test_the_notes_say_how_this_table_marks_the_best() -> None:
     for mark in ("*", "★", "bold:"):
-        assert f"; {mark} best mean of the task; " in cells.notes(comparison(), mark)[0]
+        assert f"; {mark} best mean of the task; " in footnotes.notes(comparison(), mark)[0]
 
 
 def test_the_notes_say_over_how_many_seeds_and_after_how_many_steps() -> None:
     document = compared({"a": {"bleu": [1.0, 2.0]}})
-    assert cells.notes(document, "*")[0] == (
+    assert footnotes.notes(document, "*")[0] == (
         "Mean and 95 % t-interval over seeds (n = 2; 1,000 steps a run); * best mean of the task."
     )
     other = document.model_copy(update={"steps": [500, 2000]})
-    assert "(n = 2; 500 to 2,000 steps a run)" in cells.notes(other, "*")[0]
+    assert "(n = 2; 500 to 2,000 steps a run)" in footnotes.notes(other, "*")[0]
     kept = document.model_copy(update={"steps": []})
-    assert "(n = 2); " in cells.notes(kept, "*")[0]
+    assert "(n = 2); " in footnotes.notes(kept, "*")[0]
 
 
 def test_p_is_shown_where_one_can_be_below_5_percent_and_else_the_notes_say_once_why_not() -> None:
-    one = cells.notes(compared({"a": {"bleu": [1.0]}, "b": {"bleu": [2.0]}}), "*")
+    one = footnotes.notes(compared({"a": {"bleu": [1.0]}, "b": {"bleu": [2.0]}}), "*")
     assert one[0].startswith("One seed (1,000 steps a run): no interval, no p; a difference may be luck. Use --seeds")
     for strategies, seeds, smallest in [(2, 5, "0.0625"), (2, 6, "0.0312"), (3, 6, "0.0625"), (3, 7, "0.0312")]:
         document = compared({name: {"bleu": [1.0] * seeds} for name in "abc"[:strategies]})
         shown = cells.shows_p(document)
         assert shown == (smallest == "0.0312")
-        lines = [line for line in cells.notes(document, "*") if f"{seeds} seeds" in line]
+        lines = [line for line in footnotes.notes(document, "*") if f"{seeds} seeds" in line]
         bound = "strategies: with {} seeds no p can be below {}." if shown else "; no p: with {} seeds, Holm-corrected "
         assert len(lines) == 1
         assert bound.format(seeds, smallest) in lines[0]
@@ -116,23 +117,23 @@ def test_p_is_shown_where_one_can_be_below_5_percent_and_else_the_notes_say_once
 
 def test_without_a_baseline_the_notes_say_how_to_get_differences() -> None:
     values: dict[str, dict[str, list[float | str]]] = {name: {"bleu": [1.0, 2.0]} for name in ("a", "b")}
-    lines = cells.notes(compared(values, baseline="teacher-forcing"), "*")
+    lines = footnotes.notes(compared(values, baseline="teacher-forcing"), "*")
     hint = "No differences: the baseline teacher-forcing is not among the strategies: give --baseline NAME."
     assert hint in lines
     for others in (compared(values), compared({"a": {"bleu": [1.0, 2.0]}}, baseline="teacher-forcing")):
-        assert not any("--baseline" in line for line in cells.notes(others, "*"))
+        assert not any("--baseline" in line for line in footnotes.notes(others, "*"))
 
 
 def test_the_counts_of_a_corpus_are_words_and_shares() -> None:
     sides = {"source_vocabulary": 900, "source_test_words": 2398, "source_unknown_words": 342}
-    assert cells.corpus_words({"training_pairs": 1500, "left_out_pairs": 0, **sides}) == (
+    assert footnotes.corpus_words({"training_pairs": 1500, "left_out_pairs": 0, **sides}) == (
         "1,500 training pairs, 900 source words known, 14.3 % of 2,398 source test words unknown"
     )
-    assert cells.corpus_words({"training_pairs": 9, "left_out_pairs": 1, "pieces": 8000}) == (
+    assert footnotes.corpus_words({"training_pairs": 9, "left_out_pairs": 1, "pieces": 8000}) == (
         "9 training pairs, 1 more left out as too long, 8,000 pieces"
     )
-    assert cells.corpus_words({}) == ""
-    assert cells.corpus_words({"source_unknown_words": 0, "source_test_words": 0}) == "0 source unknown words"
+    assert footnotes.corpus_words({}) == ""
+    assert footnotes.corpus_words({"source_unknown_words": 0, "source_test_words": 0}) == "0 source unknown words"
 
 
 def test_a_signature_of_bleu_stands_where_bleu_does() -> None:
@@ -142,12 +143,12 @@ def test_a_signature_of_bleu_stands_where_bleu_does() -> None:
     }
     for metrics, claims, expected in [(["bleu"], [], 1), (["exact_match"], [], 0), (["exact_match"], ["a < b"], 1)]:
         document = compared(values, metrics=metrics, claims=[claim(order) for order in claims])
-        assert sum(line.startswith("BLEU: nrefs") for line in cells.notes(document, "*")) == expected
+        assert sum(line.startswith("BLEU: nrefs") for line in footnotes.notes(document, "*")) == expected
 
 
 def test_the_notes_count_what_failed_and_name_the_first() -> None:
     values = {"a": {"bleu": [1.0, 2.0, 3.0]}, "b": {"bleu": ["failed", "failed", "missing"]}}
-    lines = cells.notes(compared(values), "*")
+    lines = footnotes.notes(compared(values), "*")
     assert "2 failed, counted and not averaged; first: t/b seed 0: failed of b" in lines
     assert "1 missing, counted and not averaged; first: t/b seed 2" in lines
 
@@ -155,30 +156,30 @@ def test_the_notes_count_what_failed_and_name_the_first() -> None:
 def test_a_claim_is_shown_with_its_source_its_margin_and_its_evidence() -> None:
     at = "at 1,000 steps"
     values = {"a": {"bleu": [1.0, 2.0, 3.0]}, "b": {"bleu": [6.0, 7.5, 8.0]}}
-    sentence, evidence = cells.claim_lines(compared(values, claims=[claim("a < b", by=1.5)]).claims[0])
+    sentence, evidence = claims_text.claim_lines(compared(values, claims=[claim("a < b", by=1.5)]).claims[0])
     assert sentence == "a < b, it is said. (somebody)"
     assert evidence == f"bleu: a < b by at least 1.5 {at}: difference -5.2 [-5.9, -4.4], p = 0.002 (t only), n = 3"
     same = compared(values, claims=[claim("a = b", within=5.2)]).claims[0]
-    assert cells.claim_lines(same)[1] == (
+    assert claims_text.claim_lines(same)[1] == (
         f"bleu: a = b within 5.2 {at}: difference -5.2 [-5.7, -4.7], p = 0.430 (exact 0.500), n = 3; needs about 466"
     )
     nothing = compared({"a": {"bleu": ["failed", "failed"]}, "b": {"bleu": [1.0, 2.0]}}, claims=[claim("a < b")])
-    assert cells.claim_lines(nothing.claims[0])[1] == "bleu: a < b at 1,000 steps: no pair of complete runs"
+    assert claims_text.claim_lines(nothing.claims[0])[1] == "bleu: a < b at 1,000 steps: no pair of complete runs"
 
 
 def test_a_line_under_the_table_says_what_the_undecided_claims_need() -> None:
     values = {"a": {"bleu": [1.0, 2.0, 3.0]}, "b": {"bleu": [2.0, 1.5, 4.5]}, "c": {"bleu": [9.0, 9.5, 9.0]}}
     claims = [claim("a < b"), claim("a < c")]
-    lines = cells.notes(compared(values, claims=claims), "*")
+    lines = footnotes.notes(compared(values, claims=claims), "*")
     (line,) = [line for line in lines if line.startswith("Undecided")]
     need = compared(values, claims=claims).claims[0].seeds_needed
     assert (
         line
         == f"Undecided claims would need about {need} seeds for 80 % power, if the differences are as they look now."
     )
-    assert not any("Undecided" in line for line in cells.notes(compared(values, claims=claims[1:]), "*"))
+    assert not any("Undecided" in line for line in footnotes.notes(compared(values, claims=claims[1:]), "*"))
     many = compared({**values, "b": {"bleu": [1.0, 2.5, 2.5]}}, claims=claims)
-    assert any("would need >1,000 seeds" in line for line in cells.notes(many, "*"))
+    assert any("would need >1,000 seeds" in line for line in footnotes.notes(many, "*"))
 
 
 def test_the_best_of_a_column_is_sought_once_however_many_rows_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +208,7 @@ def test_the_best_of_a_column_is_sought_once_however_many_rows_there_are(monkeyp
 )
 def test_notes_say_what_drew_the_pairs(data_seed: int | str, words: str) -> None:
     drawn = comparison().model_copy(update={"data_seeds": {"t": data_seed}})
-    assert words in cells.notes(drawn, "*")
+    assert words in footnotes.notes(drawn, "*")
     assert Comparison.model_validate(drawn.model_dump(mode="json")) == drawn
     assert "data_seeds" not in text_of(comparison())
 
@@ -215,7 +216,7 @@ def test_notes_say_what_drew_the_pairs(data_seed: int | str, words: str) -> None
 def test_a_claims_p_is_shown_as_an_equation_or_an_inequality() -> None:
     values = {"a": {"bleu": [1.0, 2.0, 3.0] * 3}, "b": {"bleu": [61.0, 62.5, 63.0] * 3}}
     found = compared(values, claims=[claim("a < b")]).claims[0]
-    assert cells.claim_lines(found)[1].endswith(", p < 0.001 (exact 0.004), n = 9")
-    assert cells.p_values(found) == "<0.001 (exact 0.004)"
+    assert claims_text.claim_lines(found)[1].endswith(", p < 0.001 (exact 0.004), n = 9")
+    assert claims_text.p_values(found) == "<0.001 (exact 0.004)"
     kept = found.model_copy(update={"exact_p": None, "p": 0.031})  # as in a table of before
-    assert cells.p_values(kept) == "0.031"
+    assert claims_text.p_values(kept) == "0.031"

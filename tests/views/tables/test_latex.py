@@ -11,7 +11,7 @@ import pytest
 
 from ssrun.analysis.document import Comparison, read_comparison
 from ssrun.errors import UsageError
-from ssrun.views.tables.cells import claim_lines
+from ssrun.views.tables.claims import claim_lines
 from ssrun.views.tables.latex import accented, latex, tabular, typeset
 from tests.support.outcomes import compared, comparison, hostile
 

@@ -8,7 +8,9 @@ import pytest
 from rich.console import Console
 
 from ssrun.analysis.document import Comparison
-from ssrun.views.tables.cells import claim_lines, difference, mean, notes, p_holm
+from ssrun.views.tables.cells import difference, mean, p_holm
+from ssrun.views.tables.claims import claim_lines
+from ssrun.views.tables.footnotes import notes
 from ssrun.views.terminal.comparison import INDENT, svg, terminal
 from tests.support.outcomes import HOSTILE, compared, comparison, hostile
 
