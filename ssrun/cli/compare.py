@@ -156,7 +156,12 @@ def train_missing(
             tell(told)
         if todo:
             complete = complete_runs(place.store, names)
-            with watch_comparison(plan.experiment, names, len(todo), complete, engine_options.jobs, quiet) as view:
+            shown = (
+                plan.experiment
+                if noun == "run"
+                else plan.experiment.model_copy(update={"name": f"{plan.name}: {noun}s"})
+            )
+            with watch_comparison(shown, names, len(todo), complete, engine_options.jobs, quiet) as view:
                 follow(load_engine("local")(todo, place.store, engine_options), view, *mirror)
 
 
