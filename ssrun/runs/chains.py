@@ -22,8 +22,8 @@ def chains(runs: Sequence[RunSpec]) -> list[Chain]:
     asked: Counter[str] = Counter()
     together: dict[tuple[str, int], list[RunSpec]] = {}
     for run in runs:
-        own = run.config.id
-        way = with_one_step(run.config).id if goes_one_way(run.config) else own
+        own = run.config.model_dump_json()
+        way = with_one_step(run.config).model_dump_json() if goes_one_way(run.config) else own
         together.setdefault((way, asked[own]), []).append(run)
         asked[own] += 1
     return [tuple(sorted(chain, key=lambda run: run.config.training.steps)) for chain in together.values()]
