@@ -51,10 +51,10 @@ def carry_out(plan: Plan, place: Destination, command: str, train: Train, shard:
         plan = plan.model_copy(update={"tuned": tuple(cell.winner for cell in found)})
     runs = plan.runs()
     kept = {} if (place.path / FILE).is_file() else kept_table(place.path, plan_id)
+    before = [seal for manifest in manifests_in(place.store) for seal in manifest.seals]
     compared: list[RunSpec] = []
     while runs:
         compared += runs
-        before = [seal for manifest in manifests_in(place.store) for seal in manifest.seals]
         manifest = Manifest(
             plan=plan,
             runs=names_of(compared),
@@ -63,6 +63,7 @@ def carry_out(plan: Plan, place: Destination, command: str, train: Train, shard:
             command=command,
             seals=seals(plan, compared, place.store, before, kept),
         )
+        before += manifest.seals
         write_manifest(place, plan_id, manifest)
         train(take_shard(runs, shard), "run")
         runs = runs_of_next_look(place, manifest) if plan.most else []

@@ -1,4 +1,4 @@
-"""A comparison that tunes, and whose claims are written down first, seen from the command line."""
+"""Tuning, sealed claims and seeds until decided, seen from the command line."""
 
 from __future__ import annotations
 
@@ -69,3 +69,65 @@ def test_a_claim_edited_after_its_runs_is_exploratory_until_fresh_seeds_judge_it
     ssrun("compare", "t.toml", "--seeds", "10..11", folder=tuned)
     (fresh,) = (tuned / "results").glob("t-*")
     assert all("xploratory" not in text and "1 claim sealed" in text for text in shown(fresh))
+
+
+UNDECIDED = """
+tasks = ["reverse"]
+strategies = ["teacher-forcing", "linear", "uniform"]
+seeds = "0..1"
+task = { length = "4..5", test_pairs = 20, validation_pairs = 20 }
+training = { steps = 8, evaluate_every = 8 }
+model = { hidden = 4, embedding = 4 }
+
+[[claims]]
+text = "Nobody can tell."
+metric = "teacher_forced_loss"
+task = "reverse"
+order = "linear = teacher-forcing"
+within = 1e-9
+
+[[claims]]
+text = "Losses are no larger than a million nats."
+metric = "teacher_forced_loss"
+task = "reverse"
+order = "uniform = teacher-forcing"
+within = 1e6
+"""
+
+
+def test_seeds_are_added_for_undecided_claims_alone_until_the_last_look(tmp_path: Path) -> None:
+    (tmp_path / "u.toml").write_text(UNDECIDED, encoding="utf-8")
+    said = ssrun("compare", "u.toml", "--until-decided", "--most", "4", "--out", "x", folder=tmp_path).must(0)
+    comparison = comparison_in(tmp_path / "x")
+    assert [claim.verdict for claim in comparison.claims] == ["inconclusive", "agree"]
+    assert {row.strategy: row.n for row in comparison.rows} == {"teacher-forcing": 4, "linear": 4, "uniform": 2}
+    assert comparison.looks == [2, 3, 4]
+    assert "looked at 2, 3, 4 of at most 4 seeds" in " ".join(said.out.split())
+    again = ssrun("compare", "u.toml", "--until-decided", "--most", "4", "--out", "x", folder=tmp_path).must(0)
+    assert again.out == said.out
+    assert "to train" in again.err
+    assert " 0 to train" in again.err.splitlines()[-1]
+
+
+def test_looking_again_with_more_seeds_is_said_to_be_looking_again(tmp_path: Path) -> None:
+    (tmp_path / "u.toml").write_text(UNDECIDED, encoding="utf-8")
+    assert "judged before" not in ssrun("compare", "u.toml", folder=tmp_path).must(0).out
+    more = " ".join(ssrun("compare", "u.toml", "--seeds", "0..2", folder=tmp_path).must(0).out.split())
+    assert "judged before, on 2 of these seeds" in more
+    assert "judged before" not in ssrun("compare", "u.toml", "--seeds", "5..7", folder=tmp_path).must(0).out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--most", "9"], "--most 9: it is for --until-decided"),
+        (["--until-decided", "--shard", "1/2"], "--shard: --until-decided looks at all runs"),
+        (["--until-decided", "--seeds", "3"], "1 seeds of at most 32"),
+        (["--until-decided", "--strategies", "linear"], "no claim of u is on these"),
+    ],
+)
+def test_what_cannot_be_decided_is_refused_in_one_line(tmp_path: Path, options: list[str], message: str) -> None:
+    (tmp_path / "u.toml").write_text(UNDECIDED, encoding="utf-8")
+    refused = ssrun("compare", "u.toml", *options, folder=tmp_path).must(2)
+    assert message in refused.err
+    assert len(refused.err.splitlines()) == 1
