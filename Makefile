@@ -5,7 +5,7 @@ export OMP_NUM_THREADS ?= 1
 
 .PHONY: compare test test-slow bench smoke reference gallery format clean help
 
-compare: .venv/installed  ## train the default experiment (54 runs, minutes) and print its table
+compare: .venv/installed  ## train the default experiment (144 runs, ten minutes) and print its table
 	$(BIN)/ssrun compare
 
 test: .venv/installed  ## style, types, tests
@@ -24,7 +24,7 @@ bench: .venv/installed  ## a training step here against the textbook loop; what 
 smoke: .venv/installed  ## a tiny comparison, for CI
 	$(BIN)/ssrun compare --smoke
 
-reference: .venv/installed  ## every experiment in full (half an hour), its tables under results/
+reference: .venv/installed  ## every experiment in full (two hours), its tables under results/
 	for file in experiments/*.toml; do $(BIN)/ssrun compare "$$(basename "$$file" .toml)" || exit 1; done
 
 gallery: .venv/installed  ## the README's pictures and the claims page, from the committed tables

@@ -156,11 +156,8 @@ def train_missing(
             tell(told)
         if todo:
             complete = complete_runs(place.store, names)
-            shown = (
-                plan.experiment
-                if noun == "run"
-                else plan.experiment.model_copy(update={"name": f"{plan.name}: {noun}s"})
-            )
+            title = plan.name if noun == "run" else f"{plan.name}: {noun}s"
+            shown = plan.experiment.model_copy(update={"name": title})
             with watch_comparison(shown, names, len(todo), complete, engine_options.jobs, quiet) as view:
                 follow(load_engine("local")(todo, place.store, engine_options), view, *mirror)
 
