@@ -88,9 +88,8 @@ def about_data(comparison: Comparison) -> list[str]:
         if "source_pieces" in facts:
             lines.append(f"{task}: {PER_PIECE}.")
     drawn: dict[str, list[str]] = {}
-    for task in comparison.tasks:
-        if task in comparison.data_seeds:
-            drawn.setdefault(data_words(comparison.data_seeds[task]), []).append(task)
+    for task, seed in in_common(comparison, comparison.data_seeds).items():
+        drawn.setdefault(data_words(seed), []).append(task)
     lines += [f"{', '.join(tasks)}: {by}." for by, tasks in drawn.items()]
     return lines
 
