@@ -186,7 +186,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["compare", "--tasks", "copy", "--corpus", "corpus"], "--corpus: no task here is a corpus: add --task corpus"),
     (["compare", "--out", "theirs"], "theirs: holds files that are not ssrun's: give another --out DIR"),
     (["compare", "--jobs", "0"], "Invalid value for '--jobs' / '-j': "),
-    (["compare", "--require-claims", "--tasks", "copy"], "--require-claims: no claim of default is on these tasks and "),
+    (["compare", "--require-claims", "--tasks", "copy"], "--require-claims: no claim of default is on these tasks "),
     (["compare", "--set", "model.hidden=8,x"], "default: model.hidden = 'x': input should be a valid integer"),
     (["compare", "--set", "model.hidden=8,8"], "default: sweep: model.hidden: a value is given twice: give it once"),
     (["compare", "--dry-run", "--show-config"], "--show-config and --dry-run: give one of them"),
