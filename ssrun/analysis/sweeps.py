@@ -47,14 +47,23 @@ Settings = dict[str, str]  # values as texts, by path, in the order in which the
 
 
 def titles(comparison: Comparison) -> dict[str, str]:
-    """Of each task what it is: `translation, dropout 0.2, 500 steps`; of one that is no setting, its name."""
+    """Of each task what it is: `translation, dropout 0.2, 500 steps`; of one that is no setting, its name.
+
+    Where tasks differ in their budget that is said, too.
+    """
     names = short_names(comparison)
     found = {
         label: title(task, settings, names)
         for task, labels in settings_by_task(comparison).items()
         for label, settings in labels.items()
     }
-    return {task: found.get(task, task) for task in comparison.tasks}
+    return {task: found.get(task) or with_budget(task, comparison) for task in comparison.tasks}
+
+
+def with_budget(task: str, comparison: Comparison) -> str:
+    """A task's name, with its optimiser steps where it has one number of them and other tasks have others."""
+    steps = {count for row in comparison.rows if row.task == task for count in row.steps}
+    return f"{task}, {steps.pop():,} steps" if len(steps) == 1 < len(comparison.steps) else task
 
 
 def in_common(comparison: Comparison, values: Mapping[str, Value]) -> dict[str, Value]:
@@ -64,7 +73,7 @@ def in_common(comparison: Comparison, values: Mapping[str, Value]) -> dict[str, 
         cell, value = comparison.cells.get(task), values[task]
         others = [other for other, of in comparison.cells.items() if cell and of.task == cell.task]
         alike = all(values.get(other, value) == value for other in others)
-        found[cell.task if cell and alike else names[task]] = value
+        found[names[task] if cell and not alike else cell.task if cell else task] = value
     return found
 
 

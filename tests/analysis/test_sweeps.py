@@ -28,6 +28,16 @@ def test_a_task_says_its_settings_and_its_budget_last() -> None:
     assert titles(comparison()) == {"t": "t"}
 
 
+def test_where_tasks_differ_in_their_budget_each_says_its_own() -> None:
+    document = comparison()
+    (task,) = document.tasks
+    rows = [row.model_copy(update={"steps": [800]}) for row in document.rows]
+    longer = [row.model_copy(update={"task": "longer", "steps": [2400]}) for row in document.rows]
+    both = document.model_copy(update={"rows": [*rows, *longer], "steps": [800, 2400]})
+    assert titles(both) == {task: f"{task}, 800 steps", "longer": "longer, 2,400 steps"}
+    assert titles(both.model_copy(update={"rows": rows, "steps": [800]})) == {task: task}
+
+
 def test_no_title_steers_a_terminal() -> None:
     document = made({"model.hidden": [5, 6]})
     forged = {
