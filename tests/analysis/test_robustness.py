@@ -14,7 +14,7 @@ from ssrun.analysis.document import Robust
 from ssrun.analysis.robustness import explained, two_humps
 from ssrun.analysis.robustness import robust as by_seed
 from ssrun.analysis.verdicts import Link, verdicts
-from ssrun.views.tables import cells
+from ssrun.views.tables import footnotes
 from ssrun.views.tables.markdown import markdown
 from tests.support.outcomes import compared
 
@@ -134,7 +134,7 @@ def test_where_15_percent_collapse_verdicts_err_as_often_as_the_note_says(n: int
     claims = [[[Link(row, [0.0] * n, "higher", 0.0, 0.1)]] for row in samples.tolist()]
     wrong = np.array([verdicts(claim)[0].verdict != "inconclusive" for claim in claims])
     assert np.mean(wrong) == pytest.approx(errs, abs=0.015)
-    assert f"about {100 * errs:.0f} % at n = {n}" in cells.TWO_HUMPS
+    assert f"about {100 * errs:.0f} % at n = {n}" in footnotes.TWO_HUMPS
     if n == 8:
         assert np.mean(collapsed[wrong].any(axis=1)) < 0.03
 

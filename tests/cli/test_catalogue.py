@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from ssrun.config.loading import names
+from ssrun.config.loading import load, names
 from ssrun.config.settable import experiment_fields, settings
 from ssrun.metrics import METRICS
 from ssrun.strategies import STRATEGIES
@@ -55,7 +55,9 @@ def test_json_has_numbers_as_numbers_and_fields_as_objects() -> None:
     tasks = {row["name"]: row for row in document("list", "tasks")}
     assert tasks["any-order"]["fields"]["symbols"] == 12
     assert (tasks["copy"]["fields"]["length"], tasks["copy"]["fields"]["test_length"]) == ("4..15", None)
-    assert {row["name"]: row["minutes"] for row in document("list", "experiments")}["default"] == 3
+    assert {row["name"]: row["minutes"] for row in document("list", "experiments")}["default"] == load(
+        "default"
+    ).minutes
     fields = {row["name"]: row for row in document("list", "fields")}
     assert fields["model.attention"]["choices"] == ["none", "dot", "general", "aligned"]
 
