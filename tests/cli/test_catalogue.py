@@ -55,9 +55,8 @@ def test_json_has_numbers_as_numbers_and_fields_as_objects() -> None:
     tasks = {row["name"]: row for row in document("list", "tasks")}
     assert tasks["any-order"]["fields"]["symbols"] == 12
     assert (tasks["copy"]["fields"]["length"], tasks["copy"]["fields"]["test_length"]) == ("4..15", None)
-    assert {row["name"]: row["minutes"] for row in document("list", "experiments")}["default"] == load(
-        "default"
-    ).minutes
+    minutes = {row["name"]: row["minutes"] for row in document("list", "experiments")}
+    assert minutes["default"] == load("default").minutes
     fields = {row["name"]: row for row in document("list", "fields")}
     assert fields["model.attention"]["choices"] == ["none", "dot", "general", "aligned"]
 
