@@ -16,7 +16,7 @@ from ssrun.analysis.pairing import differences_of, others_than_baseline, values_
 from ssrun.analysis.statistics import TOLERANCE, mean_interval
 from ssrun.analysis.sweeps import Series
 
-WALK = 0.5  # what a walk adds to a training step, in teacher-forced steps: about what `make bench` measures
+WALK = 0.36  # what a walk adds to a training step, in teacher-forced steps: as `make bench` measures on translation
 RESAMPLES = 2_000
 
 BySeed = Mapping[int, float]
