@@ -59,7 +59,12 @@ def entries(value: Any) -> Any:
 
 
 def paths(value: Any) -> Any:
-    """The values of a sweep by dotted path, whether a file says `"model.hidden"` or has a table in the table."""
+    """The values of a sweep by dotted path, whether a file says `"model.hidden"` or has a table in the table.
+
+    As it is stored it is a list of pairs: the order of the fields is that of the names that it makes.
+    """
+    if isinstance(value, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        value = dict(value) if all(isinstance(name, str) for name, _ in value) else value
     if not isinstance(value, dict):
         return value
     found: dict[str, Any] = {}
@@ -71,11 +76,14 @@ def paths(value: Any) -> Any:
 
 
 Seeds = Annotated[tuple[Seed, ...], BeforeValidator(parse_seeds)]
-Sweep = Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], BeforeValidator(paths)]
+IN_ORDER = PlainSerializer(
+    lambda value: [list(pair) for pair in value.items()], when_used="json"
+)  # JSON objects: no order
+Sweep = Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], BeforeValidator(paths), IN_ORDER]
 Entries = Annotated[
     dict[str, dict[str, Any]],
     BeforeValidator(entries),
-    PlainSerializer(lambda value: [list(pair) for pair in value.items()], when_used="json"),  # JSON objects: no order
+    IN_ORDER,
 ]
 
 

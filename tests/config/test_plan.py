@@ -56,6 +56,16 @@ def test_a_plan_comes_back_from_its_json_with_its_order(own: Path) -> None:
     assert back.runs() == plan.runs()
 
 
+def test_what_is_swept_keeps_its_order_in_a_plans_json_for_it_names_the_tasks(tmp_path: Path) -> None:
+    text = 'tasks = ["translation"]\nstrategies = ["teacher-forcing"]\n'
+    text += "[vary]\ntask.pairs = [5, 9]\nmodel.dropout = [0.0, 0.2]\n"
+    (tmp_path / "map.toml").write_text(text, encoding="utf-8")
+    plan = load_plan(str(tmp_path / "map.toml"))
+    back = Plan.model_validate_json(canonical(plan.model_dump(mode="json")))
+    assert [*back.experiment.cells][:2] == ["translation-pairs-5-dropout-0.0", "translation-pairs-5-dropout-0.2"]
+    assert (back, back.runs()) == (plan, plan.runs())
+
+
 @pytest.mark.parametrize("smoke", [False, True])
 def test_defaults_then_task_then_experiment_then_entry_then_command_line(smoke: bool) -> None:
     experiment = Experiment(
