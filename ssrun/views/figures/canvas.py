@@ -108,12 +108,19 @@ def drawable(text: object, longest: int = 10_000) -> str:
 
 
 def styles(strategies: Sequence[str]) -> dict[str, Style]:
-    """The style of each strategy: the same in every experiment for one that ssrun knows, the next free for others."""
-    order = [*STRATEGIES, *(name for name in strategies if name not in STRATEGIES)]
+    """The style of each strategy: the same everywhere for one that ssrun knows, a colour still free for another."""
+    own = {name: index for index, name in enumerate(STRATEGIES) if name in strategies}
+    others = [name for name in strategies if name not in own]
+    free = [index for index in range(len(COLOURS)) if index not in {place % len(COLOURS) for place in own.values()}]
+    shapes = own | {name: len(STRATEGIES) + index for index, name in enumerate(others)}
+    colours = shapes | dict(zip(others, free, strict=False))
     return {
-        name: Style(COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)], MARKERS[index % len(MARKERS)])
-        for index, name in enumerate(order)
-        if name in strategies
+        name: Style(
+            COLOURS[colours[name] % len(COLOURS)],
+            DASHES[shapes[name] % len(DASHES)],
+            MARKERS[shapes[name] % len(MARKERS)],
+        )
+        for name in [*own, *others]
     }
 
 

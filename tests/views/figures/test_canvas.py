@@ -27,7 +27,9 @@ def test_every_strategy_has_a_style_that_no_other_has_in_colour_line_and_marker_
     assert len({(style.colour, str(style.dash), style.marker) for style in found.values()}) == len(names)
     eight = [found[name] for name in list(STRATEGIES)[:8]]
     assert len({style.colour for style in eight}) == len({style.marker for style in eight}) == len(COLOURS) == 8
-    assert styles(["linear", "own-0"])["linear"] == found["linear"]
+    few = styles(["linear", "own-0", "own-1"])
+    assert few["linear"] == found["linear"]
+    assert len({style.colour for style in few.values()}) == 3
 
 
 def test_what_is_no_character_of_a_picture_is_shown_as_its_escape() -> None:
