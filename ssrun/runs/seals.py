@@ -11,20 +11,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from ssrun.config.claims import Claim, Operand
 from ssrun.config.plan import Plan
 from ssrun.config.run import RunConfig
 from ssrun.config.spec import RunSpec
 from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder
-from ssrun.runs.results_folder import TABLE
+from ssrun.runs.results_folder import FIELDS, TABLE
 from ssrun.system.documents import Count, Document, canonical, read_sealed
 from ssrun.system.files import digest
 
 SEED = 0  # in whose place every seed of a claim's runs is put, for its digest
-TABLE_FIELDS: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
 class Seal(Document):
@@ -90,7 +87,7 @@ def kept_table(results: Path, plan: str) -> dict[str, Any]:
     if not (results / TABLE).is_file():
         return {}
     try:
-        fields = read_sealed(results / TABLE, TABLE_FIELDS, "")
+        fields = read_sealed(results / TABLE, FIELDS, "")
     except StoreError:
         return {}
     return fields if fields.get("plan") == plan else {}
