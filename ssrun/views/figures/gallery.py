@@ -31,9 +31,9 @@ FROM_TABLES: dict[str, Callable[[Canvas], Picture]] = {
     "map": map_figure,
 }
 SPECIAL: dict[str, Callable[[Comparison], object]] = {  # what a comparison must have for a figure to be of it
+    "survival": lambda comparison: comparison.reach,
     "budget": budgets,
     "map": planes,
-    "survival": lambda comparison: comparison.reach,
 }
 FROM_RUNS: dict[str, Callable[[Canvas, Observations], Picture]] = {
     "learning": of_runs.learning,

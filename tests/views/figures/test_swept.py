@@ -16,7 +16,7 @@ from ssrun.analysis.sweeps import budgets
 from ssrun.errors import UsageError
 from ssrun.views.figures.canvas import Canvas, Picture, drawing, rendered
 from ssrun.views.figures.catalogue import FIGURES
-from ssrun.views.figures.gallery import Wanted, fitting, pictures, write_figures
+from ssrun.views.figures.gallery import SPECIAL, Wanted, fitting, pictures, write_figures
 from ssrun.views.figures.inline import DARK, inline_svg
 from tests.support.outcomes import comparison
 from tests.support.swept import STRATEGIES, crossing_curves, islands, swept
@@ -133,7 +133,7 @@ def test_metrics_that_are_asked_for_have_panels_of_their_own(over_map: Compariso
 
 
 def test_a_comparison_without_such_a_sweep_is_told_so_only_when_asked(tmp_path: Path, by_budget: Comparison) -> None:
-    assert [name for name in FIGURES if name not in fitting(comparison(), FIGURES)] == ["budget", "map"]
+    assert [name for name in FIGURES if name not in fitting(comparison(), FIGURES)] == [*SPECIAL]
     assert [name for name in FIGURES if name not in fitting(by_budget, FIGURES)] == ["map"]
     (tmp_path / "table.json").write_text(text_of(by_budget), encoding="utf-8")
     notes: list[str] = []
