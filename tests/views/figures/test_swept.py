@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from matplotlib.text import Text
 
-from ssrun.analysis.budget import budget_curves
+from ssrun.analysis.budget import WALK, budget_curves
 from ssrun.analysis.document import Comparison, read_comparison, text_of
 from ssrun.analysis.evidence import Observations
 from ssrun.analysis.sweeps import budgets
@@ -107,7 +107,7 @@ def test_lines_dots_and_rings_stand_where_the_numbers_are(by_budget: Comparison)
     rings = [line for line in steps.lines if line.get_markerfacecolor() == "white"]
     assert [list(line.get_xdata()) for line in rings] == [curve.crossing.at for curve in curves if curve.crossing.at]
     assert len(rings) == 2
-    assert max(max(line.get_xdata()) for line in compute.lines if line.get_markersize() == 4) == 3000
+    assert max(max(line.get_xdata()) for line in compute.lines if line.get_markersize() == 4) == 2000 * (1 + WALK)
     assert steps.get_xscale() == compute.get_xscale() == "log"
 
 
@@ -134,7 +134,7 @@ def test_metrics_that_are_asked_for_have_panels_of_their_own(over_map: Compariso
 
 def test_a_comparison_without_such_a_sweep_is_told_so_only_when_asked(tmp_path: Path, by_budget: Comparison) -> None:
     assert [name for name in FIGURES if name not in fitting(comparison(), FIGURES)] == [*SPECIAL]
-    assert [name for name in FIGURES if name not in fitting(by_budget, FIGURES)] == ["map"]
+    assert [name for name in FIGURES if name not in fitting(by_budget, FIGURES)] == ["survival", "map"]
     (tmp_path / "table.json").write_text(text_of(by_budget), encoding="utf-8")
     notes: list[str] = []
     paths = write_figures(tmp_path, tell=notes.append, wanted=Wanted(metrics=("bleu",), kinds=("svg",)))
