@@ -11,7 +11,7 @@ from typing import Any
 from ssrun.config.experiment import Experiment, metric_named
 from ssrun.config.grid import Entries, swept
 from ssrun.config.overrides import Overrides, Several, toml
-from ssrun.config.plan import SMOKE, Plan
+from ssrun.config.plan import SMOKE, Plan, known_fields
 from ssrun.config.run import validated
 from ssrun.config.spec import RunSpec, label
 from ssrun.errors import UsageError, unknown
@@ -105,6 +105,8 @@ def load_plan(
             raise UsageError(f"--baseline: {unknown('strategy', baseline, grid['strategies'])}")
         chosen["baseline"] = baseline
     asked = validated(Experiment, {**dict(experiment), **chosen}, where)
+    if tasks is not None or strategies is not None:
+        asked = asked.model_copy(update=said_of(asked, experiment))
     whole = experiment.model_copy(update={"seeds": asked.seeds}) if smoke and seeds is None else experiment
     own = asked == whole and not overrides and most is None
     if most is not None:
@@ -137,6 +139,19 @@ def swept_by(experiment: Experiment, overrides: Overrides, smoke: bool) -> dict[
     set_so = set_already(overrides, smoke)
     by_file = {path: values for path, values in experiment.sweep.items() if path not in set_so}
     return by_file | {path: list(values) for path, values in told.items() if isinstance(values, Several)}
+
+
+def said_of(part: Experiment, whole: Experiment) -> dict[str, dict[str, Any]]:
+    """What an experiment says of all runs that have such a field, for a part of its grid: what nobody has stays."""
+    of_whole, of_part = known_fields(whole), known_fields(part)
+    return {
+        section: {
+            field: value
+            for field, value in getattr(whole, section).items()
+            if field in of_part[section] or field not in of_whole[section]
+        }
+        for section in of_part
+    }
 
 
 def set_already(overrides: Overrides, smoke: bool) -> set[str]:

@@ -197,19 +197,9 @@ class Plan(Section):
 
     def _refuse_unused_fields(self, cells: Entries) -> None:
         """Raises UsageError for a field of `task` or `strategy` that no run of the grid has."""
-        experiment = self.experiment
-        of_tasks = {field for kind in experiment.task_kinds if kind in TASKS for field in TASKS[kind].model_fields}
-        of_strategies: set[str] = set()
-        for name, entry in experiment.strategies.items():
-            base, schedule = entry.get("base", name), entry.get("schedule")
-            if base in STRATEGIES:
-                of_strategies.update(parameters(STRATEGIES[base].strategy))
-                named = isinstance(schedule, str) and schedule in SCHEDULES
-                of_strategies.update(SCHEDULES[str(schedule)].model_fields if named else ())
-        for section, fields in (("task", of_tasks), ("strategy", of_strategies)):
-            known = sorted(fields - {"name"})
+        for section, known in known_fields(self.experiment).items():
             set_by_tasks = [entry.get("settings", {}).get(section, {}) for entry in cells.values()]
-            for field in chain(getattr(experiment, section), self.overrides.get(section, {}), *set_by_tasks):
+            for field in chain(getattr(self.experiment, section), self.overrides.get(section, {}), *set_by_tasks):
                 if field not in known:
                     raise UsageError(f"{section}.{field}: {unknown('field', field, known)}")
 
@@ -227,6 +217,19 @@ class Plan(Section):
             for (name, _), config in configs.items():
                 if reach.metric not in (known := (*OF_EVERY_TASK, *config.task.metrics)):
                     raise UsageError(f"reach.metric: {name}: {unknown('validation metric', reach.metric, known)}")
+
+
+def known_fields(experiment: Experiment) -> dict[str, list[str]]:
+    """The fields of `task` and of `strategy` that some run of the grid has."""
+    of_tasks = {field for kind in experiment.task_kinds if kind in TASKS for field in TASKS[kind].model_fields}
+    of_strategies: set[str] = set()
+    for name, entry in experiment.strategies.items():
+        base, schedule = entry.get("base", name), entry.get("schedule")
+        if base in STRATEGIES:
+            of_strategies.update(parameters(STRATEGIES[base].strategy))
+            named = isinstance(schedule, str) and schedule in SCHEDULES
+            of_strategies.update(SCHEDULES[str(schedule)].model_fields if named else ())
+    return {"task": sorted(of_tasks - {"name"}), "strategy": sorted(of_strategies - {"name"})}
 
 
 def paths_of(config: RunConfig) -> set[str]:

@@ -9,6 +9,7 @@ import pytest
 
 from ssrun.config.experiment import STEPS
 from ssrun.config.loading import load, load_plan, names, take_shard
+from ssrun.config.plan import Plan
 from ssrun.errors import UsageError
 
 
@@ -55,6 +56,21 @@ def test_a_reading_stays_only_where_the_grid_and_all_settings_are_the_files() ->
     steps = {"training": {"steps": 60}}
     for other in ({"seeds": "0..1"}, {"strategies": "linear"}, {"smoke": True}, {"overrides": steps}):
         assert load_plan("bengio-table-1", **other).experiment.reading == ""  # type: ignore[arg-type]
+
+
+def test_what_is_said_of_all_strategies_is_left_out_where_no_chosen_one_has_it_but_not_where_none_has(
+    tmp_path: Path,
+) -> None:
+    def plan(field: str, **asked: str) -> Plan:
+        text = f'tasks = ["copy"]\nstrategies = ["teacher-forcing", "linear"]\n[strategy]\n{field} = 0.5\n'
+        (tmp_path / "x.toml").write_text(text, encoding="utf-8")
+        return load_plan(str(tmp_path / "x.toml"), **asked)  # type: ignore[arg-type]
+
+    assert {run.name.strategy for run in plan("end", strategies="teacher-forcing").runs()} == {"teacher-forcing"}
+    assert plan("end").own
+    for asked in ({}, {"strategies": "teacher-forcing"}):
+        with pytest.raises(UsageError, match=r"x: strategy\.edn: unknown field 'edn'"):
+            plan("edn", **asked).runs()
 
 
 def test_names_are_the_experiments_entries_first_and_then_the_built_in_ones(own: Path) -> None:
