@@ -46,7 +46,9 @@ def test_every_experiment_has_eight_fresh_seeds_claims_a_question_and_minutes(na
     experiment = load(name)
     assert len(experiment.seeds) >= 8
     assert experiment.claims
-    assert {claim.standing for claim in kept(name).claims} == {"confirmatory"}
+    standings = [claim.standing for claim in kept(name).claims]
+    assert None not in standings
+    assert "confirmatory" in standings  # exploratory are those on runs that another experiment had made before
     assert experiment.question.endswith("?")
     assert experiment.minutes is not None
     assert experiment.minutes <= (10 if name == "default" else 20)
