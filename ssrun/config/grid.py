@@ -20,26 +20,29 @@ MOST_RUNS = 100_000
 
 
 def parse_seeds(value: Any) -> Any:
-    """`"0..4"`, `"0,2,5"`, `3` or a list, as a tuple of distinct seeds in order."""
+    """`"0..4"`, `"0,2,5..9"`, `3` or a list, as a tuple of distinct seeds in order."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = [value]
     if isinstance(value, str):
-        if match := re.fullmatch(r"\s*(\d{1,10})\s*\.\.\s*(\d{1,10})\s*", value):
-            low, high = map(int, match.groups())
-            if low > high:
-                raise ValueError(f"{value!r} counts down: write the lower seed first, like 0..4")
-            if high - low >= MOST_RUNS:
-                raise ValueError(f"{value!r} is more than {MOST_RUNS:,} seeds")
-            value = range(low, high + 1)
-        elif re.fullmatch(r"\s*\d{1,10}(\s*,\s*\d{1,10})*\s*", value):
-            value = [int(part) for part in value.split(",")]
-        else:
-            raise ValueError(f"{shown_value(value)} is not a list of seeds: write 0..4 or 0,1,2")
+        value = [seed for part in value.split(",") for seed in seeds_of(part, value)]
     if not isinstance(value, list | tuple | range) or not value:
         raise ValueError("give at least one seed, like 0..4 or 0,1,2")
     if len(set(map(repr, value))) < len(value):  # of whatever kind: the kind is checked next
         raise ValueError("a seed is given twice: runs of one seed are the same run")
     return tuple(value)
+
+
+def seeds_of(part: str, whole: str) -> range:
+    """The seeds of a part of a list, `3` or `5..9`."""
+    match = re.fullmatch(r"\s*(\d{1,10})(?:\s*\.\.\s*(\d{1,10}))?\s*", part)
+    if match is None:
+        raise ValueError(f"{shown_value(whole)} is not a list of seeds: write 0..4 or 0,1,2")
+    low, high = int(match[1]), int(match[2] or match[1])
+    if low > high:
+        raise ValueError(f"{whole!r} counts down: write the lower seed first, like 0..4")
+    if high - low >= MOST_RUNS:
+        raise ValueError(f"{whole!r} is more than {MOST_RUNS:,} seeds")
+    return range(low, high + 1)
 
 
 def entries(value: Any) -> Any:
