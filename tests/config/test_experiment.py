@@ -31,7 +31,7 @@ def refused(tmp_path: Path, text: str, name: str = "x") -> str:
 
 @pytest.mark.parametrize(
     ("text", "seeds"),
-    [("0..2,7,9..9", (0, 1, 2, 7, 9)), (" 2 .. 4 ", (2, 3, 4)), ("5", (5,)), ("7,1 , 3", (7, 1, 3)), (4, (4,)), ([2, 0], (2, 0))],
+    [("0..1,7", (0, 1, 7)), (" 2 .. 4 ", (2, 3, 4)), ("5", (5,)), ("7,1 , 3", (7, 1, 3)), (4, (4,)), ([2, 0], (2, 0))],
 )
 def test_seeds_are_a_range_or_a_list_or_one(text: object, seeds: tuple[int, ...]) -> None:
     assert parse_seeds(text) == seeds
