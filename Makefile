@@ -32,6 +32,8 @@ gallery: .venv/installed  ## the README's pictures and the claims page, from the
 	$(BIN)/ssrun claims results > results/README.tmp && mv results/README.tmp results/README.md
 	$(BIN)/ssrun show results/bengio-table-3 --format svg > results/terminal.svg
 	$(BIN)/ssrun figures results/default --out build/figures && cp build/figures/finding.png results/
+	$(BIN)/ssrun figures results/budget --only budget --format png --out build/figures && cp build/figures/budget.png results/
+	$(BIN)/ssrun figures results/when-it-wins --only map --format png --out build/figures && cp build/figures/map.png results/
 
 format: .venv/installed  ## put the code in order
 	$(BIN)/ruff format .

@@ -67,6 +67,13 @@ def test_the_readme_shows_the_committed_table() -> None:
     assert len(shown) == 2 + len(kept("default").rows)
 
 
+def test_the_readme_shows_the_committed_differences_by_budget() -> None:
+    whole = text_of(kept("budget"), "markdown").splitlines()
+    shown = block("budget").splitlines()
+    assert len(shown) > 2
+    assert set(shown) <= set(whole)
+
+
 def test_the_readme_lists_every_experiment() -> None:
     listed = re.findall(r"^\| `([a-z0-9-]+)` \| (.*?) \| (\d+) \| ([\d.]+) \|$", block("experiments"), re.M)
     assert [(name, question) for name, question, _, _ in listed] == [
