@@ -25,7 +25,7 @@ bench: .venv/installed  ## a step against the textbook loop; a cell against a fo
 smoke: .venv/installed  ## a tiny comparison, for CI
 	$(BIN)/ssrun compare --smoke
 
-reference: .venv/installed  ## every experiment in full (two hours), its tables under results/
+reference: .venv/installed  ## every experiment in full (an hour and a half), its tables under results/
 	for file in experiments/*.toml; do $(BIN)/ssrun compare "$$(basename "$$file" .toml)" || exit 1; done
 
 gallery: .venv/installed  ## the README's pictures and the claims page, from the committed tables
