@@ -43,6 +43,8 @@ def pad(rows: Sequence[Sequence[int]]) -> Tensor:
     width, ids = max(map(len, rows)), array("q")
     for row in rows:
         ids.extend([*row, *[PAD] * (width - len(row))])
+    if not width:  # of which there is no buffer
+        return torch.empty(len(rows), 0, dtype=torch.long)
     return torch.frombuffer(ids, dtype=torch.long).view(len(rows), width)  # of nested lists it takes thrice as long
 
 

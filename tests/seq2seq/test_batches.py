@@ -172,3 +172,7 @@ def test_pairs_are_padded_on_the_right_and_end_with_eos() -> None:
     assert batch.lengths.tolist() == [3, 2]
     assert collate([([5, EOS], [EOS]), ([6, EOS], [7, EOS])]).lengths is None
     assert pad([[1], [2, 3]]).tolist() == [[1, PAD], [2, 3]]
+
+
+def test_rows_without_a_token_are_a_tensor_without_a_column() -> None:
+    assert pad([[], []]).shape == (2, 0)
