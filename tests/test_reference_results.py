@@ -14,7 +14,7 @@ from ssrun.views.tables.claims_page import claims_page, comparisons_in
 from ssrun.views.terminal.catalogue import experiments
 
 ROOT = Path(__file__).parents[1]
-FORMER = ("bengio-table-2",)  # six seeds that were looked at, claims that were not sealed: it is to be trained for longer
+FORMER = ("bengio-table-2",)  # six seeds that were looked at, claims that were not sealed
 RESULTS = ROOT / "results"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
