@@ -20,6 +20,7 @@ from ssrun.views.tables.cells import Cell, in_groups, number
 LABEL = re.compile(r"[A-Za-z0-9:._/+-]+")  # what `\label` and `\ref` take for a name in any document
 ROOM = 356  # points: the text of an article of 11 pt is 360 wide, in one of 10 pt the signs are smaller too
 GAP = 8  # points between columns
+LINES = 45  # of tables' source on a page, rules and all, above their notes
 WIDTHS = {  # of signs of 9 pt Computer Modern, in points; of every other sign, WIDTH
     **dict.fromkeys(".,:;|!'[]il", 2.6),
     **dict.fromkeys("fj- ", 3.1),
@@ -110,20 +111,34 @@ def header(comparison: Comparison) -> list[str]:
 
 
 def table(tables: Sequence[Sequence[str]], short: str, caption: str, label: str, notes: Sequence[str]) -> list[str]:
-    """A float of tables below each other, with its notes below them."""
-    return [
-        r"\begin{table}[tbp]",
-        r"\centering\footnotesize",
-        rf"\caption[{escaped(short)}]{{{escaped(caption)}}}",
-        rf"\label{{{label}}}\par\medskip",
-        r"\renewcommand{\arraystretch}{1.15}",
-        *below_each_other(tables),
-        r"\par\medskip",
-        r"\begin{minipage}{\linewidth}\footnotesize\raggedright",
-        *(rf"{escaped(note)}\par" for note in notes),
-        r"\end{minipage}",
-        r"\end{table}",
-    ]
+    """A float of tables below each other, with notes below them; several floats where a page has no room for all."""
+    floats = pages(tables)
+    lines: list[str] = []
+    for part, found in enumerate(floats, start=1):
+        again, suffix = (" (continued)", f"-{part}") if part > 1 else ("", "")
+        lines += [
+            r"\begin{table}[tbp]",
+            r"\centering\footnotesize",
+            rf"\caption[{escaped(short + again)}]{{{escaped(caption + again)}}}",
+            rf"\label{{{label}{suffix}}}\par\medskip",
+            r"\renewcommand{\arraystretch}{1.15}",
+            *below_each_other(found),
+        ]
+        if part == len(floats):
+            lines += [r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]
+            lines += [*(rf"{escaped(note)}\par" for note in notes), r"\end{minipage}"]
+        lines.append(r"\end{table}")
+    return lines
+
+
+def pages(tables: Sequence[Sequence[str]]) -> list[list[Sequence[str]]]:
+    """The tables in as many parts as have room on a page each, with notes below them; a table is never broken."""
+    parts: list[list[Sequence[str]]] = [[]]
+    for found in tables:
+        if parts[-1] and sum(map(len, parts[-1])) + len(found) > LINES:
+            parts.append([])
+        parts[-1].append(found)
+    return parts
 
 
 def below_each_other(tables: Sequence[Sequence[str]]) -> list[str]:

@@ -38,10 +38,10 @@ def test_what_is_no_character_of_a_picture_is_shown_as_its_escape() -> None:
 
 
 def test_a_caption_tells_unequal_numbers_of_seeds(kept: Comparison) -> None:
-    assert provenance(kept, []).startswith("n = 3 seeds per strategy and task. ssrun compare")
+    assert provenance(kept, []).startswith("n = 8 seeds per strategy and task. ssrun compare")
     rows = [kept.rows[0].model_copy(update={"n": 1}), *kept.rows[1:]]
     unequal = kept.model_copy(update={"rows": rows})
-    assert provenance(unequal, []).startswith("n = 1 to 3 seeds per strategy and task. ssrun compare")
+    assert provenance(unequal, []).startswith("n = 1 to 8 seeds per strategy and task. ssrun compare")
 
 
 def test_a_caption_has_the_signature_of_bleu_where_bleu_is_shown(kept: Comparison) -> None:
