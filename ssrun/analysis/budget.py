@@ -13,7 +13,7 @@ import numpy as np
 
 from ssrun.analysis.document import Comparison
 from ssrun.analysis.pairing import differences_of, others_than_baseline, values_of
-from ssrun.analysis.statistics import TOLERANCE, mean_interval
+from ssrun.analysis.statistics import TOLERANCE, finite, mean_interval, moments
 from ssrun.analysis.sweeps import Series
 
 WALK = 0.36  # what a walk adds to a training step, in teacher-forced steps: as `make bench` measures on translation
@@ -87,9 +87,9 @@ def budget_curves(comparison: Comparison, series: Series, metric: str) -> list[B
 
 
 def point(x: float, seeds: BySeed) -> Point:
-    mean, low, high, _ = mean_interval([*seeds.values()])
-    assert mean is not None  # noqa: S101 - there is a seed
-    return Point(x, mean, low, high, dict(seeds))
+    values = [*seeds.values()]
+    _, low, high, _ = mean_interval(values)
+    return Point(x, moments(finite(values))[0], low, high, dict(seeds))
 
 
 def equal_compute(comparison: Comparison, series: Series, strategy: str, metric: str) -> list[Point]:

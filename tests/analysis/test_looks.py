@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -40,16 +40,25 @@ def test_looks_that_cannot_be_are_refused(first: int, most: int) -> None:
         looks(first, most)
 
 
-def until_decided(tables: np.ndarray, planned: Sequence[int], levels: Sequence[float] | None = None) -> int:
+Judge = Callable[[Sequence[int], int, float], list[ClaimVerdict]]
+
+
+def judge_of(table: Sequence[Sequence[float]], levels: Mapping[int, float] | None = None) -> Judge:
+    """Judges the claims that each strategy of a table is higher than its first; at these levels, by number of seeds."""
+    baseline, *others = table
+
+    def judge(places: Sequence[int], n: int, alpha: float) -> list[ClaimVerdict]:
+        claims = [[Link(others[place][:n], baseline[:n], "higher")] for place in places]
+        return verdicts(claims, levels[n] if levels else alpha)
+
+    return judge
+
+
+def until_decided(tables: np.ndarray, planned: Sequence[int], levels: Mapping[int, float] | None = None) -> int:
     """In how many tables (axes: table, strategy, seed) a claim against the first strategy gets a verdict."""
     wrong = 0
-    for baseline, *others in tables.tolist():
-
-        def judge(places: Sequence[int], n: int, alpha: float) -> list[ClaimVerdict]:
-            claims = [[Link(others[place][:n], baseline[:n], "higher")] for place in places]  # noqa: B023 - called at once
-            return verdicts(claims, alpha if levels is None else levels[planned.index(n)])
-
-        found = decided_at_looks(len(others), planned, len(planned), judge)
+    for table in tables.tolist():
+        found = decided_at_looks(len(table) - 1, planned, len(planned), judge_of(table, levels))
         wrong += any(claim.verdict != "inconclusive" for claim in found)
     return wrong
 
@@ -60,7 +69,7 @@ def test_seeds_until_decided_err_in_at_most_5_percent_of_null_experiments() -> N
     tables = np.random.default_rng(20).normal(size=(2000, 3, 32))
     wrong = until_decided(tables, planned)
     assert 0.01 <= wrong / 2000 <= 0.05
-    careless = until_decided(tables[:500], planned, [ALPHA] * len(planned))
+    careless = until_decided(tables[:500], planned, dict.fromkeys(planned, ALPHA))
     assert careless / 500 > 0.08
 
 
@@ -68,14 +77,7 @@ def test_a_claim_that_is_decided_early_does_not_loosen_the_others_beyond_5_perce
     tables = np.random.default_rng(21).normal(size=(1000, 3, 32))
     planned, wrong = looks(8, 32), 0
     for plain, null, other in tables.tolist():
-
-        def judge(places: Sequence[int], n: int, alpha: float) -> list[ClaimVerdict]:
-            claims = [
-                [Link([value + 3 for value in other[:n]], plain[:n], "higher")],  # noqa: B023 - called at once
-                [Link(null[:n], plain[:n], "higher")],  # noqa: B023
-            ]
-            return verdicts([claims[place] for place in places], alpha)
-
+        judge = judge_of([plain, [value + 3 for value in other], null])
         wrong += decided_at_looks(2, planned, len(planned), judge)[1].verdict != "inconclusive"
     assert 0.01 <= wrong / 1000 <= stats.binom.ppf(0.99, 1000, 0.05) / 1000
 

@@ -35,7 +35,8 @@ def test_verdicts_are_those_of_holm_over_the_squares_of_one_strategy() -> None:
             square = one.squares[place]
             assert p is not None
             assert (square.verdict != "inconclusive") == (p <= 0.05)
-            assert square.low is not None and square.high is not None  # noqa: PT018
+            assert square.low is not None
+            assert square.high is not None
             assert (square.low > 0 or square.high < 0) == (p <= 0.05)
             verdicts.add(square.verdict)
     assert verdicts == {"agree", "inconclusive"}

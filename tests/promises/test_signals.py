@@ -127,19 +127,25 @@ def slowly(seconds: float = 0.05) -> list[Fault]:
 COMPARE = ("compare", "grid.toml", "--jobs=2", "--out=runs", "--checkpoint-every=1")
 
 
+def done_training(folder: Path) -> list[Path]:
+    """Runs that have a result, or were stopped after their last step, in the scoring that comes then."""
+    ends = ("result.json", "checkpoint-0000000024.json")
+    return [run for run in run_folders(folder) if any((run / end).exists() for end in ends)]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_signal_ends_a_comparison_and_its_workers(tmp_path: Path, number: signal.Signals) -> None:
     """R10: each cell keeps its last whole step, and goes on from there."""
     experiment(tmp_path, GRID)
     child = fork_server().start(COMPARE, tmp_path, faults=slowly())
     until(lambda: len(list((tmp_path / "runs").glob("*/*/*/checkpoint-*.json"))) >= 2)
-    done = interrupted(child, number)
-    assert done.err.splitlines()[-1].endswith("the same command goes on from here")
+    said = interrupted(child, number).err
+    assert said.splitlines()[-1].endswith("the same command goes on from here")
     assert not alive(tmp_path)
-    begun = trained(tmp_path)
+    begun, done_with = trained(tmp_path), done_training(tmp_path / "runs")
     ssrun(*COMPARE, folder=tmp_path, faults=slowly(0)).must(0)
     again = trained(tmp_path)[len(begun) :]
-    assert len(again) == 4
+    assert len(again) == 4 - len(done_with)
     assert sum(first > 0 for _, first in again) >= 1
     assert not strays(tmp_path / "runs")
 
@@ -156,11 +162,11 @@ def test_the_workers_of_a_killed_comparison_end_and_the_next_call_trains_what_is
     assert until(lambda: not alive(tmp_path)) < PATIENCE
     complete = [run for run in run_folders(tmp_path / "runs") if (run / "result.json").exists()]
     before = {run: snapshot(run) for run in complete}
-    begun = trained(tmp_path)
+    begun, done_with = trained(tmp_path), done_training(tmp_path / "runs")
     ssrun(*COMPARE, folder=tmp_path, faults=slowly(0)).must(0)
     again = trained(tmp_path)[len(begun) :]
-    assert len(again) == 4 - len(complete)
-    assert not {name for name, _ in again} & {run.name[-10:] for run in complete}
+    assert len(again) == 4 - len(done_with)
+    assert not {name for name, _ in again} & {run.name[-10:] for run in done_with}
     assert all(snapshot(run).items() >= before[run].items() - {("lock", before[run].get("lock"))} for run in complete)
     assert not strays(tmp_path / "runs")
 

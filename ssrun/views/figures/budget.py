@@ -14,6 +14,7 @@ from ssrun.views.figures.canvas import GREY, Canvas, Picture, drawable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 STEPS, COMPUTE = "at equal steps", "at equal compute"
 BELOW = {STEPS: "steps", COMPUTE: "compute, in teacher-forced steps"}
@@ -60,7 +61,7 @@ def budget(canvas: Canvas) -> Picture:
             log_axis(axis, steps, canvas.width / across - LABELS)
             axis.set_xlabel(BELOW[heading])
         for lane, curve in enumerate(curve for curve in curves if curve.crossing.at):
-            draw_crossing(canvas, panels[0], curve, lane)
+            draw_crossing(canvas, figure, panels[0], curve, lane)
     words = {"higher": "above zero is better", "lower": "below zero is better"}
     better = dict.fromkeys(words.get(METRICS[metric].better, "") for metric in metrics)
     which = f"; {better.popitem()[0]}" if len(better) == 1 and any(better) else ""
@@ -98,12 +99,10 @@ def draw_points(canvas: Canvas, axis: Axes, strategy: str, points: Sequence[Poin
             axis.plot([point.x * factor] * len(values), values, "o", **look)
 
 
-def draw_crossing(canvas: Canvas, axis: Axes, curve: BudgetCurve, lane: int) -> None:
+def draw_crossing(canvas: Canvas, figure: Figure, axis: Axes, curve: BudgetCurve, lane: int) -> None:
     """Rings on the zero line; there or below it, in a lane of the strategy's own, the interval of the first."""
     from matplotlib.transforms import ScaledTranslation
 
-    figure = axis.get_figure(root=True)
-    assert figure is not None  # noqa: S101 - it was drawn there
     colour, _, _ = canvas.styles[curve.strategy]
     low, high = curve.crossing.low, curve.crossing.high
     if low is not None and high is not None:

@@ -263,6 +263,7 @@ class Canvas:
         for axis in panels:
             axis.tick_params(axis="y", length=0)
             axis.grid(False, axis="y")
+            axis.locator_params(axis="x", nbins=6)  # so that labels such as 0.0025 have room
 
     def dot(
         self,
