@@ -91,6 +91,48 @@ METRICS: dict[str, Metric] = {
         formula="100 sum_m |B_m| / n |accuracy(B_m) - confidence(B_m)|, B_m: positions by confidence in 15 equal bins",
         source="expected calibration error of Guo et al. 2017 (arXiv 1706.04599)",
     ),
+    "expert_loss": Metric(
+        "cross-entropy from what the task's expert may say, when fed its own argmax",
+        "nats",
+        "lower",
+        "expert loss",
+        3,
+        on_request=True,
+        formula="mean over positions of -sum_v e(v) log p(v), e the expert's distribution after the model's own prefix",
+        source="the loss of DAgger, Ross et al. 2011",
+    ),
+    "expert_error": Metric(
+        "own argmax that is not among the expert's likeliest tokens, when fed its own argmax",
+        "%",
+        "lower",
+        "expert err %",
+        1,
+        most=100.0,
+        on_request=True,
+        source="the 0-1 loss of DAgger, Ross et al. 2011",
+    ),
+    "expert_choices": Metric(
+        "tokens that the expert holds equally good after the model's own prefix: of many, a label says little",
+        "tokens",
+        "neither",
+        "choices",
+        2,
+        least=1.0,
+        on_request=True,
+        formula="mean over positions of exp(entropy of the expert)",
+    ),
+    "excess_error": Metric(
+        "how much further from the expert the model is under its own prefixes than under the data's",
+        "%",
+        "lower",
+        "excess %",
+        1,
+        least=-100.0,
+        on_request=True,
+        formula="100 (K_model / K_data - 1), K = sum over positions of the mean KL(expert, model), up to the one "
+        "that half of the targets reach; prefixes sampled from the model, or true",
+        source="ExAccErr of Arora et al. 2022 (arXiv 2204.01171)",
+    ),
     "steps_to_reach": Metric(
         "steps until the score asked for is reached, at most the run's", "steps", "lower", "steps to", 0
     ),
@@ -102,7 +144,7 @@ METRICS: dict[str, Metric] = {
     "seconds": Metric("wall-clock seconds of the run", "s", "neither", "seconds", 1, on_request=True),
 }
 TO_REACH = ("steps_to_reach", "seconds_to_reach")  # that only an experiment with a score to reach has
-NOT_ALWAYS = ("ter", "perplexity")  # that an evaluation may lack: a line too long, a loss too large
+NOT_ALWAYS = ("ter", "perplexity", "excess_error")  # that scores may lack: a line too long, a loss too large or none
 OF_EVERY_TASK = (  # those of outputs and losses that can say which evaluation is best, whatever the task
     "bleu",
     "exact_match",

@@ -20,9 +20,10 @@ from ssrun.runs.trained import Trained
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batch, collate
 from ssrun.seq2seq.decoder_inputs import draw, free_running_inputs, scheduled_inputs, teacher_forced_inputs
+from ssrun.seq2seq.labels import loss_of
 from ssrun.seq2seq.model import Memory
 from ssrun.seq2seq.search import greedy, length_limit
-from ssrun.seq2seq.training import Diverged, adam, loss_of, train
+from ssrun.seq2seq.training import Diverged, adam, train
 from ssrun.seq2seq.vocabulary import EOS, Vocabulary
 from ssrun.strategies.strategy import Feed
 from ssrun.system import signals

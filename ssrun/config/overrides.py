@@ -16,7 +16,8 @@ RUN_SECTIONS = ("model", "training", "scoring")  # every run has all of their fi
 SECTIONS = ("task", "strategy", *RUN_SECTIONS)
 MOST_DOTS = 200  # in a line of TOML
 POINT_FIRST = re.compile(r"[+-]?\.\d+")  # .5, which is a number to people and shells, and none to TOML
-PART = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|\[[^\]]*\]|[^,])*""")  # up to a comma that stands in no quotes
+# up to a comma that stands in no quotes, nor in a list, or a list within one
+PART = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|\[(?:[^][]|\[[^][]*\])*\]|[^,])*""")
 Overrides = Mapping[str, Mapping[str, Any]]  # fields by section
 
 

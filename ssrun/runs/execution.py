@@ -261,7 +261,8 @@ def finish(run: Recording, parts: Prepared) -> None:
     """Scores the trained model on the test set and writes everything, the result last; Diverged as `evaluate`."""
     config, folder = run.config, run.folder
     test = list(config.task.held_out("test"))
-    scores = score(parts.model, config.task, test, parts.vocabularies, config.scoring, config.task.text_metrics)
+    asked = (config.scoring, config.task.text_metrics)
+    scores = score(parts.model, config.task, test, parts.vocabularies, *asked, by_expert=True)
     best = run.totals.selection if config.training.select == "best" else None
     must_be_finite(scores, run.totals.step)
     folder.write_lines("sources.txt", [" ".join(example.source) for example in test])

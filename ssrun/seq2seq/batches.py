@@ -13,7 +13,7 @@ from torch import Tensor
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.vocabulary import PAD, Vocabularies
 from ssrun.system import signals
-from ssrun.tasks import HELD_OUT, Task
+from ssrun.tasks import HELD_OUT, Example, Task
 
 Item = TypeVar("Item")
 Pair = tuple[list[int], list[int]]  # the ids of a source and of its target, each with its EOS
@@ -21,14 +21,16 @@ POOL = 100  # batches that are sorted by length together
 
 
 class Batch(NamedTuple):
-    """Ids of sources [B, S] and of labels y_1 ... y_T [B, T]; both end with EOS and are filled up with PAD.
+    """Ids of sources [B, S] and of targets y_1 ... y_T [B, T]; both end with EOS and are filled up with PAD.
 
-    Lengths [B] are those of the sources with their EOS; None where no source is padded.
+    Lengths [B] are those of the sources with their EOS; None where no source is padded. The examples are those that
+    the rows are the ids of, where they are known.
     """
 
     source: Tensor
     lengths: Tensor | None
     target: Tensor
+    examples: Sequence[Example] = ()
 
 
 def heard(items: Iterable[Item]) -> Iterator[Item]:
@@ -48,10 +50,10 @@ def pad(rows: Sequence[Sequence[int]]) -> Tensor:
     return torch.frombuffer(ids, dtype=torch.long).view(len(rows), width)  # of nested lists it takes thrice as long
 
 
-def collate(pairs: Sequence[Pair]) -> Batch:
+def collate(pairs: Sequence[Pair], examples: Sequence[Example] = ()) -> Batch:
     lengths = [len(source) for source, _ in pairs]
     of_sources = None if min(lengths) == max(lengths) else torch.tensor(lengths)
-    return Batch(pad([source for source, _ in pairs]), of_sources, pad([target for _, target in pairs]))
+    return Batch(pad([source for source, _ in pairs]), of_sources, pad([target for _, target in pairs]), examples)
 
 
 class Batches:
@@ -68,7 +70,7 @@ class Batches:
         self.batch_size = batch_size
         self.seed = seed
         training = task.training()
-        self._pairs = None if training is None else [vocabularies.encode(pair) for pair in heard(training)]
+        self._pairs = None if training is None else [(vocabularies.encode(pair), pair) for pair in heard(training)]
         self._held_out = {pair.source for split in HELD_OUT if not self._pairs for pair in task.held_out(split)}
         self._pool: tuple[int, list[Batch]] = (-1, [])
 
@@ -85,14 +87,15 @@ class Batches:
 
     def _cut(self, pool: int) -> list[Batch]:
         size = self.batch_size
-        pairs = sorted(self._drawn(pool), key=lambda pair: (len(pair[0]), len(pair[1])))
-        batches = [collate(pairs[start : start + size]) for start in heard(range(0, len(pairs), size))]
+        pairs = sorted(self._drawn(pool), key=lambda pair: tuple(map(len, pair[0])))
+        cut = [pairs[start : start + size] for start in range(0, len(pairs), size)]
+        batches = [collate(*zip(*part, strict=True)) for part in heard(cut)]
         # The stream `order` serves two purposes: odd indices shuffle a pool's batches, even ones an epoch's pairs.
         # Two names would be plainer, and would change every number.
         streams.random(self.seed, "order", 2 * pool + 1).shuffle(batches)
         return batches
 
-    def _drawn(self, pool: int) -> list[Pair]:
+    def _drawn(self, pool: int) -> list[tuple[Pair, Example]]:
         """The pairs of a pool: fresh ones, or a stretch of the epochs' shuffled pairs laid end to end."""
         wanted = self._batches_a_pool() * self.batch_size
         if self._pairs is None:
@@ -101,9 +104,9 @@ class Batches:
             fresh = list(islice((example for example in drawn if example.source not in self._held_out), wanted))
             if len(fresh) < wanted:
                 raise ValueError(f"task {self.task.name}: almost every source is held out: hold out fewer pairs")
-            return [self.vocabularies.encode(example) for example in heard(fresh)]
+            return [(self.vocabularies.encode(example), example) for example in heard(fresh)]
         size = len(self._pairs)
-        chosen: list[Pair] = []
+        chosen: list[tuple[Pair, Example]] = []
         for epoch in range(pool * wanted // size, ((pool + 1) * wanted - 1) // size + 1):
             order = list(range(size))
             streams.random(self.seed, "order", 2 * epoch).shuffle(order)

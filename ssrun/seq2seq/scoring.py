@@ -23,6 +23,7 @@ from ssrun.seq2seq.batches import Batch, collate
 from ssrun.seq2seq.calibration import Calibration
 from ssrun.seq2seq.decoder_inputs import free_running_inputs, teacher_forced_inputs
 from ssrun.seq2seq.edits import distinct, edit_rate
+from ssrun.seq2seq.expert_measures import ExpertMeasures
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.search import decode
 from ssrun.seq2seq.vocabulary import PAD, Vocabularies, Vocabulary
@@ -43,7 +44,7 @@ class Scores(NamedTuple):
         values: Losses and errors by name, as `metrics.METRICS` describes them: they depend on no way of decoding.
         quality: Metrics of the decoded outputs by name.
         curves: Errors in % by target position, from the first: `next_step` and `decoding`, and `positions`,
-            the number of pairs that reach so far.
+            the number of pairs that reach so far; with an expert `excess_error`, by length.
         outputs: The decoded tokens, in the examples' order.
         teacher_forced: For each example the argmax at each of its positions (EOS too), fed the true tokens.
         free_running: The same, fed its own argmax.
@@ -90,22 +91,32 @@ def score(
     vocabularies: Vocabularies,
     config: ScoringConfig,
     text_metrics: Sequence[str] = (),
+    *,
+    by_expert: bool = False,
 ) -> Scores:
-    """Scores a model on these examples, by those of `text_metrics` too that the task has; Interrupted on a signal."""
+    """Scores a model on these examples, by those of `text_metrics` too that the task has, and by the task's expert.
+
+    Interrupted where a signal comes.
+    """
     teacher_forced, free_running = _Errors(len(examples)), _Errors(len(examples))
     calibration = Calibration()
+    longest = max(vocabularies.target.length(example.target) for example in examples) + 1
+    expert = ExpertMeasures(task, vocabularies.target, longest) if by_expert else None
     reached, positions = torch.zeros(CURVE), 0
     outputs: list[Tokens] = [()] * len(examples)
     references = [example.references for example in examples]
     limit = max(vocabularies.target.length(reference) for item in references for reference in item) + ROOM
-    for indices, (source, lengths, target) in batches_of(examples, vocabularies):
+    for indices, batch in batches_of(examples, vocabularies):
         signals.check()
-        memory = model.encode(source, lengths)
+        target = batch.target
+        memory = model.encode(batch.source, batch.lengths)
         own = free_running_inputs(model, memory, target)
         logits = model.decode(memory, teacher_forced_inputs(target))
         teacher_forced.add(logits, target, indices, vocabularies.target)
         calibration.add(logits, target, target != PAD)
         free_running.add(model.decode(memory, own), target, indices, vocabularies.target)
+        if expert:
+            expert.add(model, memory, batch, own)
         real = (target != PAD).sum(0)
         positions += int(real.sum())
         reached[: len(real)] += real[:CURVE]
@@ -132,6 +143,7 @@ def score(
         "next_step_error": 100 * teacher_forced.errors / positions,
         "decoding_error": 100 * free_running.errors / positions,
         "calibration_error": calibration.error,
+        **(expert.values if expert else {}),
     }
     length = int((reached > 0).sum())
     curves = {
@@ -139,6 +151,8 @@ def score(
         "decoding": _rounded(100 * free_running.by_position[:length] / reached[:length]),
         "positions": reached[:length].tolist(),
     }
+    if expert and (excess := expert.excess_by_length()):
+        curves["excess_error"] = [round(value, 2) for value in excess[:CURVE]]
     said = (outputs, teacher_forced.predicted, free_running.predicted)
     return Scores(values, quality, curves, *said, signature, {name: told for name, (_, told) in of_text.items()})
 
@@ -149,7 +163,7 @@ def batches_of(examples: Sequence[Example], vocabularies: Vocabularies) -> Itera
     order = sorted(range(len(examples)), key=lambda n: (len(encoded[n][0]), len(encoded[n][1])))
     for start in range(0, len(order), AT_ONCE):
         indices = order[start : start + AT_ONCE]
-        yield indices, collate([encoded[index] for index in indices])
+        yield indices, collate([encoded[index] for index in indices], [examples[index] for index in indices])
 
 
 def corpus_bleu(outputs: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> tuple[float, str]:

@@ -13,13 +13,14 @@ from ssrun.config.run import RunConfig
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batches
 from ssrun.seq2seq.decoder_inputs import DecoderInputs, draw, scheduled_inputs
+from ssrun.seq2seq.labels import labelling
 from ssrun.seq2seq.learning_rate import learning_rate
 from ssrun.seq2seq.model import Seq2Seq
-from ssrun.seq2seq.vocabulary import EOS, PAD
+from ssrun.seq2seq.vocabulary import EOS
 
 
 class Step(NamedTuple):
-    """One optimiser step, from 0, as it was; its loss in nats per real position, under these inputs, never smoothed."""
+    """One optimiser step, from 0, as it was; its loss in nats per position that counts, never smoothed."""
 
     step: int
     epsilon: float
@@ -35,20 +36,16 @@ class Diverged(Exception):
         self.step = step
 
 
-def loss_of(logits: Tensor, target: Tensor) -> Tensor:
-    """Mean of -log p(y_t) over the real positions, EOS included: logits [B, T, V], target [B, T]; nats."""
-    return nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=PAD)
-
-
-def objective_of(loss: Tensor, logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
+def objective_of(loss: Tensor, logits: Tensor, counted: Tensor, smoothing: float) -> Tensor:
     """What is minimised: the loss, or with label smoothing (1 - s) loss + s mean of -log p over all tokens; nats.
 
-    All tokens are those that can be said: neither PAD nor BOS (Szegedy et al. 2016, section 7).
+    All tokens are those that can be said: neither PAD nor BOS (Szegedy et al. 2016, section 7). The means are over the
+    positions that count, [B, T].
     """
     if not smoothing:
         return loss
     spread = -logits.log_softmax(-1)[..., EOS:].mean(-1)
-    return (1 - smoothing) * loss + smoothing * spread[target != PAD].mean()
+    return (1 - smoothing) * loss + smoothing * spread[counted].mean()
 
 
 def adam(model: Seq2Seq, config: RunConfig) -> torch.optim.Adam:
@@ -56,14 +53,22 @@ def adam(model: Seq2Seq, config: RunConfig) -> torch.optim.Adam:
 
 
 def train(
-    model: Seq2Seq, optimiser: torch.optim.Adam, batches: Batches, config: RunConfig, first: int = 0
+    model: Seq2Seq,
+    optimiser: torch.optim.Adam,
+    batches: Batches,
+    config: RunConfig,
+    first: int = 0,
+    teacher: Seq2Seq | None = None,
 ) -> Iterator[Step]:
     """Trains from step `first` to the end, and hands each step over when it is done.
+
+    The teacher is that of a strategy whose label is a teacher's.
 
     Diverged where the loss is not finite; the weights are those before that step.
     """
     strategy, training = config.strategy, config.training
     steps = training.steps
+    labels_of = labelling(strategy, batches.task, batches.vocabularies, teacher)
     for step in range(first, steps):
         batch = batches.at(step)
         masks = model.masks(len(batch.target), streams.generator(config.seed, "dropout", step))
@@ -75,12 +80,13 @@ def train(
         inputs = scheduled_inputs(model, memory, batch.target, epsilon, strategy.feed, draws, masks)
 
         # ... then learn, in one pass over what was fed.
+        labels = labels_of(batch, inputs.tokens)
         logits = model.decode(memory, inputs.tokens, masks)
-        loss = loss_of(logits, batch.target)
+        loss = labels.loss(logits)
         if not math.isfinite(value := loss.item()):
             raise Diverged(step, value)
         optimiser.zero_grad()
-        objective_of(loss, logits, batch.target, training.label_smoothing).backward()  # type: ignore[no-untyped-call]
+        objective_of(loss, logits, labels.counted, training.label_smoothing).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), training.clip)
         for weights in optimiser.param_groups:
             weights["lr"] = learning_rate(step, training)

@@ -48,6 +48,29 @@ STRATEGIES: dict[str, Entry] = {
         "Scheduled Sampling' (Table 1), as its section 4.1 describes it: a control for mere regularisation",
         f"{_PAPER}, section 4.1",
     ),
+    "dagger": Entry(
+        Strategy(schedule=Constant(value=0), label="expert"),
+        "always the model's own token, and the label is what an expert may say after it: each token that "
+        "keeps the edits to a right answer fewest, or what the task knows better",
+        "Ross et al. 2011 (DAgger); Sabour et al. 2019, arXiv 1810.01398",
+    ),
+    "expert-sampling": Entry(
+        Strategy(schedule=Constant(value=0.5), label="expert"),
+        "a fair coin throughout, with the expert's labels",
+        "Ross et al. 2011, beta = 0.5",
+    ),
+    "distillation": Entry(
+        Strategy(schedule=Constant(value=0.5), coin="batch", label="teacher"),
+        "on-policy distillation: every other batch (lambda = 1 - epsilon) is the model's own; the label is a teacher's "
+        "distribution, by the generalised Jensen-Shannon divergence; needs `strategy.teacher`",
+        "Agarwal et al. 2024, arXiv 2306.13649",
+    ),
+    "raml": Entry(
+        Strategy(schedule=Constant(value=0.9), feed="uniform-token", label="fed"),
+        "true tokens changed at random, and the changed sequence learned: reward-augmented likelihood whose reward is "
+        "minus the number of changes, exactly so with epsilon = 1 / (1 + V / (exp(1 / tau) - 1))",
+        "Norouzi et al. 2016, arXiv 1609.00150",
+    ),
     "switch": Entry(Strategy(schedule=Switch()), "forced first half, free second half", "a control"),
     "cycle": Entry(Strategy(schedule=Cycle()), "forced and free in turn", "a control"),
 }
@@ -57,8 +80,8 @@ STRATEGIES |= of_kind("ssrun.strategies", Entry, STRATEGIES)
 def variant(base: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of the strategy `base`, a name in STRATEGIES, with these changes, for `Strategy` to check.
 
-    Changes are by field: `coin`, `feed`, `schedule` (another schedule's name, with its defaults), or any field of the
-    schedule (`k`, `half_at`, `start`, `end` ...). UsageError where a name or field is unknown.
+    Changes are by field: those of `Strategy`, where `schedule` is another schedule's name, with its defaults; or any
+    field of the schedule (`k`, `half_at`, `start`, `end` ...). UsageError where a name or field is unknown.
     """
     if base not in STRATEGIES:
         raise UsageError(unknown("strategy", base, STRATEGIES))
@@ -72,13 +95,14 @@ def variant(base: str, changes: Mapping[str, Any]) -> dict[str, Any]:
         if name not in SCHEDULES:
             raise UsageError(unknown("schedule", name, SCHEDULES))
         schedule = {"name": name}
-    fields: dict[str, Any] = {"coin": strategy.coin, "feed": strategy.feed}
+    fields = strategy.model_dump(exclude={"schedule"}, exclude_unset=True)
+    of_strategy = [name for name in Strategy.model_fields if name != "schedule"]
     known = [name for name in SCHEDULES[schedule["name"]].model_fields if name != "name"]
     for name, value in changes.items():
-        if name in fields:
+        if name in of_strategy:
             fields[name] = value
         elif name in known:
             schedule[name] = value
         else:
-            raise UsageError(f"strategy {base}: {unknown('field', name, [*fields, 'schedule', *known])}")
+            raise UsageError(f"strategy {base}: {unknown('field', name, ['schedule', *of_strategy, *known])}")
     return {"schedule": schedule, **fields}

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from bisect import bisect_right
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, Union
 
 from pydantic import Field, model_validator
@@ -19,6 +22,7 @@ from ssrun.system.plugins import of_kind
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Stretch = Annotated[float, Field(ge=1e-9, le=1000, allow_inf_nan=False)]  # the longest run has 1e9 steps
+Point = tuple[Annotated[int, Field(ge=0, le=1_000_000_000)], Share]
 EXACT_STEPS = 200_000  # up to which a mean is taken over every step: a billion would take minutes
 
 
@@ -243,7 +247,44 @@ class Cycle(Schedule):
         return False
 
 
-BUILT_IN = (Constant, Linear, Exponential, InverseSigmoid, Switch, Cycle)
+class Piecewise(Schedule):
+    """epsilon(i) by points, each a step and the epsilon there: straight between two, level before and after them all.
+
+    Two points of one step are a jump. A warm start: [[0, 1], [600, 1], [600, 0]].
+    """
+
+    formula: ClassVar[str] = "ε(i) = straight lines between points [i, ε]"
+
+    name: Literal["piecewise"] = "piecewise"
+    points: tuple[Point, ...] = Field(
+        ((0, 1.0), (500, 1.0), (1000, 0.0)),
+        min_length=1,
+        max_length=1000,
+        description="optimiser steps, in their order, each with its epsilon: [[0, 1], [600, 1], [600, 0]]",
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        for (before, _), (after, _) in pairwise(self.points):
+            if after < before:
+                raise ValueError(f"points: step {after} stands after step {before}: put them in order")
+        return self
+
+    def __call__(self, step: int, steps: int) -> float:
+        after = bisect_right(self.points, step, key=itemgetter(0))
+        if after == 0:
+            return self.points[0][1]
+        if after == len(self.points):
+            return self.points[-1][1]
+        (left, low), (right, high) = self.points[after - 1 : after + 1]
+        return low + (high - low) * (step - left) / (right - left)
+
+    @property
+    def stretched(self) -> bool:
+        return False
+
+
+BUILT_IN = (Constant, Linear, Exponential, InverseSigmoid, Switch, Cycle, Piecewise)
 SCHEDULES: dict[str, type[Schedule]] = {kind.model_fields["name"].default: kind for kind in BUILT_IN}
 SCHEDULES |= of_kind("ssrun.schedules", Schedule, SCHEDULES)
 if TYPE_CHECKING:

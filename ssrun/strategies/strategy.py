@@ -1,21 +1,24 @@
-"""A strategy is data: schedule x coin x feed."""
+"""A strategy is data: schedule x coin x feed x label."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ssrun.strategies.schedules import EXACT_STEPS, AnySchedule, spread
-from ssrun.system.fields import Fields
+from ssrun.system.fields import Fields, later
+from ssrun.system.text import shown_value
 
 Coin = Literal["token", "sequence", "batch"]
 Feed = Literal["sample", "argmax", "uniform-token"]
+Label = Literal["gold", "expert", "teacher", "fed"]
+OF_TEACHER = ("teacher", "teacher_id", "beta", "teacher_temperature")
 
 
 class Strategy(Fields):
-    """How decoder inputs are chosen in training. The first input, BOS, is never replaced."""
+    """How decoder inputs are chosen in training, and what is learned from them. The first, BOS, is never replaced."""
 
     schedule: AnySchedule = Field(
         description="epsilon over training, the probability of feeding the true previous token"
@@ -29,6 +32,36 @@ class Strategy(Fields):
         description="what replaces a true token: a sample of the model's distribution, its argmax, "
         "or a uniform-token, drawn uniformly from the vocabulary's real tokens",
     )
+    label: Label = later(
+        "gold",
+        description="what is learned at a position: gold, the true token there (the paper's); what an expert may say "
+        "after the prefix that was fed; a teacher's distribution there; or the fed token itself",
+    )
+    teacher: str = later(
+        "", max_length=4096, description="the trained run that label = teacher learns from: its folder"
+    )
+    teacher_id: str = later(
+        "", pattern="^([0-9a-f]{64})?$", description="what decides the teacher's weights; filled in"
+    )
+    beta: float = later(
+        0.5,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="divergence from the teacher: 0 is KL(teacher, model), 1 KL(model, teacher), between them the "
+        "generalised Jensen-Shannon divergence",
+    )
+    teacher_temperature: float = later(
+        1.0, gt=0, le=1000, allow_inf_nan=False, description="what the logits of model and teacher are divided by"
+    )
+
+    @model_validator(mode="after")
+    def _teacher_is_used(self) -> Self:
+        for name in OF_TEACHER:
+            value = getattr(self, name)
+            if self.label != "teacher" and value != type(self).model_fields[name].default:
+                raise ValueError(f"{name} = {shown_value(value)}: it needs label = 'teacher'")
+        return self
 
     def walk_share(self, steps: int) -> float:
         """The share of a run's steps in which the decoder walks through its own output to choose what it is fed.
@@ -45,4 +78,5 @@ class Strategy(Fields):
 
 def parameters(strategy: Strategy) -> list[str]:
     """The fields of this strategy that `--set strategy.<field>=` reaches."""
-    return ["coin", "feed", *(name for name in type(strategy.schedule).model_fields if name != "name")]
+    own = [name for name in Strategy.model_fields if name != "schedule"]
+    return [*own, *(name for name in type(strategy.schedule).model_fields if name != "name")]

@@ -5,10 +5,11 @@ from ssrun.tasks.any_order import AnyOrder
 from ssrun.tasks.captions import Captions
 from ssrun.tasks.corpus import Corpus
 from ssrun.tasks.frames import Frames
+from ssrun.tasks.optimal_completion import END
 from ssrun.tasks.parsing import Parsing
 from ssrun.tasks.star_path import StarPath
 from ssrun.tasks.symbols import Copy, Reverse
-from ssrun.tasks.task import HELD_OUT, Example, Split, Task, Tokens
+from ssrun.tasks.task import HELD_OUT, Continuation, Example, Split, Task, Tokens
 from ssrun.tasks.translation import Translation
 
 TASKS: dict[str, type[Task]] = {
@@ -17,4 +18,4 @@ TASKS: dict[str, type[Task]] = {
 }
 TASKS |= of_kind("ssrun.tasks", Task, TASKS)
 
-__all__ = ["HELD_OUT", "TASKS", "Example", "Split", "Task", "Tokens"]
+__all__ = ["END", "HELD_OUT", "TASKS", "Continuation", "Example", "Split", "Task", "Tokens"]

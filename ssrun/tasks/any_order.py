@@ -20,6 +20,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from ssrun.tasks.optimal_completion import END
 from ssrun.tasks.task import Drawn, Example, Lengths, Range, Split, Tokens
 
 MOST_REFERENCES = 120
@@ -59,3 +60,7 @@ class AnyOrder(Drawn):
     def is_right(self, source: Tokens, output: Tokens) -> bool:
         """Whether the output holds each of the source's symbols once."""
         return sorted(output) == sorted(source)
+
+    def expert(self, example: Example, prefix: Tokens) -> Tokens:
+        """The words that have not been said yet; the end when all have."""
+        return tuple(token for token in example.source if token not in prefix) or (END,)

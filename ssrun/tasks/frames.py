@@ -13,13 +13,15 @@ for a while, so the previous true label is nearly always the next one, and most 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from random import Random
 from string import ascii_lowercase
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ssrun.tasks.task import Drawn, Example, Lengths, Range, Split
+from ssrun.tasks.optimal_completion import END
+from ssrun.tasks.task import Drawn, Example, Lengths, Range, Split, Tokens
 
 
 class Frames(Drawn):
@@ -58,3 +60,40 @@ class Frames(Drawn):
 
     def source_tokens(self) -> str:
         return ascii_lowercase[: self.labels]
+
+    def expert(self, example: Example, prefix: Tokens) -> dict[str, float]:
+        """The probability of each label, given all frames and the label said last: the exact posterior of the chain.
+
+        What was said is taken for true: this is what teacher forcing learns, after any prefix. Where it cannot be true,
+        or is no label, the frames alone decide.
+        """
+        frames, position = example.source, len(prefix)
+        if position >= len(frames):
+            return {END: 1.0}
+        ahead = likelihoods(frames, ascii_lowercase[: self.labels], self.change, self.corruption)[position]
+        last = prefix[-1] if prefix else None
+        said = {label: self._change(last, label) * ahead[label] for label in ahead}
+        if not (total := sum(said.values())):
+            said, total = ahead, sum(ahead.values())
+        return {label: weight / total for label, weight in said.items()}
+
+    def _change(self, last: str | None, label: str) -> float:
+        """The probability of a label after the last one; of any, after what is no label."""
+        if last is None or last not in ascii_lowercase[: self.labels]:
+            return 1 / self.labels
+        return 1 - self.change if label == last else self.change / (self.labels - 1)
+
+
+@lru_cache(maxsize=1024)
+def likelihoods(frames: Tokens, labels: str, change: float, corruption: float) -> list[dict[str, float]]:
+    """At each position, by label, the probability of the frames from there on, up to a factor: the backward pass."""
+    stays, moves = 1 - change, change / (len(labels) - 1)
+    ahead, found = dict.fromkeys(labels, 1.0), []
+    for frame in reversed(frames):
+        seen = {
+            label: ahead[label] * (corruption / len(labels) + (1 - corruption) * (label == frame)) for label in labels
+        }
+        total = sum(seen.values())
+        found.append({label: weight / total for label, weight in seen.items()})
+        ahead = {label: stays * weight + moves * (1 - weight) for label, weight in found[-1].items()}
+    return found[::-1]

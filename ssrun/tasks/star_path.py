@@ -19,6 +19,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from ssrun.tasks.optimal_completion import END
 from ssrun.tasks.task import Drawn, Example, Split, Tokens
 
 EDGE_END = "|"
@@ -66,3 +67,10 @@ class StarPath(Drawn):
         *graph, _, start, goal = source
         edges = set(zip(graph[::3], graph[1::3], strict=True))
         return bool(output) and (output[0], output[-1]) == (start, goal) and edges.issuperset(pairwise(output))
+
+    def expert(self, example: Example, prefix: Tokens) -> Tokens:
+        """The node after the one said last, on the arm that leads to the goal; nothing where it is on none of it."""
+        path = (*example.target, END)
+        if not prefix:
+            return path[:1]
+        return () if prefix[-1] not in example.target else (path[path.index(prefix[-1]) + 1],)

@@ -5,7 +5,7 @@ Knows nothing of tensors, models or strategies, and imports no heavy library.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
@@ -15,8 +15,10 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from ssrun.errors import UsageError
 from ssrun.system import signals
 from ssrun.system.fields import Fields, later
+from ssrun.tasks.optimal_completion import OptimalCompletion, answer_of
 
 Tokens = tuple[str, ...]
+Continuation = Collection[str] | Mapping[str, float]  # tokens that are equally likely; or the probability of each
 Split = Literal["training", "validation", "test"]
 HELD_OUT: tuple[Split, Split] = ("validation", "test")
 VALIDATION_PAIRS = "pairs that are scored while training goes on"
@@ -162,6 +164,14 @@ class Task(Fields):
     def is_right(self, source: Tokens, output: Tokens) -> bool:
         """Whether the output is one of the right answers, given as a reference or not."""
         raise NotImplementedError
+
+    def expert(self, example: Example, prefix: Tokens) -> Continuation:
+        """What a perfect speaker may say next, after a prefix of an output, right or wrong (Ross et al. 2011).
+
+        Tokens that are equally good, `END` among them where the output may end; or the probability of each. Nothing
+        where no token is better than another. Here: those that keep the edits to the nearest right answer fewest.
+        """
+        return OptimalCompletion(map(answer_of, example.references)).after(prefix)
 
     def facts(self) -> dict[str, int]:
         """Counts worth reporting with a result (unknown words, pairs left out ...)."""

@@ -28,8 +28,8 @@ from ssrun.runs.execution import execute, prepare
 from ssrun.runs.folder import RunFolder
 from ssrun.seq2seq.batches import Batch
 from ssrun.seq2seq.decoder_inputs import draw, scheduled_inputs
+from ssrun.seq2seq.labels import loss_of
 from ssrun.seq2seq.model import Seq2Seq
-from ssrun.seq2seq.training import loss_of
 from ssrun.system.threads import use_one_thread
 
 ROOT = Path(__file__).parents[2]

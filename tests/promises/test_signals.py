@@ -21,7 +21,7 @@ PATIENCE = 10.0
 OPTIONS = ("--strategy=linear", "--checkpoint-every=5")
 PHASES = {
     "data": {"module": "ssrun.runs.execution", "function": "prepare", "turn": 1},
-    "step": {"module": "ssrun.seq2seq.training", "function": "loss_of", "turn": 12},
+    "step": {"module": "ssrun.seq2seq.training", "function": "objective_of", "turn": 12},
     "evaluation": {"module": "ssrun.runs.execution", "function": "score", "turn": 2},
     "decoding": {"module": "ssrun.seq2seq.scoring", "function": "decode", "turn": 3},
     "checkpoint": {"module": "ssrun.runs.checkpoints", "function": "save", "turn": 2},
@@ -70,7 +70,7 @@ def test_a_signal_in_any_phase_ends_a_run_with_a_checkpoint_of_its_last_whole_st
 
 def test_a_second_ctrl_c_ends_a_run_that_hangs(tmp_path: Path) -> None:
     """R10."""
-    hangs = fault(pause, module="ssrun.seq2seq.training", function="loss_of", turn=3, seconds=60)
+    hangs = fault(pause, module="ssrun.seq2seq.training", function="objective_of", turn=3, seconds=60)
     child = fork_server().start(["train", "--task=copy", *SIZES, "--out=runs"], tmp_path, faults=[hangs])
     until((tmp_path / "reached").exists)
     os.kill(child, signal.SIGINT)

@@ -23,9 +23,10 @@ from ssrun.seq2seq.decoder_inputs import (
     scheduled_inputs,
     teacher_forced_inputs,
 )
+from ssrun.seq2seq.labels import loss_of
 from ssrun.seq2seq.model import Masks, Predictor, Seq2Seq
 from ssrun.seq2seq.search import greedy
-from ssrun.seq2seq.training import adam, loss_of, train
+from ssrun.seq2seq.training import adam, train
 from ssrun.seq2seq.vocabulary import BOS, EOS, PAD, SPECIALS
 from ssrun.strategies.strategy import Coin, Feed
 from tests.support import textbook, tiny

@@ -12,8 +12,8 @@ from torch import Tensor
 from ssrun.config.run import Attention, ModelConfig
 from ssrun.seq2seq.batches import Batch, collate
 from ssrun.seq2seq.decoder_inputs import teacher_forced_inputs
+from ssrun.seq2seq.labels import loss_of
 from ssrun.seq2seq.model import Seq2Seq
-from ssrun.seq2seq.training import loss_of
 from ssrun.seq2seq.vocabulary import BOS, PAD
 from tests.support import tiny
 

@@ -1,0 +1,241 @@
+"""Labels: what is learned at each position, whatever was fed. The right side of a training step.
+
+A strategy's label is the true token by position (the paper's), what an expert may say after the prefix that was fed, a
+teacher's distribution there, or the fed token. Each is another right side for the same fused pass. Where the prefix has
+an EOS of the model's own, all but the true token have nothing to teach: such positions do not count.
+
+Shapes: B batch, T target length, V target vocabulary, N pairs of a position and a token that may stand there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ssrun.seq2seq.batches import Batch, pad
+from ssrun.seq2seq.model import Seq2Seq
+from ssrun.seq2seq.vocabulary import EOS, PAD, Vocabularies, Vocabulary
+from ssrun.strategies import Strategy
+from ssrun.tasks import Continuation, Example, Task
+
+FAR = np.int16(2**14)  # edits: more than there can be tokens in a row
+
+
+class Labels(Protocol):
+    """What is to be learned in a batch; `counted` [B, T] are the positions that have something to learn."""
+
+    @property
+    def counted(self) -> Tensor: ...
+
+    def loss(self, logits: Tensor) -> Tensor:
+        """The mean over the counted positions, in nats, of logits [B, T, V]."""
+        ...
+
+
+class TokenLabels(NamedTuple):
+    """One token a position: ids [B, T], PAD where nothing counts."""
+
+    tokens: Tensor
+
+    @property
+    def counted(self) -> Tensor:
+        return self.tokens != PAD
+
+    def loss(self, logits: Tensor) -> Tensor:
+        return loss_of(logits, self.tokens)
+
+
+class TokenSets(NamedTuple):
+    """Some tokens a position, each with its share: never a row of the vocabulary.
+
+    Attributes:
+        counted: [B, T].
+        positions: Where each of the N tokens may stand, [N]: b T + t, ascending.
+        tokens: Its id, [N].
+        shares: Its probability, [N]: those of one position sum to 1.
+    """
+
+    counted: Tensor
+    positions: Tensor
+    tokens: Tensor
+    shares: Tensor
+
+    def loss(self, logits: Tensor) -> Tensor:
+        """The cross-entropy -sum_v share_v log p(v), mean over positions."""
+        return self.nats(logits).sum() / self.counted.sum()
+
+    def nats(self, logits: Tensor) -> Tensor:
+        """The parts of the cross-entropy, [N]."""
+        log_p = logits.log_softmax(-1).flatten(0, 1)
+        return -self.shares * log_p[self.positions, self.tokens]
+
+    def entropy(self) -> Tensor:
+        """The parts of the expert's own entropy in nats, [N]."""
+        return -torch.xlogy(self.shares, self.shares)
+
+    def by_position(self, parts: Tensor) -> Tensor:
+        """The sums [B, T] of parts [N]."""
+        sums = torch.zeros(self.counted.numel(), dtype=parts.dtype).index_add_(0, self.positions, parts)
+        return sums.view_as(self.counted)
+
+
+class Distributions(NamedTuple):
+    """A teacher's distribution at each position, learned by the generalised Jensen-Shannon divergence.
+
+    With teacher P, model Q and M = beta P + (1 - beta) Q it is beta KL(P, M) + (1 - beta) KL(Q, M), whose ends are
+    taken as KL(P, Q) at beta = 0 and KL(Q, P) at 1 (Agarwal et al. 2024, arXiv 2306.13649). Both are softmax(logits /
+    temperature); log P is [B, T, V].
+    """
+
+    counted: Tensor
+    log_p: Tensor
+    beta: float
+    temperature: float
+
+    def loss(self, logits: Tensor) -> Tensor:
+        teacher, model = self.log_p[self.counted], (logits[self.counted] / self.temperature).log_softmax(-1)
+        if self.beta in (0, 1):
+            one, other = (teacher, model) if self.beta == 0 else (model, teacher)
+            return divergence(one, other).mean()
+        share = torch.tensor(self.beta)
+        mixture = torch.logaddexp(teacher + share.log(), model + (1 - share).log())
+        return (self.beta * divergence(teacher, mixture) + (1 - self.beta) * divergence(model, mixture)).mean()
+
+
+def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """KL(p, q) = sum_v p(v) (log p(v) - log q(v)) over the last dimension, in nats."""
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+def loss_of(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean of -log p(y_t) over the real positions, EOS included: logits [B, T, V], target [B, T]; nats."""
+    return nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=PAD)
+
+
+Labelling = Callable[[Batch, Tensor], Labels]  # of a batch and what its decoder was fed, [B, T]
+
+
+def labelling(strategy: Strategy, task: Task, vocabularies: Vocabularies, teacher: Seq2Seq | None = None) -> Labelling:
+    """How a strategy labels a batch. Where its label is a teacher's, ValueError without one."""
+
+    def gold(batch: Batch, _: Tensor) -> Labels:
+        return TokenLabels(batch.target)
+
+    def fed(batch: Batch, inputs: Tensor) -> Labels:
+        return TokenLabels(fed_labels(batch.target, inputs))
+
+    def expert(batch: Batch, inputs: Tensor) -> Labels:
+        return expert_labels(task, vocabularies.target, batch, inputs)
+
+    def of_teacher(batch: Batch, inputs: Tensor) -> Labels:
+        if teacher is None:
+            raise ValueError("label teacher: there is no teacher")
+        with torch.no_grad():
+            logits = teacher.decode(teacher.encode(batch.source, batch.lengths), inputs)
+        log_p = (logits / strategy.teacher_temperature).log_softmax(-1)
+        return Distributions(teachable(batch.target, inputs), log_p, strategy.beta, strategy.teacher_temperature)
+
+    return {"gold": gold, "fed": fed, "expert": expert, "teacher": of_teacher}[strategy.label]
+
+
+def teachable(target: Tensor, inputs: Tensor) -> Tensor:
+    """The real positions [B, T] of a target before which no EOS was fed."""
+    return (target != PAD) & ((inputs == EOS).cumsum(1) == 0)
+
+
+def fed_labels(target: Tensor, inputs: Tensor) -> Tensor:
+    """The token that is fed next as the label [B, T], EOS where it ends: what is learned is what is fed."""
+    following = torch.cat((inputs[:, 1:], torch.full_like(inputs[:, :1], EOS)), 1)
+    labels = torch.where(target == EOS, target, following)
+    return torch.where(teachable(target, inputs), labels, PAD)
+
+
+def expert_labels(task: Task, vocabulary: Vocabulary, batch: Batch, inputs: Tensor) -> TokenSets:
+    """What the task's expert may say after each prefix that was fed.
+
+    ValueError where it has nothing to say anywhere, or something that is no probability.
+    """
+    counted = teachable(batch.target, inputs)
+    if type(task).expert is not Task.expert:
+        return told_labels(task, vocabulary, batch.examples, inputs, counted)
+    references, owners = batch.target, torch.arange(len(batch.target))
+    if any(example.others for example in batch.examples):
+        known = [example.references for example in batch.examples]
+        references = pad([vocabulary.encode(reference) for accepted in known for reference in accepted])
+        owners = torch.tensor([row for row, accepted in enumerate(known) for _ in accepted])
+    places, tokens = optimal_completions(references.numpy(), owners.numpy(), inputs.numpy(), counted.numpy())
+    positions = torch.from_numpy(places)
+    choices = torch.bincount(positions, minlength=counted.numel())
+    return TokenSets(counted, positions, torch.from_numpy(tokens), 1 / choices[positions])
+
+
+def optimal_completions(
+    references: NDArray[np.int64], owners: NDArray[np.int64], inputs: NDArray[np.int64], counted: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The tokens that keep the edits to the nearest reference fewest: `tasks.optimal_completion`, a batch at once.
+
+    Args:
+        references: Ids [R, L], each with its EOS and filled up with PAD.
+        owners: The row of the batch that each belongs to, [R], ascending, from 0.
+        inputs: What was fed, [B, T]; the prefix at position t is inputs[:, 1..t].
+        counted: The positions [B, T] that are asked for.
+
+    Returns:
+        Positions b T + t and tokens, [N] each, ascending.
+    """
+    length, (rows, columns) = inputs.shape[1], references.shape
+    place = np.arange(columns, dtype=np.int16)
+    unlike = (references[:, None, :-1] != inputs[owners][:, :, None]).astype(np.int16)
+    # Edits less the place: then a token left out costs nothing from a place to the next, and the least so far is a
+    # running minimum.
+    beyond = np.zeros((length, rows, columns), np.int16)
+    for t in range(1, length):
+        row = beyond[t - 1] + 1
+        np.minimum(row[:, 1:], beyond[t - 1, :, :-1] + unlike[:, t] - 1, out=row[:, 1:])
+        np.minimum.accumulate(row, axis=1, out=beyond[t])
+    edits = np.where(references == PAD, FAR, beyond + place)
+    least = edits.min(2)
+    if rows > len(inputs):
+        first = np.searchsorted(owners, np.arange(len(inputs)))
+        least = np.minimum.reduceat(least, first, axis=1)[:, owners]
+    t, r, j = ((edits == least[..., None]) & counted.T[:, owners, None]).nonzero()
+    size = int(references.max()) + 1
+    both = np.unique((owners[r] * length + t) * size + references[r, j])  # a token may stand at several of the places
+    return both // size, both % size
+
+
+def told_labels(
+    task: Task, vocabulary: Vocabulary, examples: Sequence[Example], inputs: Tensor, counted: Tensor
+) -> TokenSets:
+    """The same of a task that knows better: asked prefix by prefix. Positions at which it says nothing do not count."""
+    positions: list[int] = []
+    tokens: list[int] = []
+    shares: list[float] = []
+    length = inputs.shape[1]
+    for row, (example, fed, asked) in enumerate(zip(examples, inputs.tolist(), counted.tolist(), strict=True)):
+        said = tuple(vocabulary.tokens[index] for index in fed)
+        for t in (t for t, wanted in enumerate(asked) if wanted):
+            for token, share in shares_of(task.expert(example, said[1 : t + 1])).items():
+                positions.append(row * length + t)
+                tokens.append(vocabulary.encode((token,))[0])
+                shares.append(share)
+    if not positions:
+        raise ValueError(f"task {task.name}: its expert says nothing at any position")
+    places = torch.tensor(positions)
+    answered = torch.zeros(counted.numel(), dtype=torch.bool).index_fill_(0, places, value=True)
+    return TokenSets(answered.view_as(counted), places, torch.tensor(tokens), torch.tensor(shares))
+
+
+def shares_of(continuation: Continuation) -> dict[str, float]:
+    """The probability of each token that an expert may say; ValueError where they are none."""
+    if not isinstance(continuation, Mapping):
+        return dict.fromkeys(continuation, 1 / len(continuation)) if continuation else {}
+    total = sum(continuation.values())
+    if continuation and not (min(continuation.values()) >= 0 and 0.999 < total < 1.001):
+        raise ValueError(f"an expert's probabilities sum to {total}, not to 1, or one is below 0")
+    return {token: share / total for token, share in continuation.items() if share}
