@@ -18,11 +18,13 @@ from ssrun.analysis.document import Comparison
 from ssrun.analysis.procedure import carry_out
 from ssrun.config.loading import load_plan
 from ssrun.config.overrides import by_section
-from ssrun.config.run import RunConfig, resolve
+from ssrun.config.resolution import resolve
+from ssrun.config.run import RunConfig
 from ssrun.config.spec import RunSpec
 from ssrun.engines import Options, load_engine
 from ssrun.errors import StoreError, UsageError
 from ssrun.metrics import METRICS
+from ssrun.runs import teachers
 from ssrun.runs.inventory import Found, runs_at
 from ssrun.runs.manifest import add_single_run
 from ssrun.runs.results_folder import SINGLE_RUNS, Destination, destination, incomplete
@@ -183,6 +185,7 @@ def train(
     run = RunSpec.of(task, strategy, resolve(task, strategy, seed, [by_section(settings or {})]))
     run.config.task.check()
     place = destination("train", SINGLE_RUNS, own=True, name=name, out=None if out is None else Path(out))
+    teachers.check([run.config], place.store)
     add_single_run(place, run.name)
     bring_to_end([run], place, Options(jobs=1))
     return load(place.path)
@@ -234,6 +237,7 @@ def compare(
     for each in dict.fromkeys(run.config.task for run in runs):
         each.check()
     place = destination(plan.stem, plan.id, plan.own, name, None if out is None else Path(out))
+    teachers.check([run.config for run in runs], place.store)
     options = Options(jobs or os.cpu_count() or 1)
     carry_out(plan, place, f"ssrun.compare({experiment!r}, ...)", lambda runs, _: bring_to_end(runs, place, options))
     results = Results(place.path, conclude(place.path))

@@ -65,7 +65,10 @@ def carry_out(plan: Plan, place: Destination, command: str, train: Train, shard:
         )
         before += manifest.seals
         write_manifest(place, plan_id, manifest)
-        train(take_shard(runs, shard), "run")
+        shared = take_shard(runs, shard)
+        if teachers := plan.teachers(shared):
+            train(teachers, "teacher")
+        train(shared, "run")
         runs = runs_of_next_look(place, manifest) if plan.most else []
     return [run.name for run in take_shard(compared, shard)]
 

@@ -110,6 +110,10 @@ def compare(
         task.check()
     asked_for = [run for trial in plan.trials() for run in trial.runs] + take_shard(runs, shard)
     place = destination(plan.stem, plan.id, plan.own, name, out)
+    if any(run.config.strategy.label == "teacher" for run in asked_for):
+        from ssrun.runs import teachers
+
+        teachers.check([run.config for run in asked_for], place.store)
     if dry_run:
         paths = [str(place.store / run.name.place) for run in asked_for]
         answer(as_json, paths, "".join(f"{path}\n" for path in paths))

@@ -51,7 +51,7 @@ def train(
     as_json: options.Json = False,
 ) -> None:
     """Train one run, watched live. The same command again goes on where it stopped, or shows the result."""
-    from ssrun.config.run import resolve
+    from ssrun.config.resolution import resolve
     from ssrun.config.spec import RunSpec
     from ssrun.runs.events import Update
     from ssrun.runs.folder import RunFolder
@@ -67,6 +67,10 @@ def train(
         return
     run.config.task.check()
     where = destination("train", SINGLE_RUNS, own=True, name=name, out=out)
+    if run.config.strategy.label == "teacher":
+        from ssrun.runs import teachers
+
+        teachers.check([run.config], where.store)
     folder = RunFolder.of(where.store, run.name)
     with mirrored(tensorboard, where, [run.name]) as mirror:
         add_single_run(where, run.name)

@@ -12,8 +12,9 @@ from pydantic import Field
 from ssrun.config.experiment import Experiment
 from ssrun.config.grid import MOST_RUNS, Entries
 from ssrun.config.overrides import RUN_SECTIONS, SECTIONS, Overrides, by_section
-from ssrun.config.run import RunConfig, Section, of_every_seed, validated
-from ssrun.config.spec import RunSpec
+from ssrun.config.resolution import of_every_seed, of_teacher, taught
+from ssrun.config.run import RunConfig, Section, validated
+from ssrun.config.spec import RunSpec, place
 from ssrun.config.tuning import Setting
 from ssrun.errors import UsageError, unknown
 from ssrun.metrics import OF_EVERY_TASK
@@ -97,8 +98,23 @@ class Plan(Section):
 
     def runs_of(self, seeds: Sequence[int], pairs: Collection[tuple[str, str]] | None = None) -> list[RunSpec]:
         """The runs of these seeds; those of some tasks with their strategies alone, where they are given."""
-        configs = {pair: config for pair, config in self.configs().items() if pairs is None or pair in pairs}
-        return [RunSpec.of(*pair, config.of_seed(seed)) for seed in seeds for pair, config in configs.items()]
+        configs = self.configs()
+        wanted = [pair for pair in configs if pairs is None or pair in pairs]
+        return [RunSpec.of(*pair, self._of_seed(configs, pair, seed)) for seed in seeds for pair in wanted]
+
+    def teachers(self, runs: Sequence[RunSpec]) -> list[RunSpec]:
+        """Those of the runs that others of them learn from."""
+        ids = {run.config.strategy.teacher_id for run in runs}
+        return [run for run in runs if run.config.weights_id in ids]
+
+    def _of_seed(self, configs: Mapping[tuple[str, str], RunConfig], pair: tuple[str, str], seed: int) -> RunConfig:
+        """A run of this seed; where it learns from another strategy of the grid, from that one's run of the seed."""
+        config = configs[pair].of_seed(seed)
+        teacher = configs.get((pair[0], config.strategy.teacher)) if config.strategy.label == "teacher" else None
+        if teacher is None:
+            return config
+        run = teacher.of_seed(seed)
+        return of_teacher(config, place(run), run)
 
     @property
     def seed_order(self) -> list[int]:
@@ -133,6 +149,8 @@ class Plan(Section):
         known = [*OF_EVERY_TASK, *config.task.metrics, *config.task.text_metrics]
         if tune and tune.metric not in known:
             raise UsageError(f"tune.metric: {unknown('validation metric', tune.metric, known)}")
+        if (teacher := config.strategy.teacher) in self.experiment.strategies:
+            raise UsageError(f"tune: {strategy} learns from {teacher}, which is of this experiment: tune them apart")
         return tuple(RunSpec.of(task, strategy, config.of_seed(seed)) for seed in (tune.seeds if tune else ()))
 
     def configs(self) -> dict[tuple[str, str], RunConfig]:
@@ -186,6 +204,10 @@ class Plan(Section):
             fitting(self.overrides, of_run),  # the command line
         ]
         config = of_every_seed(task_base, strategy_base, experiment.seeds[0], layers)
+        if (teacher := config.strategy.teacher) not in experiment.strategies:
+            config = taught(config)
+        elif experiment.strategies[teacher].get("teacher") or teacher == strategy:
+            raise UsageError(f"{strategy}: teacher = {teacher}: it has one itself: give one that learns from data")
         decay = config.strategy.schedule
         if not experiment.match or not isinstance(decay, Decay):
             return config

@@ -11,10 +11,9 @@ from typing import Any, Literal, Self, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from ssrun.config.overrides import SECTIONS, Overrides
 from ssrun.errors import UsageError, unknown
 from ssrun.metrics import NOT_ALWAYS, OF_EVERY_TASK
-from ssrun.strategies import Strategy, variant
+from ssrun.strategies import Strategy
 from ssrun.system.documents import canonical
 from ssrun.system.fields import Fields, deciding_fields, later
 from ssrun.system.files import digest
@@ -126,6 +125,13 @@ class RunConfig(Section):
             raise ValueError(f"training.select_by: {unknown('validation metric', self.training.select_by, known)}")
         return self
 
+    @model_validator(mode="after")
+    def _teacher_is_named(self) -> Self:
+        if self.strategy.label == "teacher" and not self.strategy.teacher:
+            remedy = "--set strategy.teacher=RUN, its folder; in an experiment teacher = NAME, another strategy of it"
+            raise ValueError(f"strategy.teacher: label teacher needs a trained run: {remedy}")
+        return self
+
     def of_seed(self, seed: int) -> Self:
         """The same run of another seed; and where its data are drawn by the run's own seed, of other data."""
         return self.model_copy(update={"seed": seed, "task": self.task.of_seed(seed)})
@@ -152,48 +158,17 @@ class RunConfig(Section):
 def deciding(config: RunConfig) -> dict[str, Any]:
     """What decides a run's numbers, by section, as an id is made of it.
 
-    The folder of a corpus is left out, since the digest of its text is there, and so is a field that came later where
-    it is not set: adding one changes no id.
+    The folders of a corpus and of a teacher are left out, since their digests are there, and so is a field that came
+    later where it is not set: adding one changes no id.
     """
     document = deciding_fields(config)
     document["task"].pop("path", None)
+    if config.strategy.teacher_id:
+        document["strategy"].pop("teacher", None)
     return document
 
 
 Kind = TypeVar("Kind", bound=BaseModel)
-
-
-def resolve(task: str, strategy: str, seed: int = 0, layers: Sequence[Overrides] = ()) -> RunConfig:
-    """The configuration of one run: that of all its seeds, of this one."""
-    return of_every_seed(task, strategy, seed, layers).of_seed(seed)
-
-
-def of_every_seed(task: str, strategy: str, seed: int = 0, layers: Sequence[Overrides] = ()) -> RunConfig:
-    """A configuration that may leave data to the run's seed: defaults < the task's own < `layers`, later ones stronger.
-
-    The task is a name in TASKS, the strategy one in STRATEGIES; the seed counts from 0; a layer has fields by section,
-    such as `{"model": {"hidden": 128}}`. UsageError says what is wrong, with its path, its value and the remedy.
-    """
-    if task not in TASKS:
-        raise UsageError(unknown("task", task, TASKS))
-    merged: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
-    for path, value in TASKS[task].defaults.items():
-        section, field = path.split(".")
-        merged[section][field] = value
-    for layer in layers:
-        for section, fields in layer.items():
-            if section not in merged:
-                raise UsageError(unknown("section", section, SECTIONS))
-            if not isinstance(fields, Mapping):
-                told = f"{section} = {shown_value(fields)}"
-                raise UsageError(f"{told}: a section holds fields, such as {section}.<field>")
-            merged[section].update(fields)
-    if merged["task"].get("name", task) != task:
-        raise UsageError("task.name: name the task itself: --task NAME")
-    merged["task"]["name"] = task
-    merged["strategy"] = variant(strategy, merged["strategy"])
-    config = validated(RunConfig, {**merged, "seed": seed})
-    return config.model_copy(update={"task": config.task.prepared()})
 
 
 def validated(kind: type[Kind], document: Any, where: str = "") -> Kind:

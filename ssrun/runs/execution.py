@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -22,6 +23,7 @@ from ssrun.runs.events import Evaluated, Event, Finished, Postponed, Stepped, Wa
 from ssrun.runs.folder import Busy, RunFolder
 from ssrun.runs.recording import Recording, must_be_finite
 from ssrun.runs.result import CompleteResult, OutputScores
+from ssrun.runs.teachers import teacher_of
 from ssrun.runs.trained import load_trained
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batches
@@ -41,23 +43,26 @@ PACE = 0.25  # seconds between two events of a step
 
 
 class Prepared(NamedTuple):
-    """A run's parts, before its first step."""
+    """A run's parts, before its first step; a teacher only where the label is a teacher's."""
 
     model: Seq2Seq
     vocabularies: Vocabularies
     batches: Batches
+    teacher: Seq2Seq | None = None
 
 
-def prepare(config: RunConfig) -> Prepared:
+def prepare(config: RunConfig, store: Path | None = None) -> Prepared:
     """Builds the run's parts; the weights depend on the seed, the task and the sizes alone.
 
-    UsageError where the task is not what it was when the run was configured: a corpus has changed.
+    UsageError where the task is not what it was when the run was configured: a corpus has changed. Of a teacher, which
+    lies in the run's store or elsewhere, errors as `teacher_of`.
     """
     task = config.task.prepared()
     vocabularies = Vocabularies.of(task)
     sizes = (len(vocabularies.source), len(vocabularies.target))
     model = Seq2Seq(config.model, *sizes, streams.generator(config.seed, "init"))
-    return Prepared(model, vocabularies, Batches(task, vocabularies, config.training.batch_size, config.seed))
+    batches = Batches(task, vocabularies, config.training.batch_size, config.seed)
+    return Prepared(model, vocabularies, batches, teacher_of(config, vocabularies, store))
 
 
 class Member(NamedTuple):
@@ -129,7 +134,7 @@ def trained(chain: Sequence[Member], checkpoint_every: int | None) -> Generator[
     for config, folder in chain:
         folder.start(config)
     longest = chain[-1].config
-    parts = prepare(longest)
+    parts = prepare(longest, chain[-1].folder.store)
     optimiser = adam(parts.model, longest)
     going: list[Recording] = []
     others: list[Member] = []
@@ -171,7 +176,8 @@ def trained_together(
         signals.check()
         yield from evaluate(going, parts, validation)  # interrupted in that evaluation,
         yield from finish_ended(going, parts)  # or after it
-        for step in train(parts.model, optimiser, parts.batches, longest, first) if going else ():
+        training = train(parts.model, optimiser, parts.batches, longest, first, parts.teacher)
+        for step in training if going else ():
             counts = Counts.of(step)
             for run in going:
                 run.count(step, counts)

@@ -83,6 +83,11 @@ class RunFolder:
             files.must_be_no_link(step)
         return cls(path, scoring)
 
+    @property
+    def store(self) -> Path:
+        """The store that it lies in, where it lies in one."""
+        return self.path.parents[1] if len(self.path.parents) > 1 else self.path.parent
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Makes the folder (or StoreError), and keeps other processes from writing to it; Busy where one does."""

@@ -10,19 +10,21 @@ Shapes: B batch, T target length, V target vocabulary, N pairs of a position and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ssrun.seq2seq.batches import Batch, pad
+from ssrun.seq2seq.batches import Batch
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.vocabulary import EOS, PAD, Vocabularies, Vocabulary
 from ssrun.strategies import Strategy
-from ssrun.tasks import Continuation, Example, Task
+from ssrun.tasks import END, Continuation, Example, Task
+from ssrun.tasks.optimal_completion import Answer, Slot
 
+Ids = NDArray[np.int64]
 FAR = np.int16(2**14)  # edits: more than there can be tokens in a row
 
 
@@ -163,50 +165,81 @@ def expert_labels(task: Task, vocabulary: Vocabulary, batch: Batch, inputs: Tens
     counted = teachable(batch.target, inputs)
     if type(task).expert is not Task.expert:
         return told_labels(task, vocabulary, batch.examples, inputs, counted)
-    references, owners = batch.target, torch.arange(len(batch.target))
-    if any(example.others for example in batch.examples):
-        known = [example.references for example in batch.examples]
-        references = pad([vocabulary.encode(reference) for accepted in known for reference in accepted])
-        owners = torch.tensor([row for row, accepted in enumerate(known) for _ in accepted])
-    places, tokens = optimal_completions(references.numpy(), owners.numpy(), inputs.numpy(), counted.numpy())
+    if type(task).answers is not Task.answers or any(example.others for example in batch.examples):
+        answers = EncodedAnswers.of([task.answers(example) for example in batch.examples], vocabulary)
+    else:
+        answers = EncodedAnswers.targets(batch.target.numpy())
+    places, tokens = answers.completions(inputs.numpy(), counted.numpy())
     positions = torch.from_numpy(places)
     choices = torch.bincount(positions, minlength=counted.numel())
     return TokenSets(counted, positions, torch.from_numpy(tokens), 1 / choices[positions])
 
 
-def optimal_completions(
-    references: NDArray[np.int64], owners: NDArray[np.int64], inputs: NDArray[np.int64], counted: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The tokens that keep the edits to the nearest reference fewest: `tasks.optimal_completion`, a batch at once.
+class EncodedAnswers(NamedTuple):
+    """Right answers as ids: what `tasks.optimal_completion` knows of one prefix, for a batch at once.
 
-    Args:
-        references: Ids [R, L], each with its EOS and filled up with PAD.
-        owners: The row of the batch that each belongs to, [R], ascending, from 0.
-        inputs: What was fed, [B, T]; the prefix at position t is inputs[:, 1..t].
-        counted: The positions [B, T] that are asked for.
+    R answers of at most L places, the last of each its EOS, each with at most K tokens that are right there.
 
-    Returns:
-        Positions b T + t and tokens, [N] each, ascending.
+    Attributes:
+        tokens: Ids [R, L, K], filled up with PAD.
+        costs: Edits that leaving a place out costs, [R, L], 0 or 1.
+        owners: The row of the batch that each answer belongs to, [R], ascending, from 0.
     """
-    length, (rows, columns) = inputs.shape[1], references.shape
-    place = np.arange(columns, dtype=np.int16)
-    unlike = (references[:, None, :-1] != inputs[owners][:, :, None]).astype(np.int16)
-    # Edits less the place: then a token left out costs nothing from a place to the next, and the least so far is a
-    # running minimum.
-    beyond = np.zeros((length, rows, columns), np.int16)
-    for t in range(1, length):
-        row = beyond[t - 1] + 1
-        np.minimum(row[:, 1:], beyond[t - 1, :, :-1] + unlike[:, t] - 1, out=row[:, 1:])
-        np.minimum.accumulate(row, axis=1, out=beyond[t])
-    edits = np.where(references == PAD, FAR, beyond + place)
-    least = edits.min(2)
-    if rows > len(inputs):
-        first = np.searchsorted(owners, np.arange(len(inputs)))
-        least = np.minimum.reduceat(least, first, axis=1)[:, owners]
-    t, r, j = ((edits == least[..., None]) & counted.T[:, owners, None]).nonzero()
-    size = int(references.max()) + 1
-    both = np.unique((owners[r] * length + t) * size + references[r, j])  # a token may stand at several of the places
-    return both // size, both % size
+
+    tokens: Ids
+    costs: NDArray[np.int16]
+    owners: Ids
+
+    @classmethod
+    def targets(cls, target: Ids) -> Self:
+        """The targets [B, T] alone."""
+        return cls(target[:, :, None], np.ones(target.shape, np.int16), np.arange(len(target)))
+
+    @classmethod
+    def of(cls, answers: Sequence[Sequence[Answer]], vocabulary: Vocabulary) -> Self:
+        """Those of each row of a batch."""
+        known = [[*answer, Slot(frozenset({END}))] for accepted in answers for answer in accepted]
+        choices = {slot.tokens for answer in known for slot in answer}
+        most, length = max(map(len, choices)), max(map(len, known))
+        ids = {tokens: [*vocabulary.encode((*tokens,))[:-1], *[PAD] * (most - len(tokens))] for tokens in choices}
+        none = [PAD] * most
+        tokens = [[*(ids[slot.tokens] for slot in answer), *[none] * (length - len(answer))] for answer in known]
+        costs = [[*(not slot.optional for slot in answer), *[True] * (length - len(answer))] for answer in known]
+        owners = [row for row, accepted in enumerate(answers) for _ in accepted]
+        return cls(np.array(tokens), np.array(costs, np.int16), np.array(owners))
+
+    def completions(self, inputs: Ids, counted: NDArray[np.bool_]) -> tuple[Ids, Ids]:
+        """The tokens that keep the edits to the nearest answer fewest.
+
+        Args:
+            inputs: What was fed, [B, T]; the prefix at position t is inputs[:, 1..t].
+            counted: The positions [B, T] that are asked for.
+
+        Returns:
+            Positions b T + t and tokens, [N] each, ascending.
+        """
+        (size, length), (rows, columns, _) = inputs.shape, self.tokens.shape
+        fed, costs = inputs[self.owners], self.costs[:, :-1]
+        # Edits, less what leaving out all places before costs: then leaving one out costs nothing more, and the least
+        # so far is a running minimum.
+        beyond = np.zeros((length, rows, columns), np.int16)
+        for t in range(1, length):
+            row, above = beyond[t - 1] + 1, beyond[t - 1, :, :-1]
+            unlike = (self.tokens[:, :-1] != fed[:, t, None, None]).all(2)
+            np.minimum(row[:, 1:], above + unlike - costs, out=row[:, 1:])
+            np.minimum.accumulate(row, axis=1, out=beyond[t])
+        before = np.zeros_like(self.costs)
+        np.cumsum(costs, axis=1, out=before[:, 1:])
+        edits = np.where(self.tokens[:, :, 0] == PAD, FAR, beyond + before)
+        least = edits.min(2)
+        if rows > size:
+            first = np.searchsorted(self.owners, np.arange(size))
+            least = np.minimum.reduceat(least, first, axis=1)[:, self.owners]
+        t, r, j = ((edits == least[..., None]) & counted.T[:, self.owners, None]).nonzero()
+        ids = int(self.tokens.max()) + 1
+        found = (self.owners[r] * length + t)[:, None] * ids + self.tokens[r, j]
+        both = np.unique(found[self.tokens[r, j] != PAD])  # a token may stand at several of the places
+        return both // ids, both % ids
 
 
 def told_labels(
@@ -214,21 +247,23 @@ def told_labels(
 ) -> TokenSets:
     """The same of a task that knows better: asked prefix by prefix. Positions at which it says nothing do not count."""
     positions: list[int] = []
-    tokens: list[int] = []
+    tokens: list[str] = []
     shares: list[float] = []
     length = inputs.shape[1]
     for row, (example, fed, asked) in enumerate(zip(examples, inputs.tolist(), counted.tolist(), strict=True)):
         said = tuple(vocabulary.tokens[index] for index in fed)
         for t in (t for t, wanted in enumerate(asked) if wanted):
-            for token, share in shares_of(task.expert(example, said[1 : t + 1])).items():
-                positions.append(row * length + t)
-                tokens.append(vocabulary.encode((token,))[0])
-                shares.append(share)
+            told = shares_of(task.expert(example, said[1 : t + 1]))
+            positions += [row * length + t] * len(told)
+            tokens += told
+            shares += told.values()
     if not positions:
         raise ValueError(f"task {task.name}: its expert says nothing at any position")
     places = torch.tensor(positions)
     answered = torch.zeros(counted.numel(), dtype=torch.bool).index_fill_(0, places, value=True)
-    return TokenSets(answered.view_as(counted), places, torch.tensor(tokens), torch.tensor(shares))
+    ids = {token: vocabulary.encode((token,))[0] for token in {*tokens}}
+    ids_of_tokens = torch.tensor([ids[token] for token in tokens])
+    return TokenSets(answered.view_as(counted), places, ids_of_tokens, torch.tensor(shares))
 
 
 def shares_of(continuation: Continuation) -> dict[str, float]:

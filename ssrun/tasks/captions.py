@@ -14,14 +14,14 @@ input, many right outputs, of which training shows one at random.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from itertools import product
 from random import Random
 from typing import Literal
 
 from pydantic import Field
 
-from ssrun.tasks.optimal_completion import Answer, OptimalCompletion, Slot, answer_of
+from ssrun.tasks.optimal_completion import Answer, Slot, answer_of
 from ssrun.tasks.task import Drawn, Example, Split, Tokens
 
 Wordings = tuple[Tokens, ...]
@@ -86,9 +86,10 @@ class Captions(Drawn):
         """Whether the output is one of the scene's `descriptions`, found without making them all."""
         return any(fits(output, wordings(source, turned, form)) for turned in (False, True) for form in FORMS)
 
-    def expert(self, example: Example, prefix: Tokens) -> frozenset[str]:
-        """What keeps the edits to the nearest of the scene's descriptions fewest."""
-        return completion(example.source).after(prefix)
+    def answers(self, example: Example) -> list[Answer]:
+        """All of the scene's descriptions, given as references or not."""
+        ways = [wordings(example.source, turned, form) for turned in (False, True) for form in FORMS]
+        return [answer for slots in ways for answer in answers_of(slots)]
 
 
 def wordings(scene: Tokens, turned: bool, form: str) -> list[Wordings]:
@@ -120,26 +121,20 @@ def descriptions(scene: Tokens) -> list[Tokens]:
     return [tuple(word for part in parts for word in part) for slots in ways for parts in product(*slots)]
 
 
-@lru_cache(maxsize=1024)
-def completion(scene: Tokens) -> OptimalCompletion:
-    """Of every right description of a scene."""
-    ways = [wordings(scene, turned, form) for turned in (False, True) for form in FORMS]
-    return OptimalCompletion(answer for slots in ways for answer in answers(slots))
+def answers_of(slots: Sequence[Wordings]) -> list[Answer]:
+    """What the choices of these slots make, as few answers as can be."""
+    return [[slot for way in ways for slot in way] for ways in product(*map(ways_of, slots))]
 
 
-def answers(slots: Sequence[Wordings]) -> list[Answer]:
-    """What the choices of these slots make, as few answers: a word among some is one, and so is a word more or none."""
-    found: list[Answer] = [()]
-    for choices in slots:
-        first, *others = sorted(choices, key=len)
-        if all(len(choice) == 1 for choice in choices):
-            ways: list[Answer] = [[Slot(frozenset(word for (word,) in choices))]]
-        elif all(choice[:-1] == first for choice in others):
-            ways = [[*answer_of(first), Slot(frozenset(choice[-1] for choice in others), optional=True)]]
-        else:
-            ways = [answer_of(choice) for choice in choices]
-        found = [(*answer, *way) for answer in found for way in ways]
-    return found
+@cache
+def ways_of(choices: Wordings) -> list[Answer]:
+    """The choices as parts of answers: a word among some is one place, and so is a word more or none."""
+    first, *others = sorted(choices, key=len)
+    if all(len(choice) == 1 for choice in choices):
+        return [[Slot(frozenset(word for (word,) in choices))]]
+    if all(choice[:-1] == first for choice in others):
+        return [[*answer_of(first), Slot(frozenset(choice[-1] for choice in others), optional=True)]]
+    return [answer_of(choice) for choice in choices]
 
 
 def fits(words: Tokens, slots: Sequence[Wordings]) -> bool:

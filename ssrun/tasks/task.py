@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from ssrun.errors import UsageError
 from ssrun.system import signals
 from ssrun.system.fields import Fields, later
-from ssrun.tasks.optimal_completion import OptimalCompletion, answer_of
+from ssrun.tasks.optimal_completion import Answer, answer_of, optimal_completions
 
 Tokens = tuple[str, ...]
 Continuation = Collection[str] | Mapping[str, float]  # tokens that are equally likely; or the probability of each
@@ -171,7 +171,11 @@ class Task(Fields):
         Tokens that are equally good, `END` among them where the output may end; or the probability of each. Nothing
         where no token is better than another. Here: those that keep the edits to the nearest right answer fewest.
         """
-        return OptimalCompletion(map(answer_of, example.references)).after(prefix)
+        return optimal_completions(prefix, self.answers(example))
+
+    def answers(self, example: Example) -> Sequence[Answer]:
+        """Every right answer, as the expert knows them; those that differ in a word or two may be one."""
+        return [answer_of(reference) for reference in example.references]
 
     def facts(self) -> dict[str, int]:
         """Counts worth reporting with a result (unknown words, pairs left out ...)."""

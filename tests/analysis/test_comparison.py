@@ -17,7 +17,7 @@ from ssrun.analysis.outcomes import outcome
 from ssrun.analysis.statistics import holm, sign_flip_above
 from ssrun.analysis.verdicts import Link, verdicts
 from ssrun.config.claims import Reach
-from ssrun.config.run import resolve
+from ssrun.config.resolution import resolve
 from ssrun.config.spec import RunSpec
 from ssrun.errors import StoreError
 from ssrun.metrics import METRICS

@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from ssrun.config.loading import load_plan
-from ssrun.config.run import resolve
+from ssrun.config.resolution import resolve
 from ssrun.runs.execution import execute, prepare
 from ssrun.runs.folder import RunFolder
 from ssrun.seq2seq.batches import Batch
@@ -45,7 +45,7 @@ task, strategy, steps, results = sys.argv[1:]
 layer = {"training": {"steps": int(steps)}}
 try:
     from pathlib import Path
-    from ssrun.config.run import resolve
+    from ssrun.config.resolution import resolve
     from ssrun.config.spec import RunSpec
     from ssrun.engines.worker import JOB, Job
     run = RunSpec.of(task, strategy, resolve(task, strategy, 0, [layer]))

@@ -14,7 +14,8 @@ from statistics import median
 import torch
 from torch import nn
 
-from ssrun.config.run import RunConfig, resolve
+from ssrun.config.resolution import resolve
+from ssrun.config.run import RunConfig
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batches
 from ssrun.seq2seq.decoder_inputs import draw

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ssrun.config.overrides import RUN_SECTIONS, SECTIONS, parse_settings
-from ssrun.config.run import RunConfig, deciding, resolve
+from ssrun.config.resolution import resolve
+from ssrun.config.run import RunConfig, deciding
 from ssrun.errors import UsageError
 from ssrun.strategies import STRATEGIES, parameters
 from ssrun.system.documents import canonical

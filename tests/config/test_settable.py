@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ssrun.config.experiment import Experiment
-from ssrun.config.run import ModelConfig, ScoringConfig, TrainingConfig, resolve
+from ssrun.config.resolution import resolve
+from ssrun.config.run import ModelConfig, ScoringConfig, TrainingConfig
 from ssrun.config.settable import Setting, experiment_fields, settings
 from ssrun.strategies import SCHEDULES, Strategy
 from ssrun.tasks import TASKS

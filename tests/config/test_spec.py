@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ssrun.config.run import resolve
+from ssrun.config.resolution import resolve
 from ssrun.config.spec import PLACE, RunDocument, RunSpec, label, place
 from ssrun.errors import StoreError, UsageError
 from ssrun.system.documents import canonical, read_as

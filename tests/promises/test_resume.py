@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ssrun.config.run import resolve
+from ssrun.config.resolution import resolve
 from ssrun.runs.execution import prepare
 from ssrun.strategies import STRATEGIES
 from tests.support.commands import ended, process, say, ssrun_killed

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ssrun.config.run import resolve
+from ssrun.config.resolution import resolve
 from ssrun.errors import UsageError
 from ssrun.runs.execution import prepare
 from ssrun.tasks.corpus import read_split

@@ -11,7 +11,8 @@ import torch
 from scipy.stats import chisquare
 from torch import Tensor, nn
 
-from ssrun.config.run import Attention, resolve
+from ssrun.config.resolution import resolve
+from ssrun.config.run import Attention
 from ssrun.runs.execution import prepare
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.decoder_inputs import (

@@ -12,18 +12,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from ssrun.config.run import resolve
+from ssrun.config.resolution import resolve
 from ssrun.runs.execution import prepare
 from ssrun.seq2seq.batches import Batch, collate, pad
 from ssrun.seq2seq.decoder_inputs import draw, scheduled_inputs, teacher_forced_inputs
 from ssrun.seq2seq.labels import (
     Distributions,
+    EncodedAnswers,
     Labels,
     TokenLabels,
     expert_labels,
     fed_labels,
     labelling,
-    optimal_completions,
 )
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.training import adam, train
@@ -32,6 +32,7 @@ from ssrun.strategies import STRATEGIES, Strategy
 from ssrun.strategies.schedules import Constant
 from ssrun.tasks import Example, Tokens
 from ssrun.tasks.any_order import AnyOrder
+from ssrun.tasks.captions import Captions
 from ssrun.tasks.star_path import StarPath
 from ssrun.tasks.symbols import Copy
 from tests.support import tiny
@@ -171,7 +172,8 @@ def test_completions_of_a_batch_are_those_of_its_prefixes() -> None:
         fed = [[BOS, *(random.randint(3, 8) for _ in range(7))] for _ in range(rows)]
         counted = np.array([[random.random() < 0.8 for _ in range(8)] for _ in range(rows)])
         references = pad([[*answer, EOS] for answer in answers]).numpy()
-        places, tokens = optimal_completions(references, np.array(owners), np.array(fed), counted)
+        encoded = EncodedAnswers.targets(references)._replace(owners=np.array(owners))
+        places, tokens = encoded.completions(np.array(fed), counted)
         found: dict[int, set[int]] = {}
         for place, token in zip(places.tolist(), tokens.tolist(), strict=True):
             assert token not in found.setdefault(place, set())
@@ -307,3 +309,21 @@ def test_distributions_take_no_gradient_into_the_teacher() -> None:
     assert isinstance(labels, Distributions)
     learned(model, batch, inputs, labels).backward()
     assert all(weight.grad is None for weight in teacher.parameters())
+
+
+def test_answers_with_choices_are_those_of_one_prefix_after_another() -> None:
+    task, random = Captions(), Random(0)
+    vocabularies = Vocabularies.of(task)
+    words = vocabularies.target
+    for _ in range(5):
+        examples = [task.draw(random) for _ in range(6)]
+        batch = collate([vocabularies.encode(example) for example in examples], examples)
+        inputs = teacher_forced_inputs(batch.target)
+        changed = torch.rand(inputs.shape, generator=torch.Generator().manual_seed(0)) < 0.2
+        inputs[:, 1:][changed[:, 1:]] = random.randrange(len(SPECIALS), len(words))
+        labels = expert_labels(task, words, batch, inputs)
+        for place, wanted in enumerate(labels.counted.flatten().tolist()):
+            row, t = divmod(place, inputs.shape[1])
+            said = {words.tokens[token] for token in labels.tokens[labels.positions == place].tolist()}
+            prefix = tuple(words.tokens[token] for token in inputs[row, 1 : t + 1].tolist())
+            assert said == (set(task.expert(examples[row], prefix)) if wanted else set())

@@ -13,7 +13,8 @@ import sacrebleu
 import torch
 from sacrebleu.metrics import CHRF, TER
 
-from ssrun.config.run import Attention, ScoringConfig, resolve
+from ssrun.config.resolution import resolve
+from ssrun.config.run import Attention, ScoringConfig
 from ssrun.runs.execution import Prepared, prepare
 from ssrun.seq2seq.batches import collate
 from ssrun.seq2seq.edits import edit_rate

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from ssrun.config.run import RunConfig, resolve
+from ssrun.config.resolution import resolve
+from ssrun.config.run import RunConfig
 from ssrun.runs.execution import prepare
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.decoder_inputs import draw

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ssrun.config.run import resolve
+from ssrun.config.resolution import resolve
 from ssrun.errors import UsageError
 from ssrun.strategies import STRATEGIES, Strategy, variant
 from ssrun.strategies.schedules import Constant, InverseSigmoid

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ssrun.config.run import resolve
+from ssrun.config.resolution import resolve
 from ssrun.config.spec import RunSpec
 from ssrun.runs.execution import execute
 from ssrun.runs.folder import RunFolder

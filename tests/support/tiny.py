@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from ssrun.config.run import ModelConfig, RunConfig, resolve
+from ssrun.config.resolution import resolve
+from ssrun.config.run import ModelConfig, RunConfig
 from ssrun.config.spec import RunSpec
 from ssrun.runs.execution import prepare
 from ssrun.runs.folder import RunFolder

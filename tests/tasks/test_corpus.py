@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssrun.config.run import resolve
+from ssrun.config.resolution import resolve
 from ssrun.errors import UsageError
 from ssrun.tasks import Example
 from ssrun.tasks.corpus import Corpus, frequent, read_lines

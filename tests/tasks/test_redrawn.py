@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from ssrun.analysis.data_seeds import data_seeds
 from ssrun.config.experiment import Experiment
 from ssrun.config.plan import Plan
-from ssrun.config.run import RunConfig, resolve
+from ssrun.config.resolution import resolve
+from ssrun.config.run import RunConfig
 from ssrun.errors import UsageError
 from ssrun.tasks import HELD_OUT, Example, Task
 from ssrun.tasks.corpus import read_split

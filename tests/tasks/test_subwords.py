@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssrun.config.run import resolve
+from ssrun.config.resolution import resolve
 from ssrun.errors import UsageError
 from ssrun.runs.execution import prepare
 from ssrun.runs.folder import RunFolder

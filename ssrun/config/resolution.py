@@ -1,0 +1,79 @@
+"""From defaults, files and the command line to the configuration of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ssrun.config.overrides import SECTIONS, Overrides
+from ssrun.config.run import RunConfig, validated
+from ssrun.config.spec import RunDocument
+from ssrun.errors import UsageError, unknown
+from ssrun.strategies import variant
+from ssrun.system.documents import read_as
+from ssrun.system.files import read_json
+from ssrun.system.text import shown_value
+from ssrun.tasks import TASKS
+
+
+def resolve(task: str, strategy: str, seed: int = 0, layers: Sequence[Overrides] = ()) -> RunConfig:
+    """The configuration of one run: that of all its seeds, of this one."""
+    return taught(of_every_seed(task, strategy, seed, layers).of_seed(seed))
+
+
+def of_every_seed(task: str, strategy: str, seed: int = 0, layers: Sequence[Overrides] = ()) -> RunConfig:
+    """A configuration that may leave data to the run's seed: defaults < the task's own < `layers`, later ones stronger.
+
+    The task is a name in TASKS, the strategy one in STRATEGIES; the seed counts from 0; a layer has fields by section,
+    such as `{"model": {"hidden": 128}}`. UsageError says what is wrong, with its path, its value and the remedy.
+    """
+    if task not in TASKS:
+        raise UsageError(unknown("task", task, TASKS))
+    merged: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    for path, value in TASKS[task].defaults.items():
+        section, field = path.split(".")
+        merged[section][field] = value
+    for layer in layers:
+        for section, fields in layer.items():
+            if section not in merged:
+                raise UsageError(unknown("section", section, SECTIONS))
+            if not isinstance(fields, Mapping):
+                told = f"{section} = {shown_value(fields)}"
+                raise UsageError(f"{told}: a section holds fields, such as {section}.<field>")
+            merged[section].update(fields)
+    if merged["task"].get("name", task) != task:
+        raise UsageError("task.name: name the task itself: --task NAME")
+    merged["task"]["name"] = task
+    merged["strategy"] = variant(strategy, merged["strategy"])
+    config = validated(RunConfig, {**merged, "seed": seed})
+    return config.model_copy(update={"task": config.task.prepared()})
+
+
+def taught(config: RunConfig) -> RunConfig:
+    """The same run, with what decides its teacher's weights filled in; as it is where its label is not a teacher's.
+
+    Raises:
+        UsageError: There is no such run, or it has learned another task, or is another one by now.
+        StoreError: What it says of itself is damaged.
+    """
+    strategy = config.strategy
+    if strategy.label != "teacher":
+        return config
+    path = Path(strategy.teacher) / "run.json"
+    where = f"strategy.teacher = {shown_value(strategy.teacher)}"
+    if not path.is_file():
+        raise UsageError(f"{where}: no run is there: give a run's folder, or in an experiment another strategy of it")
+    teacher = read_as(path, read_json(path), RunDocument, "remove the run's folder")
+    if teacher.config.task.name != config.task.name:
+        told = f"it has learned {teacher.config.task.name}, not {config.task.name}"
+        raise UsageError(f"{where}: {told}: give a run of the same task")
+    if strategy.teacher_id not in ("", teacher.run):
+        raise UsageError(f"{where}: another run than strategy.teacher_id says: leave that out")
+    return of_teacher(config, strategy.teacher, teacher.config)
+
+
+def of_teacher(config: RunConfig, folder: str, teacher: RunConfig) -> RunConfig:
+    """The same run, its teacher a run of this configuration in this folder."""
+    named = {"teacher": folder, "teacher_id": teacher.weights_id}
+    return config.model_copy(update={"strategy": config.strategy.model_copy(update=named)})
