@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -20,8 +21,8 @@ from ssrun.runs.trained import Trained
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batch, collate
 from ssrun.seq2seq.decoder_inputs import draw, free_running_inputs, scheduled_inputs, teacher_forced_inputs
-from ssrun.seq2seq.labels import loss_of
-from ssrun.seq2seq.model import Memory
+from ssrun.seq2seq.labels import labelling
+from ssrun.seq2seq.model import Memory, Seq2Seq
 from ssrun.seq2seq.search import greedy, length_limit
 from ssrun.seq2seq.training import Diverged, adam, train
 from ssrun.seq2seq.vocabulary import EOS, Vocabulary
@@ -42,6 +43,7 @@ class Position(NamedTuple):
         predicted: The argmax under this feed.
         wrong: It is not the true token; `repeated`: it is the prediction of the position before.
         p_gold: Probability of the true token under this feed.
+        label: What is learned here: tokens with their probabilities, the likeliest first; none where nothing counts.
     """
 
     position: int
@@ -53,6 +55,7 @@ class Position(NamedTuple):
     wrong: bool
     repeated: bool
     p_gold: float
+    label: dict[str, float]
 
 
 class StepView(NamedTuple):
@@ -91,7 +94,11 @@ class AttentionMap(NamedTuple):
 
 
 def explain_step(
-    config: RunConfig, step: int, example: int = 0, tell: Callable[[int], None] = lambda done: None
+    config: RunConfig,
+    step: int,
+    example: int = 0,
+    tell: Callable[[int], None] = lambda done: None,
+    store: Path | None = None,
 ) -> StepView:
     """Replays training from the start up to a step, and looks at one example of that step's batch.
 
@@ -103,6 +110,7 @@ def explain_step(
         step: The optimiser step to look at; its own update is not made.
         example: Row of its batch.
         tell: Called with the number of steps replayed, after each.
+        store: Where its teacher lies, if it has one.
 
     Raises:
         UsageError: There is no such step or example, or the run diverged before.
@@ -111,13 +119,13 @@ def explain_step(
     steps = config.training.steps
     if not 0 <= step < steps:
         raise UsageError(f"--step {step}: the run has {steps} steps: give 0 to {steps - 1}")
-    parts = prepare(config)
+    parts = prepare(config, store)
     model, batch = parts.model, parts.batches.at(step)
     rows = len(batch.target)
     if not 0 <= example < rows:
         raise UsageError(f"--example {example}: the batch of step {step} has {rows} pairs: give 0 to {rows - 1}")
     try:
-        for done in islice(train(model, adam(model, config), parts.batches, config), step):
+        for done in islice(train(model, adam(model, config), parts.batches, config, teacher=parts.teacher), step):
             signals.check()
             tell(done.step + 1)
     except Diverged as diverged:
@@ -131,11 +139,20 @@ def explain_step(
     inputs = scheduled_inputs(model, memory, batch.target, epsilon, config.strategy.feed, draws, masks)
     logits = model.decode(memory, inputs.tokens, masks).detach()
 
-    coins = coins_of(inputs.true[example], config.strategy.feed)
     vocabularies = parts.vocabularies
-    positions = positions_of(batch.target[example], inputs.tokens[example], coins, logits[example], vocabularies.target)
+    labels = labelling(config.strategy, config.task, vocabularies, parts.teacher)(batch, inputs.tokens)
+    said = Said(inputs.tokens[example], coins_of(inputs.true[example], config.strategy.feed), logits[example])
+    positions = positions_of(batch.target[example], said, labels.shares(example), vocabularies.target)
     source = vocabularies.source.decode(batch.source[example].tolist())
-    return StepView(step, steps, epsilon, float(loss_of(logits, batch.target)), rows, source, positions)
+    return StepView(step, steps, epsilon, float(labels.loss(logits)), rows, source, positions)
+
+
+class Said(NamedTuple):
+    """One sequence under one way of feeding: inputs [T], coins in words T, logits [T, V]."""
+
+    inputs: Tensor
+    coins: Sequence[str]
+    logits: Tensor
 
 
 def coins_of(true: Tensor, feed: Feed) -> list[str]:
@@ -145,53 +162,58 @@ def coins_of(true: Tensor, feed: Feed) -> list[str]:
 
 
 def positions_of(
-    target: Tensor, inputs: Tensor, coins: Sequence[str], logits: Tensor, vocabulary: Vocabulary
+    target: Tensor, said: Said, labels: Sequence[dict[int, float]], vocabulary: Vocabulary
 ) -> list[Position]:
-    """The real positions of one sequence: target [T], inputs [T], coins T, logits [T, V]."""
+    """The real positions of one sequence, of its target [T] and labels T."""
     gold = target.tolist()
     truth = teacher_forced_inputs(target.unsqueeze(0))[0].tolist()
-    fed = inputs.tolist()
-    predicted = logits.argmax(-1).tolist()
-    p_gold = logits.softmax(-1).gather(-1, target.unsqueeze(-1)).squeeze(-1).tolist()
+    fed = said.inputs.tolist()
+    predicted = said.logits.argmax(-1).tolist()
+    p_gold = said.logits.softmax(-1).gather(-1, target.unsqueeze(-1)).squeeze(-1).tolist()
     name = vocabulary.tokens
     return [
         Position(
             position=t,
             gold=name[gold[t]],
-            coin=coins[t],
+            coin=said.coins[t],
             fed=name[fed[t]],
             replaced=fed[t] != truth[t],
             predicted=name[predicted[t]],
             wrong=predicted[t] != gold[t],
             repeated=t > 0 and predicted[t] == predicted[t - 1],
             p_gold=p_gold[t],
+            label={name[token]: share for token, share in sorted(labels[t].items(), key=lambda pair: -pair[1])},
         )
         for t in range(gold.index(EOS) + 1)
     ]
 
 
 def encoded(trained: Trained, example: Example) -> tuple[Batch, Memory]:
-    batch = collate([trained.vocabularies.encode(example)])
+    batch = collate([trained.vocabularies.encode(example)], [example])
     return batch, trained.model.encode(batch.source)
 
 
 @torch.no_grad()
-def explain_trained(trained: Trained, example: Example) -> Sides:
-    """The trained model on one example under either feed, over the target's length; no dropout."""
+def explain_trained(trained: Trained, example: Example, teacher: Seq2Seq | None = None) -> Sides:
+    """The trained model on one example under either feed, over the target's length; no dropout.
+
+    With what would be learned there, of its teacher if it has one.
+    """
     batch, memory = encoded(trained, example)
     target = batch.target
 
     def side(inputs: Tensor, coin: str) -> list[Position]:
-        logits = trained.model.decode(memory, inputs)[0]
-        coins = ["-", *[coin] * (target.shape[1] - 1)]
-        return positions_of(target[0], inputs[0], coins, logits, trained.vocabularies.target)
+        said = Said(inputs[0], ["-", *[coin] * (target.shape[1] - 1)], trained.model.decode(memory, inputs)[0])
+        return shown(trained, batch, said, teacher)
 
     teacher_forced = side(teacher_forced_inputs(target), "true")
     return Sides(teacher_forced, side(free_running_inputs(trained.model, memory, target), "model"))
 
 
 @torch.no_grad()
-def walk_through(trained: Trained, example: Example, epsilon: float, coin_seed: int) -> list[Position]:
+def walk_through(
+    trained: Trained, example: Example, epsilon: float, coin_seed: int, teacher: Seq2Seq | None = None
+) -> list[Position]:
     """The trained model on one example, its inputs chosen by the run's own coin and feed; no dropout.
 
     Epsilon is the probability of the true token, in [0, 1]; `coin_seed` is that of the coins and samples, from 0.
@@ -201,8 +223,15 @@ def walk_through(trained: Trained, example: Example, epsilon: float, coin_seed: 
     draws = draw(batch.target, strategy.coin, coin_seed, 0)
     inputs = scheduled_inputs(trained.model, memory, batch.target, epsilon, strategy.feed, draws)
     logits = trained.model.decode(memory, inputs.tokens)[0]
-    coins = coins_of(inputs.true[0], strategy.feed)
-    return positions_of(batch.target[0], inputs.tokens[0], coins, logits, trained.vocabularies.target)
+    said = Said(inputs.tokens[0], coins_of(inputs.true[0], strategy.feed), logits)
+    return shown(trained, batch, said, teacher)
+
+
+def shown(trained: Trained, batch: Batch, said: Said, teacher: Seq2Seq | None) -> list[Position]:
+    """The positions of a batch of one example, with what would be learned there."""
+    labels = labelling(trained.config.strategy, trained.config.task, trained.vocabularies, teacher)
+    shares = labels(batch, said.inputs.unsqueeze(0)).shares(0)
+    return positions_of(batch.target[0], said, shares, trained.vocabularies.target)
 
 
 @torch.no_grad()

@@ -123,6 +123,7 @@ def explain(
 
 def explain_trained_model(found: Found, index: int, as_json: bool) -> None:
     from ssrun.analysis.explanation import explain_trained
+    from ssrun.runs.teachers import teacher_of
     from ssrun.runs.trained import load_trained
     from ssrun.views.terminal.run import sides_view
 
@@ -131,7 +132,8 @@ def explain_trained_model(found: Found, index: int, as_json: bool) -> None:
     if index >= len(examples):
         raise UsageError(f"--example {index}: the test set has {len(examples)} pairs: give 0 to {len(examples) - 1}")
     source = list(examples[index].source)
-    sides = explain_trained(trained, examples[index])
+    teacher = teacher_of(trained.config, trained.vocabularies, found.folder.store)
+    sides = explain_trained(trained, examples[index], teacher)
     both = {"forced": rows_of(sides.teacher_forced), "free": rows_of(sides.free_running)}
     document = {**labels_of(found), "example": index, "source": source, **both}
     answer_view(as_json, document, sides_view, found.name.title, index, len(examples), source, sides)
@@ -154,7 +156,7 @@ def explain_training_step(found: Found, step: int, index: int, as_json: bool) ->
         tell(f"replaying training up to step {step}")
     with Progress(console=console, transient=True, disable=not is_live(console)) as bar:
         replay = bar.add_task("replaying training", total=step)
-        view = explain_step(config, step, index, lambda done: bar.update(replay, completed=done))
+        view = explain_step(config, step, index, lambda done: bar.update(replay, completed=done), found.folder.store)
     here = environment(torch.get_num_threads())
     if any(made_in.unlike(here) for made_in in found.folder.environments()):
         tell("trained on another machine or other versions: the replay may differ in the last digits")

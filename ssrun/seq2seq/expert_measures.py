@@ -65,8 +65,8 @@ class ExpertMeasures:
         self.loss += float(labels.nats(logits).double().sum())
         self.choices += float(labels.by_position(labels.entropy())[counted].exp().double().sum())
         predicted = logits.argmax(-1).flatten()
-        largest = torch.zeros(counted.numel()).scatter_reduce_(0, labels.positions, labels.shares, "amax")
-        likeliest = labels.shares >= largest[labels.positions] - NEARLY
+        largest = torch.zeros(counted.numel()).scatter_reduce_(0, labels.positions, labels.weights, "amax")
+        likeliest = labels.weights >= largest[labels.positions] - NEARLY
         right = likeliest & (labels.tokens == predicted[labels.positions])
         self.errors += int(counted.sum()) - int(right.sum())
 

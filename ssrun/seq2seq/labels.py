@@ -25,6 +25,7 @@ from ssrun.tasks import END, Continuation, Example, Task
 from ssrun.tasks.optimal_completion import Answer, Slot
 
 Ids = NDArray[np.int64]
+LEAST = 0.01  # probability of a token that is shown
 FAR = np.int16(2**14)  # edits: more than there can be tokens in a row
 
 
@@ -36,6 +37,10 @@ class Labels(Protocol):
 
     def loss(self, logits: Tensor) -> Tensor:
         """The mean over the counted positions, in nats, of logits [B, T, V]."""
+        ...
+
+    def shares(self, row: int) -> list[dict[int, float]]:
+        """What is to be learned at each position of one sequence: ids with their probabilities, those above LEAST."""
         ...
 
 
@@ -51,6 +56,9 @@ class TokenLabels(NamedTuple):
     def loss(self, logits: Tensor) -> Tensor:
         return loss_of(logits, self.tokens)
 
+    def shares(self, row: int) -> list[dict[int, float]]:
+        return [{token: 1.0} if token != PAD else {} for token in self.tokens[row].tolist()]
+
 
 class TokenSets(NamedTuple):
     """Some tokens a position, each with its share: never a row of the vocabulary.
@@ -59,26 +67,38 @@ class TokenSets(NamedTuple):
         counted: [B, T].
         positions: Where each of the N tokens may stand, [N]: b T + t, ascending.
         tokens: Its id, [N].
-        shares: Its probability, [N]: those of one position sum to 1.
+        weights: Its probability, [N]: those of one position sum to 1.
     """
 
     counted: Tensor
     positions: Tensor
     tokens: Tensor
-    shares: Tensor
+    weights: Tensor
 
     def loss(self, logits: Tensor) -> Tensor:
-        """The cross-entropy -sum_v share_v log p(v), mean over positions."""
+        """The cross-entropy -sum_v w(v) log p(v), mean over positions."""
         return self.nats(logits).sum() / self.counted.sum()
+
+    def shares(self, row: int) -> list[dict[int, float]]:
+        length = self.counted.shape[1]
+        found: list[dict[int, float]] = [{} for _ in range(length)]
+        mine = (self.positions // length == row).nonzero().squeeze(1)
+        for part in zip(
+            *(values[mine].tolist() for values in (self.positions, self.tokens, self.weights)), strict=True
+        ):
+            position, token, weight = part
+            if weight > LEAST:
+                found[position % length][token] = weight
+        return found
 
     def nats(self, logits: Tensor) -> Tensor:
         """The parts of the cross-entropy, [N]."""
         log_p = logits.log_softmax(-1).flatten(0, 1)
-        return -self.shares * log_p[self.positions, self.tokens]
+        return -self.weights * log_p[self.positions, self.tokens]
 
     def entropy(self) -> Tensor:
         """The parts of the expert's own entropy in nats, [N]."""
-        return -torch.xlogy(self.shares, self.shares)
+        return -torch.xlogy(self.weights, self.weights)
 
     def by_position(self, parts: Tensor) -> Tensor:
         """The sums [B, T] of parts [N]."""
@@ -107,6 +127,10 @@ class Distributions(NamedTuple):
         share = torch.tensor(self.beta)
         mixture = torch.logaddexp(teacher + share.log(), model + (1 - share).log())
         return (self.beta * divergence(teacher, mixture) + (1 - self.beta) * divergence(model, mixture)).mean()
+
+    def shares(self, row: int) -> list[dict[int, float]]:
+        likely = [{token: p for token, p in enumerate(row) if p > LEAST} for row in self.log_p[row].exp().tolist()]
+        return [found if counts else {} for found, counts in zip(likely, self.counted[row].tolist(), strict=True)]
 
 
 def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:

@@ -192,7 +192,7 @@ def test_a_probability_that_is_no_number_is_null() -> None:
     from ssrun.analysis.explanation import Position
     from ssrun.cli.run import rows_of
 
-    assert rows_of([Position(0, "a", "-", "<bos>", False, "a", False, False, float("nan"))])[0]["p_gold"] is None
+    assert rows_of([Position(0, "a", "-", "<bos>", False, "a", False, False, float("nan"), {})])[0]["p_gold"] is None
 
 
 def test_a_replay_on_another_machine_says_so(trained: tuple[Path, Done], monkeypatch: pytest.MonkeyPatch) -> None:

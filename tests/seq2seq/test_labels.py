@@ -194,7 +194,7 @@ def test_other_right_answers_of_an_example_count() -> None:
     labels = expert_labels(TASK, VOCABULARIES.target, batch, teacher_forced_inputs(batch.target))
     first = labels.tokens[labels.positions == 0].tolist()
     assert sorted(first) == sorted(VOCABULARIES.target.encode(("a", "c"))[:2])
-    assert labels.shares[labels.positions == 0].tolist() == [0.5, 0.5]
+    assert labels.weights[labels.positions == 0].tolist() == [0.5, 0.5]
 
 
 def test_after_a_right_prefix_the_expert_is_gold_where_one_answer_is_right() -> None:
@@ -204,7 +204,7 @@ def test_after_a_right_prefix_the_expert_is_gold_where_one_answer_is_right() -> 
     real = batch.target != PAD
     assert torch.equal(labels.counted, real)
     assert torch.equal(labels.tokens, batch.target[real])
-    assert (labels.shares == 1).all()
+    assert (labels.weights == 1).all()
     losses = [learned(model, batch, inputs, kind) for kind in (labels, TokenLabels(batch.target))]
     torch.testing.assert_close(*losses)
 
@@ -234,7 +234,7 @@ def test_a_task_that_knows_better_is_asked_with_what_was_fed() -> None:
             if labels.counted[row, t]:
                 prefix = [vocabularies.target.tokens[token] for token in inputs[row, 1 : t + 1].tolist()]
                 assert set(words) == ({*example.source} - {*prefix} or {SPECIALS[EOS]})
-                assert float(labels.shares[here].sum()) == pytest.approx(1)
+                assert float(labels.weights[here].sum()) == pytest.approx(1)
             else:
                 assert not words
 
@@ -270,7 +270,7 @@ def test_probabilities_of_an_expert_are_the_shares() -> None:
     batch = batch_of()
     task = Broken(said={"a": 0.25, "b": 0.75, "c": 0.0})
     labels = expert_labels(task, VOCABULARIES.target, batch, teacher_forced_inputs(batch.target))
-    assert labels.shares.tolist() == [0.25, 0.75] * int(labels.counted.sum())
+    assert labels.weights.tolist() == [0.25, 0.75] * int(labels.counted.sum())
     assert float(labels.entropy()[:2].sum()) == pytest.approx(-0.25 * math.log(0.25) - 0.75 * math.log(0.75))
 
 

@@ -109,13 +109,15 @@ def example_page(
 
 def step_view(title: str, example: int, view: StepView, plain: bool = False) -> RenderableType:
     """One example of one training step: gold, coin, fed and predicted, position by position."""
-    table = empty_table(">t", "coin", "fed", "", "predicted", "", "gold", ">p(gold)")
+    labelled = any(is_not_gold(position) for position in view.positions)
+    table = empty_table(">t", "coin", "fed", "", "predicted", "", "gold", ">p(gold)", *["label"] * labelled)
     for position in view.positions:
         coin = Text(position.coin, style="" if position.coin in ("true", "-") else "cyan")
         style = SIGNS["*"][1] if position.replaced else ""
         fed = [Text(text, style=style) for text in (shown(position.fed, plain, TOKEN), "*" * position.replaced)]
         gold = Text(shown(position.gold, plain, TOKEN))
-        table.add_row(str(position.position), coin, *fed, *said(position, plain), gold, f"{position.p_gold:.2f}")
+        cells = [*fed, *said(position, plain), gold, Text(f"{position.p_gold:.2f}")]
+        table.add_row(str(position.position), coin, *cells, *[label_of(position, plain)] * labelled)
     drawn = [position for position in view.positions if position.coin not in ("true", "-")]
     replaced = sum(position.replaced for position in drawn)
     wrong = sum(position.wrong for position in view.positions)
@@ -129,14 +131,32 @@ def step_view(title: str, example: int, view: StepView, plain: bool = False) -> 
     return example_page(title, facts, view.source, table, "*xr", texts, plain)
 
 
+def is_not_gold(position: Position) -> bool:
+    """Whether something else than the true token is learned."""
+    return [*position.label] != [position.gold]
+
+
+def label_of(position: Position, plain: bool) -> Text:
+    """What is learned at a position, the likeliest first; in colour where it is not the true token."""
+    *some, last = [shown(token, plain, TOKEN) for token in [*position.label][:3]] or ["-"]
+    more = len(position.label) - 3
+    text = " ".join([*some, last, *([f"+{more}"] if more > 0 else [])])
+    return Text(text, style="bold cyan" if is_not_gold(position) else "")
+
+
 def sides_view(
     title: str, example: int, examples: int, source: Sequence[str], sides: Sides, plain: bool
 ) -> RenderableType:
-    """The trained model on one test example: predicted when fed gold, beside predicted when fed its own argmax."""
-    table = empty_table(">t", "gold", "fed gold", "", ">p(gold)", "fed its own", "", ">p(gold)")
+    """The trained model on one test example: predicted when fed gold, beside predicted when fed its own argmax.
+
+    Beside it what the run's label is after its own, where that is not always the true token.
+    """
+    labelled = any(is_not_gold(position) for position in sides.free_running)
+    table = empty_table(">t", "gold", "fed gold", "", ">p(gold)", "fed its own", "", ">p(gold)", *["label"] * labelled)
     for forced, free in zip(sides.teacher_forced, sides.free_running, strict=True):
         cells = [part for side in (forced, free) for part in (*said(side, plain), Text(f"{side.p_gold:.2f}"))]
-        table.add_row(str(forced.position), Text(shown(forced.gold, plain, TOKEN)), *cells)
+        labels = [label_of(free, plain)] * labelled
+        table.add_row(str(forced.position), Text(shown(forced.gold, plain, TOKEN)), *cells, *labels)
 
     def errors(side: Sequence[Position]) -> str:
         wrong = [position.position for position in side if position.wrong]

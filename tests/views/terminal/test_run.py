@@ -17,7 +17,9 @@ from tests.support.outcomes import diverged, finished
 TOKENS = ("[/]", "[red]x", "\x1b[31mred", "<script>alert(1)</script>", "漢字漢字漢字漢字漢字", "a\u202eb", "|", "``")
 COINS = ("true", "model", "random", "-")
 POSITIONS = [
-    Position(index, token, COINS[index % 4], token, index % 4 == 1, token, index % 3 == 0, index % 2 == 1, 0.5)
+    Position(
+        index, token, COINS[index % 4], token, index % 4 == 1, token, index % 3 == 0, index % 2 == 1, 0.5, {token: 1.0}
+    )
     for index, token in enumerate(TOKENS)
 ]
 OFFSETS = [Offset(offset, 5, 10.0, 10.0 + offset, float(offset), 50.0) for offset in range(50)]
