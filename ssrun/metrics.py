@@ -133,6 +133,18 @@ METRICS: dict[str, Metric] = {
         "that half of the targets reach; prefixes sampled from the model, or true",
         source="ExAccErr of Arora et al. 2022 (arXiv 2204.01171)",
     ),
+    "self_recovery": Metric(
+        "pairs whose own continuation is soon as if no wrong token had been put into the middle of the true prefix",
+        "%",
+        "higher",
+        "recovered %",
+        1,
+        most=100.0,
+        on_request=True,
+        of_outputs=True,
+        formula="100 |{pairs whose outputs agree again before the end}| / |{pairs}|, as `ssrun inject` counts them",
+        source="self-recovery: He et al. 2021 (arXiv 1905.10617)",
+    ),
     "steps_to_reach": Metric(
         "steps until the score asked for is reached, at most the run's", "steps", "lower", "steps to", 0
     ),
@@ -144,7 +156,7 @@ METRICS: dict[str, Metric] = {
     "seconds": Metric("wall-clock seconds of the run", "s", "neither", "seconds", 1, on_request=True),
 }
 TO_REACH = ("steps_to_reach", "seconds_to_reach")  # that only an experiment with a score to reach has
-NOT_ALWAYS = ("ter", "perplexity", "excess_error")  # that scores may lack: a line too long, a loss too large or none
+NOT_ALWAYS = ("ter", "perplexity", "excess_error", "self_recovery")  # that scores may lack
 OF_EVERY_TASK = (  # those of outputs and losses that can say which evaluation is best, whatever the task
     "bleu",
     "exact_match",

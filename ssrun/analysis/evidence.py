@@ -22,9 +22,9 @@ from ssrun.system.files import reading
 from ssrun.tasks import Example, Tokens
 
 if TYPE_CHECKING:  # torch: a folder of tables alone is shown without it
-    from ssrun.analysis.error_recovery import Recovery
     from ssrun.analysis.explanation import AttentionMap, Position
     from ssrun.runs.trained import Trained
+    from ssrun.seq2seq.error_recovery import Recovery
 
 POINTS = 200  # of a curve that are drawn
 PAIRS = 200  # test pairs that a wrong token is injected into
@@ -116,13 +116,15 @@ def recoveries(runs: Runs) -> dict[tuple[str, str], list[Recovery]]:
         StoreError: A model is damaged.
         UsageError: A task's targets are too short.
     """
-    from ssrun.analysis.error_recovery import recovery
-    from ssrun.runs.trained import load_trained
+    return {key: [recovery_of(run) for run in group] for key, group in runs.items()}
 
-    return {
-        key: [recovery(load_trained(run.folder), run.folder.test_pairs()[:PAIRS]) for run in group]
-        for key, group in runs.items()
-    }
+
+def recovery_of(run: Run) -> Recovery:
+    from ssrun.runs.trained import load_trained
+    from ssrun.seq2seq.error_recovery import recovery
+
+    trained = load_trained(run.folder)
+    return recovery(trained.model, trained.vocabularies, run.folder.test_pairs()[:PAIRS])
 
 
 def after_error(recoveries: Sequence[Recovery], field: Literal["excess", "recovered"]) -> Curve:

@@ -179,13 +179,14 @@ def inject(
     as_json: options.Json = False,
 ) -> None:
     """Put one wrong token into the true prefix, and show how long the model takes to recover."""
-    from ssrun.analysis.error_recovery import recovery
     from ssrun.runs.trained import load_trained
+    from ssrun.seq2seq.error_recovery import recovery
     from ssrun.views.terminal.run import recovery_view
 
     found = options.run_at(run, task, strategy, seed)
     signals.listen()
-    measured = recovery(load_trained(found.folder), found.folder.test_pairs()[:pairs], position)
+    trained = load_trained(found.folder)
+    measured = recovery(trained.model, trained.vocabularies, found.folder.test_pairs()[:pairs], position)
     offsets = [offset._asdict() for offset in measured.offsets]
     document = {**labels_of(found), **measured._asdict(), "offsets": offsets}
     answer_view(as_json, document, recovery_view, found.name.title, measured)

@@ -268,7 +268,7 @@ def finish(run: Recording, parts: Prepared) -> None:
     config, folder = run.config, run.folder
     test = list(config.task.held_out("test"))
     asked = (config.scoring, config.task.text_metrics)
-    scores = score(parts.model, config.task, test, parts.vocabularies, *asked, by_expert=True)
+    scores = score(parts.model, config.task, test, parts.vocabularies, *asked, whole=True)
     best = run.totals.selection if config.training.select == "best" else None
     must_be_finite(scores, run.totals.step)
     folder.write_lines("sources.txt", [" ".join(example.source) for example in test])

@@ -17,6 +17,7 @@ from ssrun.tasks import HELD_OUT, Example, Task
 
 Item = TypeVar("Item")
 Pair = tuple[list[int], list[int]]  # the ids of a source and of its target, each with its EOS
+AT_ONCE = 256  # pairs evaluated together
 POOL = 100  # batches that are sorted by length together
 
 
@@ -54,6 +55,15 @@ def collate(pairs: Sequence[Pair], examples: Sequence[Example] = ()) -> Batch:
     lengths = [len(source) for source, _ in pairs]
     of_sources = None if min(lengths) == max(lengths) else torch.tensor(lengths)
     return Batch(pad([source for source, _ in pairs]), of_sources, pad([target for _, target in pairs]), examples)
+
+
+def batches_of(examples: Sequence[Example], vocabularies: Vocabularies) -> Iterator[tuple[list[int], Batch]]:
+    """The examples in batches of like lengths, each with the examples' indices."""
+    encoded = [vocabularies.encode(example) for example in examples]
+    order = sorted(range(len(examples)), key=lambda n: (len(encoded[n][0]), len(encoded[n][1])))
+    for start in range(0, len(order), AT_ONCE):
+        indices = order[start : start + AT_ONCE]
+        yield indices, collate([encoded[index] for index in indices], [examples[index] for index in indices])
 
 
 class Batches:

@@ -8,7 +8,7 @@ pieces, a position is a piece's; outputs are words again before anything else is
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -19,10 +19,12 @@ from sacrebleu.metrics.ter import TER
 from torch import Tensor, nn
 
 from ssrun.config.run import ScoringConfig
-from ssrun.seq2seq.batches import Batch, collate
+from ssrun.errors import UsageError
+from ssrun.seq2seq.batches import batches_of
 from ssrun.seq2seq.calibration import Calibration
 from ssrun.seq2seq.decoder_inputs import free_running_inputs, teacher_forced_inputs
 from ssrun.seq2seq.edits import distinct, edit_rate
+from ssrun.seq2seq.error_recovery import recovery
 from ssrun.seq2seq.expert_measures import ExpertMeasures
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.search import decode
@@ -30,7 +32,6 @@ from ssrun.seq2seq.vocabulary import PAD, Vocabularies, Vocabulary
 from ssrun.system import signals
 from ssrun.tasks import Example, Task, Tokens
 
-AT_ONCE = 256  # pairs evaluated together
 CURVE = 64  # positions that the curves show
 ROOM = 10  # tokens that an output may be longer than the longest reference
 LONGEST = 200  # words of a line that TER can take: twice as many take it five times as long, which is seconds
@@ -92,16 +93,16 @@ def score(
     config: ScoringConfig,
     text_metrics: Sequence[str] = (),
     *,
-    by_expert: bool = False,
+    whole: bool = False,
 ) -> Scores:
-    """Scores a model on these examples, by those of `text_metrics` too that the task has, and by the task's expert.
+    """Scores a model on these examples, by those of `text_metrics` too that the task has.
 
-    Interrupted where a signal comes.
+    The `whole` of it is also by the task's expert, and how it recovers from a wrong token. Interrupted on a signal.
     """
     teacher_forced, free_running = _Errors(len(examples)), _Errors(len(examples))
     calibration = Calibration()
     longest = max(vocabularies.target.length(example.target) for example in examples) + 1
-    expert = ExpertMeasures(task, vocabularies.target, longest) if by_expert else None
+    expert = ExpertMeasures(task, vocabularies.target, longest) if whole else None
     reached, positions = torch.zeros(CURVE), 0
     outputs: list[Tokens] = [()] * len(examples)
     references = [example.references for example in examples]
@@ -144,6 +145,7 @@ def score(
         "decoding_error": 100 * free_running.errors / positions,
         "calibration_error": calibration.error,
         **(expert.values if expert else {}),
+        **(recovered(model, vocabularies, examples) if whole else {}),
     }
     length = int((reached > 0).sum())
     curves = {
@@ -157,13 +159,13 @@ def score(
     return Scores(values, quality, curves, *said, signature, {name: told for name, (_, told) in of_text.items()})
 
 
-def batches_of(examples: Sequence[Example], vocabularies: Vocabularies) -> Iterator[tuple[list[int], Batch]]:
-    """The examples in batches of like lengths, each with the examples' indices."""
-    encoded = [vocabularies.encode(example) for example in examples]
-    order = sorted(range(len(examples)), key=lambda n: (len(encoded[n][0]), len(encoded[n][1])))
-    for start in range(0, len(order), AT_ONCE):
-        indices = order[start : start + AT_ONCE]
-        yield indices, collate([encoded[index] for index in indices], [examples[index] for index in indices])
+def recovered(model: Seq2Seq, vocabularies: Vocabularies, examples: Sequence[Example]) -> dict[str, float]:
+    """The share in % that recovers from a wrong token in its middle; nothing where none can be put in."""
+    try:
+        found = recovery(model, vocabularies, examples)
+    except UsageError:
+        return {}
+    return {"self_recovery": 100 * found.recovered / found.pairs}
 
 
 def corpus_bleu(outputs: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> tuple[float, str]:

@@ -28,7 +28,7 @@ MEASURES = ("expert_loss", "expert_error", "expert_choices", "excess_error")
 
 def measured(model: Seq2Seq, task: Task, examples: list[Example]) -> dict[str, float]:
     vocabularies = Vocabularies.of(task)
-    scores = score(model, task, examples, vocabularies, ScoringConfig(), by_expert=True)
+    scores = score(model, task, examples, vocabularies, ScoringConfig(), whole=True)
     return {name: scores.values[name] for name in MEASURES if name in scores.values}
 
 

@@ -23,8 +23,8 @@ from ssrun.views.tables.footnotes import PER_PIECE
 from ssrun.views.terminal.console import stdout_console
 
 if TYPE_CHECKING:  # torch: not needed to draw a schedule
-    from ssrun.analysis.error_recovery import Recovery
     from ssrun.analysis.explanation import Position, Sides, StepView
+    from ssrun.seq2seq.error_recovery import Recovery
 
 TOKEN = 14  # cells of a token in a table
 PAGE = 80  # columns

@@ -9,8 +9,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from ssrun.analysis.error_recovery import Offset, Recovery
 from ssrun.analysis.explanation import Position, Sides, StepView
+from ssrun.seq2seq.error_recovery import Offset, Recovery
 from ssrun.views.terminal.run import excess_bar, print_result, recovery_view, shown, sides_view, step_view
 from tests.support.outcomes import diverged, finished
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ssrun.analysis.error_recovery import Offset, recovery, wrong_token
 from ssrun.errors import UsageError
 from ssrun.runs.trained import Trained, load_trained
 from ssrun.seq2seq.batches import collate
+from ssrun.seq2seq.error_recovery import Offset, recovery, wrong_token
 from ssrun.seq2seq.vocabulary import BOS, SPECIALS
 from ssrun.tasks import Example
 from tests.support import tiny
@@ -65,7 +65,7 @@ def test_recovery_is_that_of_a_loop_one_pair_and_one_step_at_a_time(
         rows.append([(a != y, b != y, s) for a, b, y, s in zip(without, injected, gold[swapped:], same, strict=True)])
         if without[-1] == injected[-1]:
             finished.append(max((k for k in range(len(same)) if without[k] != injected[k]), default=0))
-    found = recovery(trained, tiny.held_out(trained), position)
+    found = recovery(trained.model, trained.vocabularies, tiny.held_out(trained), position)
     expected = []
     for offset in range(max(map(len, rows))):
         reached = [row[offset] for row in rows if len(row) > offset]
@@ -83,7 +83,7 @@ def test_a_model_that_cannot_see_what_it_is_fed_loses_nothing() -> None:
     model = tiny.untrained(tiny.configuration())
     with torch.no_grad():
         model.model.target_embedding.weight.zero_()
-    found = recovery(model, tiny.held_out(model))
+    found = recovery(model.model, model.vocabularies, tiny.held_out(model))
     assert (found.recovered, found.untouched, found.mean_steps) == (found.pairs, found.pairs, 0)
     assert {(offset.excess, offset.recovered) for offset in found.offsets} == {(0, 100)}
 
@@ -96,10 +96,10 @@ def test_a_wrong_token_is_real_never_the_true_one_and_uniform() -> None:
 
 
 def test_the_first_pairs_alone_are_taken_when_asked(trained: Trained) -> None:
-    found = recovery(trained, tiny.held_out(trained)[:7])
+    found = recovery(trained.model, trained.vocabularies, tiny.held_out(trained)[:7])
     assert (found.pairs, found.left_out, found.references) == (7, 0, 1)
     longest = max(len(example.target) for example in tiny.held_out(trained))
     with pytest.raises(UsageError, match=f"give 0 to {longest - 1}"):
-        recovery(trained, tiny.held_out(trained), longest)
+        recovery(trained.model, trained.vocabularies, tiny.held_out(trained), longest)
     of_that_length = sum(len(example.target) == longest for example in tiny.held_out(trained))
-    assert recovery(trained, tiny.held_out(trained), longest - 1).pairs == of_that_length
+    assert recovery(trained.model, trained.vocabularies, tiny.held_out(trained), longest - 1).pairs == of_that_length

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from ssrun.errors import UsageError
-from ssrun.runs.trained import Trained
-from ssrun.seq2seq.batches import Batch
+from ssrun.seq2seq.batches import Batch, batches_of
 from ssrun.seq2seq.decoder_inputs import teacher_forced_inputs, walk
-from ssrun.seq2seq.scoring import batches_of
-from ssrun.seq2seq.vocabulary import SPECIALS
+from ssrun.seq2seq.model import Seq2Seq
+from ssrun.seq2seq.vocabulary import PAD, SPECIALS, Vocabularies, Vocabulary
 from ssrun.system import signals
 from ssrun.tasks import Example
 
@@ -92,14 +91,17 @@ class Continuations(NamedTuple):
         return self.last_difference == 0 or offset > self.last_difference
 
 
-def recovery(trained: Trained, examples: Sequence[Example], position: int | None = None) -> Recovery:
+def recovery(
+    model: Seq2Seq, vocabularies: Vocabularies, examples: Sequence[Example], position: int | None = None
+) -> Recovery:
     """Puts one wrong token into the true prefix of each test target, and measures what comes after.
 
     The wrong token is a real one other than the true one, uniformly drawn from a stream of (position, index of the
     pair in the test set) alone: every run of a task gets the same ones, so that runs can be compared in pairs.
 
     Args:
-        trained: A complete run's model.
+        model: A trained one.
+        vocabularies: Its own.
         examples: Test pairs, from the first.
         position: Of the token that is swapped; None for the middle one of each target.
 
@@ -107,14 +109,14 @@ def recovery(trained: Trained, examples: Sequence[Example], position: int | None
         UsageError: No target is long enough, or the vocabulary has one real token.
         Interrupted: A signal came.
     """
-    injections = list(injections_of(trained, examples, position))
+    injections = list(injections_of(vocabularies.target, examples, position))
     if not injections:
-        longest = max(trained.vocabularies.target.length(example.target) for example in examples)
+        longest = max(vocabularies.target.length(example.target) for example in examples)
         raise UsageError(f"--position {position}: the longest target has {longest} tokens: give 0 to {longest - 1}")
     followed: list[Continuations] = []
-    for indices, batch in batches_of([injection.example for injection in injections], trained.vocabularies):
+    for indices, batch in batches_of([injection.example for injection in injections], vocabularies):
         signals.check()
-        followed += follow(trained, batch, [injections[index] for index in indices])
+        followed += follow(model, batch, [injections[index] for index in indices])
     finished = [pair.last_difference for pair in followed if pair.has_recovered(len(pair.without) - 1)]
     mean_steps = sum(finished) / len(finished) if finished else None
     references = max(len(example.references) for example in examples)
@@ -125,8 +127,7 @@ def recovery(trained: Trained, examples: Sequence[Example], position: int | None
     )
 
 
-def injections_of(trained: Trained, examples: Sequence[Example], position: int | None) -> Iterator[Injection]:
-    vocabulary = trained.vocabularies.target
+def injections_of(vocabulary: Vocabulary, examples: Sequence[Example], position: int | None) -> Iterator[Injection]:
     real = len(vocabulary) - len(SPECIALS)
     if real < 2:
         raise UsageError("the target vocabulary has one real token: there is no wrong one to put in")
@@ -138,9 +139,9 @@ def injections_of(trained: Trained, examples: Sequence[Example], position: int |
 
 
 @torch.no_grad()
-def follow(trained: Trained, batch: Batch, injections: Sequence[Injection]) -> Iterator[Continuations]:
+def follow(model: Seq2Seq, batch: Batch, injections: Sequence[Injection]) -> Iterator[Continuations]:
     """Both continuations of each pair of a batch."""
-    model, target = trained.model, batch.target
+    target = batch.target
     memory = model.encode(batch.source, batch.lengths)
     positions = torch.tensor([injection.position for injection in injections])
     free_running = torch.arange(target.shape[1]) > (positions + 1).unsqueeze(1)
@@ -152,8 +153,9 @@ def follow(trained: Trained, batch: Batch, injections: Sequence[Injection]) -> I
     wrong_prefix = true_prefix.clone()
     wrong_prefix[torch.arange(len(target)), positions + 1] = torch.tensor([injection.token for injection in injections])
     without, injected = outputs_of(true_prefix), outputs_of(wrong_prefix)
-    for row, (example, position, _) in enumerate(injections):
-        after = slice(position, trained.vocabularies.target.length(example.target) + 1)
+    lengths = (target != PAD).sum(1).tolist()
+    for row, (_, position, _) in enumerate(injections):
+        after = slice(position, lengths[row])
         differences = (without != injected)[row, after].nonzero()
         yield Continuations(
             (without != target)[row, after].tolist(),
