@@ -17,8 +17,9 @@ test: .venv/installed  ## style, types, tests
 test-slow: .venv/installed  ## the tests that take minutes: kills, damage, thousands of hostile inputs
 	$(BIN)/pytest -n 2 --dist worksteal -m slow -s
 
-bench: .venv/installed  ## a step against the textbook loop; a cell against a former commit; checkpoints; a table of 1,000 runs
+bench: .venv/installed  ## a step against the textbook loop; labels; a cell against a former commit; checkpoints; a table of 1,000 runs
 	$(BIN)/python tests/bench/steps.py
+	$(BIN)/python tests/bench/labels.py
 	$(BIN)/python tests/bench/cells.py
 	$(BIN)/python tests/bench/checkpoints.py
 

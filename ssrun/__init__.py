@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ssrun.api import Model, Results, compare, load, train
-    from ssrun.seq2seq.textbook import decoder_inputs
+    from ssrun.seq2seq.textbook import decoder_inputs, expert_labels
 
 __version__ = "0.1.0"
-__all__ = ["Model", "Results", "__version__", "compare", "decoder_inputs", "load", "train"]
+__all__ = ["Model", "Results", "__version__", "compare", "decoder_inputs", "expert_labels", "load", "train"]
 
 HOMES = dict.fromkeys(("Model", "Results", "compare", "load", "train"), "ssrun.api")
-HOMES["decoder_inputs"] = "ssrun.seq2seq.textbook"
+HOMES |= dict.fromkeys(("decoder_inputs", "expert_labels"), "ssrun.seq2seq.textbook")
 
 
 def __getattr__(name: str) -> Any:

@@ -193,6 +193,11 @@ def expert_labels(task: Task, vocabulary: Vocabulary, batch: Batch, inputs: Tens
         answers = EncodedAnswers.of([task.answers(example) for example in batch.examples], vocabulary)
     else:
         answers = EncodedAnswers.targets(batch.target.numpy())
+    return completion_labels(answers, inputs, counted)
+
+
+def completion_labels(answers: EncodedAnswers, inputs: Tensor, counted: Tensor) -> TokenSets:
+    """What keeps the edits to the nearest of the answers fewest, equally likely, at the positions [B, T] that count."""
     places, tokens = answers.completions(inputs.numpy(), counted.numpy())
     positions = torch.from_numpy(places)
     choices = torch.bincount(positions, minlength=counted.numel())

@@ -1,4 +1,4 @@
-"""Decoder inputs for a model of one's own: the textbook's loop, one token in, logits out."""
+"""For a model of one's own: its decoder's inputs by the textbook's loop, one token in, logits out; and its labels."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from torch import Tensor
 
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.decoder_inputs import DecoderInputs, pick
+from ssrun.seq2seq.labels import EncodedAnswers, TokenSets, completion_labels, teachable
+from ssrun.seq2seq.vocabulary import EOS, PAD, SPECIALS
 from ssrun.strategies.strategy import Coin, Feed
 
 State = TypeVar("State")
@@ -76,3 +78,26 @@ def decoder_inputs(
         tokens[:, t] = torch.where(tossed[:, t] & ~true[:, t], own, target[:, t - 1])
     shifted = torch.cat((torch.full_like(target[:, :1], bos), target[:, :-1]), 1)
     return DecoderInputs(tokens, true & tossed, tossed, (tokens != shifted) & tossed)
+
+
+def expert_labels(target: Tensor, inputs: Tensor, *, eos: int, pad: int) -> TokenSets:
+    """What may rightly be said after each prefix that a decoder was fed, for any decoder: optimal completion.
+
+    The tokens that keep the edits to the target fewest (Sabour et al. 2019, arXiv 1810.01398), equally likely. Learn
+    from them by `expert_labels(...).loss(logits)`, in the place of the cross-entropy with the target: that is DAgger
+    (Ross et al. 2011) where `inputs` are the model's own. Positions after an `eos` that was fed do not count.
+
+    Args:
+        target: Ids [B, T], `eos` at each row's end and `pad` after it.
+        inputs: What was fed, [B, T], as `decoder_inputs` chooses it: the first of each row begins the sequence.
+        eos: The id that ends a sequence.
+        pad: The id of padding.
+    """
+
+    def encoded(ids: Tensor) -> Tensor:
+        return torch.where(ids == pad, PAD, torch.where(ids == eos, EOS, ids + len(SPECIALS))).cpu()
+
+    answers, fed = encoded(target), encoded(inputs)
+    labels = completion_labels(EncodedAnswers.targets(answers.numpy()), fed, teachable(answers, fed))
+    tokens = torch.where(labels.tokens == EOS, eos, labels.tokens - len(SPECIALS))
+    return TokenSets(*(part.to(target.device) for part in labels._replace(tokens=tokens)))

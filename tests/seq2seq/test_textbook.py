@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from ssrun.seq2seq.decoder_inputs import draw, scheduled_inputs, teacher_forced_inputs
-from ssrun.seq2seq.textbook import decoder_inputs
+from ssrun.seq2seq.textbook import decoder_inputs, expert_labels
 from ssrun.seq2seq.vocabulary import BOS, PAD, SPECIALS
 from ssrun.strategies.strategy import Coin, Feed
 from tests.support import tiny
+from tests.support.experts import best_next
 
 
 @pytest.mark.parametrize(("coin", "feed"), list(product(get_args(Coin), get_args(Feed))))
@@ -42,3 +43,27 @@ def test_the_loop_feeds_what_the_package_feeds(coin: Coin, feed: Feed, epsilon: 
 def test_an_epsilon_that_is_no_probability_is_refused() -> None:
     with pytest.raises(ValueError, match="give a probability"):
         decoder_inputs(lambda token, state: (token, state), None, torch.ones(1, 1).long(), 1.5, bos=0, pad=2)
+
+
+def test_expert_labels_keep_the_edits_fewest_whatever_the_ids_are() -> None:
+    generator = torch.Generator().manual_seed(0)
+    eos, pad, bos = 0, 9, 5
+    target = torch.randint(1, 9, (20, 7), generator=generator)
+    for row in range(20):
+        end = row % 6 + 1
+        target[row, end], target[row, end + 1 :] = eos, pad
+    inputs = torch.randint(0, 9, (20, 7), generator=generator)
+    inputs[:, 0] = bos
+    labels = expert_labels(target, inputs, eos=eos, pad=pad)
+    logits = torch.randn(20, 7, 10, generator=generator)
+    nats = []
+    for row in range(20):
+        answer = target[row][: row % 6 + 1].tolist()
+        for t in range(len(answer) + 1):
+            fed = inputs[row, 1 : t + 1].tolist()
+            assert bool(labels.counted[row, t]) == (eos not in fed)
+            if eos not in fed:
+                best = best_next(fed, [answer], eos)
+                assert {*labels.tokens[labels.positions == row * 7 + t].tolist()} == best
+                nats.append(-logits[row, t].log_softmax(0)[[*best]].mean())
+    assert float(labels.loss(logits)) == pytest.approx(float(torch.stack(nats).mean()), rel=1e-5)

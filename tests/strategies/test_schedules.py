@@ -9,6 +9,8 @@ import pytest
 from pydantic import ValidationError
 from scipy.special import expit, lambertw
 
+from ssrun.config.overrides import parse_settings
+from ssrun.config.resolution import resolve
 from ssrun.strategies.schedules import (
     SCHEDULES,
     Constant,
@@ -17,6 +19,7 @@ from ssrun.strategies.schedules import (
     Exponential,
     InverseSigmoid,
     Linear,
+    Piecewise,
     Schedule,
     Switch,
     lambert_w,
@@ -37,6 +40,7 @@ def k_of(half_at: float, steps: int = N) -> float:
 
 
 CLOSED_FORMS = [
+    (Piecewise(points=((0, 1.0), (500, 1.0), (1500, 0.2))), np.interp(I, [0, 500, 1500], [1, 1, 0.2])),
     (Constant(), np.ones(N)),
     (Constant(value=0.25), np.full(N, 0.25)),
     (Linear(), 1 - I / N),
@@ -224,3 +228,29 @@ def test_a_schedule_that_is_not_stretched_over_the_run_is_the_same_however_long_
     shorter = [schedule(step, N) for step in range(N)]
     longer = [schedule(step, 3 * N) for step in range(N)]
     assert (shorter == longer) is not schedule.stretched
+
+
+# Piecewise
+
+
+def test_points_are_joined_by_straight_lines_and_level_outside() -> None:
+    piecewise = Piecewise(points=((10, 0.8), (20, 0.4), (20, 1.0), (30, 0.0)))
+    assert [piecewise(step, 100) for step in (0, 10, 15, 19)] == pytest.approx([0.8, 0.8, 0.6, 0.44])
+    assert [piecewise(step, 100) for step in (20, 25, 30, 99)] == pytest.approx([1.0, 0.5, 0.0, 0.0])
+    assert not piecewise.stretched
+    assert piecewise(15, 100) == piecewise(15, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("points", "fault"),
+    [([], "at least 1"), ([[5, 0.5], [3, 0.1]], "step 3 stands after step 5"), ([[0, 1.5]], "less than or equal to 1")],
+)
+def test_points_that_make_no_schedule_are_refused(points: list[list[float]], fault: str) -> None:
+    with pytest.raises(ValidationError, match=fault):
+        Piecewise.model_validate({"name": "piecewise", "points": points})
+
+
+def test_points_can_be_set_on_the_command_line() -> None:
+    overrides = parse_settings(["strategy.schedule=piecewise", "strategy.points=[[0, 1], [50, 1], [50, 0]]"])
+    schedule = resolve("copy", "uniform", 0, [overrides]).strategy.schedule
+    assert [schedule(step, 100) for step in (0, 49, 50)] == [1, 1, 0]
