@@ -26,8 +26,8 @@ bench: .venv/installed  ## a step against the textbook loop; labels; a cell agai
 smoke: .venv/installed  ## a tiny comparison, for CI
 	$(BIN)/ssrun compare --smoke
 
-reference: .venv/installed  ## every experiment in full (an hour and a half), its tables under results/
-	for file in experiments/*.toml; do $(BIN)/ssrun compare "$$(basename "$$file" .toml)" || exit 1; done
+reference: .venv/installed  ## every experiment in full (two hours and a half), its tables under results/; but for corpus-expert
+	for file in $$(ls experiments/*.toml | grep -v corpus); do $(BIN)/ssrun compare "$$(basename "$$file" .toml)" || exit 1; done
 
 gallery: .venv/installed  ## the README's pictures and the claims page, from the committed tables
 	$(BIN)/ssrun claims results > results/README.tmp && mv results/README.tmp results/README.md

@@ -100,13 +100,13 @@ def resolved(part: Schema, document: Schema) -> Schema:
 
 def shared(found: Iterable[Setting]) -> list[Setting]:
     """Fields that several have the same, once, with all who have them."""
-    owners: dict[Setting, tuple[str, ...]] = {}
+    merged: dict[str, Setting] = {}
     for setting in found:
-        alike = setting._replace(of=(), defaults=None)
-        owners[alike] = (*owners.get(alike, ()), *setting.of)
-    order = list(dict.fromkeys(setting.path for setting in owners))
-    found = [setting._replace(of=of, defaults={}) for setting, of in owners.items()]
-    return sorted(found, key=lambda setting: order.index(setting.path))
+        alike = repr(setting._replace(of=()))
+        known = merged.get(alike, setting._replace(of=()))
+        merged[alike] = known._replace(of=(*known.of, *setting.of))
+    order = list(dict.fromkeys(setting.path for setting in merged.values()))
+    return sorted(merged.values(), key=lambda setting: order.index(setting.path))
 
 
 def defaults_of(setting: Setting) -> dict[str, Any]:

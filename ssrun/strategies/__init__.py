@@ -104,5 +104,5 @@ def variant(base: str, changes: Mapping[str, Any]) -> dict[str, Any]:
         elif name in known:
             schedule[name] = value
         else:
-            raise UsageError(f"strategy {base}: {unknown('field', name, ['schedule', *of_strategy, *known])}")
+            raise UsageError(f"strategy {base}: {unknown('field', name, [*of_strategy, 'schedule', *known])}")
     return {"schedule": schedule, **fields}

@@ -15,8 +15,8 @@ from ssrun.runs.execution import prepare
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.trained import Trained, load_trained, translate
 from ssrun.seq2seq.training import Step, adam, train
-from ssrun.strategies import STRATEGIES
 from tests.support import tiny
+from tests.support.runs import UNTAUGHT
 
 
 @cache
@@ -39,7 +39,7 @@ def trained(folder: RunFolder) -> Trained:
 
 
 CONFIGS = [
-    *(tiny.configuration(strategy) for strategy in STRATEGIES),
+    *(tiny.configuration(strategy) for strategy in UNTAUGHT),
     tiny.configuration("always-sampling", model={"dropout": 0.3}),
     tiny.configuration("uniform", strategy={"coin": "sequence", "feed": "argmax"}),
     tiny.configuration("uniform", strategy={"coin": "batch"}),

@@ -17,7 +17,15 @@ from tests.support.in_process import ssrun
         ("tasks", "", list(TASKS)),
         ("strategies", "linear,in", ["linear,inverse-sigmoid"]),
         ("strategies", "x", []),
-        ("metrics", "bleu,ex", ["bleu,exact_match", "bleu,exposure_gap"]),
+        (
+            "metrics",
+            "bleu,ex",
+            [
+                "bleu,exact_match",
+                "bleu,exposure_gap",
+                *(f"bleu,{name}" for name in ("expert_loss", "expert_error", "expert_choices", "excess_error")),
+            ],
+        ),
         ("experiments", "hu", ["huszar"]),
         ("schedules", "con", ["constant"]),
         ("schedules", "", [*STRATEGIES, *(name for name in SCHEDULES if name not in STRATEGIES)]),

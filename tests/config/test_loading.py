@@ -11,19 +11,22 @@ from ssrun.config.experiment import STEPS
 from ssrun.config.loading import load, load_plan, names, take_shard
 from ssrun.config.plan import Plan
 from ssrun.errors import UsageError
+from tests.support.corpora import of_task, parallel
 
 
 @pytest.mark.parametrize("name", names())
-def test_every_experiment_that_comes_along_resolves_and_says_its_minutes(name: str) -> None:
+def test_every_experiment_that_comes_along_resolves_and_says_its_minutes(name: str, tmp_path: Path) -> None:
     experiment = load(name)
-    runs = load_plan(name).runs()
+    (corpus,) = of_task(*experiment.task_kinds[:1], parallel(tmp_path / "corpus")) or [{}]
+    overrides = {"task": {**corpus["task"], "subwords": 0}} if corpus else {}
+    runs = load_plan(name, overrides=overrides).runs()
     assert len(runs) == len(experiment.cells) * len(experiment.strategies) * len(experiment.seeds)
     assert experiment.question.endswith("?")
     assert experiment.minutes is not None
-    assert experiment.minutes <= 20
+    assert experiment.minutes <= (90 if corpus else 30)
     assert experiment.baseline in experiment.strategies
     assert set(experiment.published.rows if experiment.published else ()) <= set(experiment.strategies)
-    smoke = load_plan(name, smoke=True).runs()
+    smoke = load_plan(name, smoke=True, overrides=overrides).runs()
     swept_steps = STEPS in experiment.sweep  # of which smoke takes one
     assert swept_steps or {run.name[:2] for run in smoke} == {run.name[:2] for run in runs}
     assert max(run.config.training.steps for run in smoke) <= 20

@@ -13,10 +13,9 @@ import torch
 
 from ssrun.config.resolution import resolve
 from ssrun.runs.execution import prepare
-from ssrun.strategies import STRATEGIES
 from tests.support.commands import ended, process, say, ssrun_killed
 from tests.support.faults import Fault, die_at_write, fault, lose_key, lose_moments, stop_after
-from tests.support.runs import EVALUATE, EVERYTHING_ON, SIZES, STEPS, straight, train, train_to_the_same_end
+from tests.support.runs import EVALUATE, EVERYTHING_ON, SIZES, STEPS, UNTAUGHT, straight, train, train_to_the_same_end
 from tests.support.snapshots import fingerprint, run_folder
 
 LINEAR = ("--strategy=linear", *EVERYTHING_ON)
@@ -28,7 +27,7 @@ def stopped(folder: Path, step: int, *options: str) -> None:
     assert list(run_folder(folder / "runs").glob(f"checkpoint-{step:010}.json"))
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", UNTAUGHT)
 def test_a_run_stopped_and_resumed_again_and_again_equals_an_uninterrupted_one(tmp_path: Path, strategy: str) -> None:
     """R1: stopped at the first step, in an evaluation, amid, at the last but one, and in the last evaluation."""
     options = (f"--strategy={strategy}", *EVERYTHING_ON)
@@ -38,7 +37,7 @@ def test_a_run_stopped_and_resumed_again_and_again_equals_an_uninterrupted_one(t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", UNTAUGHT)
 def test_a_run_stopped_at_any_step_equals_an_uninterrupted_one(tmp_path: Path, strategy: str) -> None:
     """R1, each step by itself."""
     options = (f"--strategy={strategy}", *EVERYTHING_ON)
@@ -90,7 +89,7 @@ def test_two_fresh_processes_agree_whatever_threads_and_hash_seeds_they_are_give
 def test_all_strategies_begin_with_the_same_weights_and_see_the_same_batches() -> None:
     """R5."""
     seen = []
-    for strategy in STRATEGIES:
+    for strategy in UNTAUGHT:
         small = {"task": {"validation_pairs": 10, "test_pairs": 10}, "model": {"hidden": 8}}
         parts = prepare(resolve("reverse", strategy, 3, [small]))
         batches = [parts.batches.at(step) for step in (0, 1, 99, 100)]

@@ -45,8 +45,8 @@ def steps_made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     made: list[tuple[int, int]] = []
     real = execution.train
 
-    def train(model: Any, optimiser: Any, batches: Any, config: Any, first: int = 0) -> Iterator[Step]:
-        for step in real(model, optimiser, batches, config, first):
+    def train(model: Any, optimiser: Any, batches: Any, config: Any, *more: Any) -> Iterator[Step]:
+        for step in real(model, optimiser, batches, config, *more):
             made.append((config.training.steps, step.step + 1))
             yield step
 
@@ -161,9 +161,9 @@ def test_curves_of_a_chain_have_the_points_that_each_run_has_alone_and_a_step_is
     scored: list[int] = []
     real = execution.score
 
-    def score(model: Any, task: Any, pairs: Any, *more: Any) -> Any:
+    def score(model: Any, task: Any, pairs: Any, *more: Any, **named: Any) -> Any:
         scored.append(len(pairs))
-        return real(model, task, pairs, *more)
+        return real(model, task, pairs, *more, **named)
 
     runs = budgets(steps=(20, 40), evaluate_every=15)
     monkeypatch.setattr(execution, "score", score)
@@ -301,8 +301,8 @@ def test_a_loss_that_is_no_number_in_an_evaluation_ends_the_runs_that_are_evalua
     """The weights are whole, so that the others go on."""
     real = execution.score
 
-    def score(model: Any, task: Any, pairs: Any, *more: Any) -> Any:
-        scores = real(model, task, pairs, *more)
+    def score(model: Any, task: Any, pairs: Any, *more: Any, **named: Any) -> Any:
+        scores = real(model, task, pairs, *more, **named)
         if len(pairs) == 4:
             scores.values["free_running_loss"] = float("inf")
         return scores
@@ -332,9 +332,9 @@ def test_a_run_counts_the_shared_training_and_its_own_scoring_as_its_seconds(
             pass_seconds(1)
             yield step
 
-    def score(*arguments: Any) -> Any:
+    def score(*arguments: Any, **named: Any) -> Any:
         pass_seconds(100)
-        return real_score(*arguments)
+        return real_score(*arguments, **named)
 
     for module in (execution, recording):
         monkeypatch.setattr(module.time, "monotonic", lambda: now)

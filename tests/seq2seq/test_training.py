@@ -21,8 +21,8 @@ from ssrun.seq2seq.learning_rate import learning_rate
 from ssrun.seq2seq.model import MASKED, Seq2Seq
 from ssrun.seq2seq.training import Diverged, Step, adam, objective_of, train
 from ssrun.seq2seq.vocabulary import BOS, EOS, PAD
-from ssrun.strategies import STRATEGIES
 from tests.support import textbook, tiny
+from tests.support.runs import UNTAUGHT
 
 SMALL: Mapping[str, Mapping[str, Any]] = {
     "task": {"length": "2..6"},
@@ -47,7 +47,7 @@ def weights(model: Seq2Seq) -> bytes:
 # Same seed, same bytes
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", UNTAUGHT)
 def test_the_same_seed_ends_with_the_same_bytes(strategy: str) -> None:
     one, steps = trained(configuration(strategy))
     torch.manual_seed(1234)

@@ -10,6 +10,7 @@ from ssrun.config.resolution import resolve
 from ssrun.errors import UsageError
 from ssrun.strategies import STRATEGIES, Strategy, variant
 from ssrun.strategies.schedules import Constant, InverseSigmoid
+from tests.support.runs import UNTAUGHT
 
 N = 1000
 
@@ -22,7 +23,8 @@ def epsilons(strategy: Strategy) -> list[float]:
 def test_every_name_makes_a_strategy_that_stores_itself(name: str) -> None:
     strategy, about, source = STRATEGIES[name]
     assert Strategy.model_validate(strategy.model_dump(mode="json")) == strategy
-    assert Strategy.model_validate(variant(name, {})) == strategy == resolve("copy", name).strategy
+    assert Strategy.model_validate(variant(name, {})) == strategy
+    assert name not in UNTAUGHT or resolve("copy", name).strategy == strategy
     assert len(about) > 10
     assert len(source) > 5
 

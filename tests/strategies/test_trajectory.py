@@ -20,7 +20,7 @@ def test_the_numbers_are_the_schedules(name: str, steps: int) -> None:
     assert trajectory.mean_epsilon == schedule.mean(steps)
     assert trajectory.mean_own == 1 - trajectory.mean_epsilon
     assert (trajectory.first, trajectory.last) == (epsilons[0], epsilons[-1])
-    assert trajectory.half_share == (None if name in ("constant", "cycle") else pytest.approx(0.5))
+    assert trajectory.half_share == (None if name in ("constant", "cycle", "piecewise") else pytest.approx(0.5))
     assert min(low for low, _ in trajectory.ranges) == min(epsilons)
     assert max(high for _, high in trajectory.ranges) == max(epsilons)
 
@@ -53,4 +53,4 @@ def test_a_curve_that_never_falls_so_far_says_so() -> None:
     assert Trajectory.of(Wave(depth=0.5), 100)[4:6] == (None, False)
     falls = {name: Trajectory.of(kind(name=name), 100).falls for name, kind in SCHEDULES.items()}
     decays = {"linear": True, "exponential": True, "inverse-sigmoid": True}
-    assert falls == {"constant": False, "switch": None, "cycle": None, **decays}
+    assert falls == {"constant": False, "switch": None, "cycle": None, "piecewise": None, **decays}

@@ -39,10 +39,10 @@ def _with_each_step(act: Callable[[Any, Any, Any], None], begin: Callable[[Any, 
 
     real = execution.train
 
-    def train(model: Any, optimiser: Any, batches: Any, config: Any, first: int = 0) -> Iterator[Any]:
+    def train(model: Any, optimiser: Any, batches: Any, config: Any, first: int = 0, *more: Any) -> Iterator[Any]:
         if begin:
             begin(config, first)
-        for step in real(model, optimiser, batches, config, first):
+        for step in real(model, optimiser, batches, config, first, *more):
             act(model, config, step)
             yield step
 

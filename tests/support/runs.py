@@ -11,9 +11,11 @@ from ssrun.config.resolution import resolve
 from ssrun.config.spec import RunSpec
 from ssrun.runs.execution import execute
 from ssrun.runs.folder import RunFolder
+from ssrun.strategies import STRATEGIES
 from tests.support.commands import Done, ssrun
 from tests.support.snapshots import fingerprint, run_folder, strays
 
+UNTAUGHT = [name for name, entry in STRATEGIES.items() if entry.strategy.label != "teacher"]  # that need no other run
 STEPS = 24
 EVALUATE = 5
 SMALL: dict[str, dict[str, Any]] = {
