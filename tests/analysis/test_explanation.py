@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
 
-from ssrun.analysis.explanation import attention_map, explain_step, explain_trained, walk_through
+from ssrun.analysis.explanation import Position, attention_map, explain_step, explain_trained, walk_through
 from ssrun.config.run import RunConfig
+from ssrun.config.spec import RunSpec
 from ssrun.errors import Interrupted, UsageError
 from ssrun.runs.execution import prepare
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.trained import Trained, load_trained, translate
 from ssrun.seq2seq.training import Step, adam, train
+from ssrun.tasks import Example
 from tests.support import tiny
-from tests.support.runs import UNTAUGHT
+from tests.support.runs import UNTAUGHT, finished
 
 
 @cache
@@ -162,3 +165,53 @@ def test_attention_is_a_distribution_for_each_token_of_the_output(trained: Train
     for without in ("none", "aligned"):
         other = tiny.untrained(tiny.configuration(model={"attention": without}))
         assert attention_map(other, tiny.held_out(trained)[0]) is None
+
+
+# The label
+
+
+def test_the_label_differs_from_gold_exactly_where_the_fed_prefix_went_wrong() -> None:
+    """Where it has never gone wrong the label is gold; right after a wrong token it is not gold alone."""
+    config = tiny.configuration("dagger", task={"symbols": 26})
+    seen = 0
+    for row in range(8):
+        positions = explain_step(config, 25, row).positions
+        wrong = [position.replaced for position in positions]
+        for t, position in enumerate(positions):
+            if not any(wrong[: t + 1]):
+                assert position.label == {position.gold: 1.0}
+            elif wrong[t] and not any(wrong[:t]) and position.gold != positions[t - 1].gold:
+                assert {position.gold, positions[t - 1].gold} <= set(position.label) or position.fed == "<eos>"
+                assert sum(position.label.values()) == pytest.approx(1) or position.fed == "<eos>"
+                seen += 1
+    assert seen > 3
+
+
+def test_after_an_end_of_its_own_no_label_is_shown() -> None:
+    config = tiny.configuration("dagger", task={"symbols": 3})
+    shown = [position for row in range(8) for position in rows_after_end(explain_step(config, 0, row).positions)]
+    assert shown
+    assert all(position.label == {} for position in shown)
+
+
+def rows_after_end(positions: list[Position]) -> list[Position]:
+    fed = [position.fed for position in positions]
+    return positions[fed.index("<eos>") :] if "<eos>" in fed else []
+
+
+def test_a_gold_label_is_the_true_token_at_every_position() -> None:
+    for position in explain_step(tiny.configuration("always-sampling"), 25, 1).positions:
+        assert position.label == {position.gold: 1.0}
+
+
+def test_the_trained_model_shows_the_label_after_its_own_words(tmp_path: Path) -> None:
+    run = RunSpec.of("reverse", "dagger", tiny.configuration("dagger"))
+    trained = load_trained(finished(tmp_path, run))
+    labels = [position.label for example in tiny.held_out(trained) for position in explained(trained, example)]
+    assert any(len(label) > 1 for label in labels)
+
+
+def explained(trained: Trained, example: Example) -> list[Position]:
+    sides = explain_trained(trained, example)
+    assert all(position.label == {position.gold: 1.0} for position in sides.teacher_forced)
+    return sides.free_running

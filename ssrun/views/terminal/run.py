@@ -117,7 +117,7 @@ def step_view(title: str, example: int, view: StepView, plain: bool = False) -> 
         fed = [Text(text, style=style) for text in (shown(position.fed, plain, TOKEN), "*" * position.replaced)]
         gold = Text(shown(position.gold, plain, TOKEN))
         cells = [*fed, *said(position, plain), gold, Text(f"{position.p_gold:.2f}")]
-        table.add_row(str(position.position), coin, *cells, *[label_of(position, plain)] * labelled)
+        table.add_row(str(position.position), coin, *cells, *[label_of(position, plain, 3)] * labelled)
     drawn = [position for position in view.positions if position.coin not in ("true", "-")]
     replaced = sum(position.replaced for position in drawn)
     wrong = sum(position.wrong for position in view.positions)
@@ -136,11 +136,11 @@ def is_not_gold(position: Position) -> bool:
     return [*position.label] != [position.gold]
 
 
-def label_of(position: Position, plain: bool) -> Text:
-    """What is learned at a position, the likeliest first; in colour where it is not the true token."""
-    *some, last = [shown(token, plain, TOKEN) for token in [*position.label][:3]] or ["-"]
-    more = len(position.label) - 3
-    text = " ".join([*some, last, *([f"+{more}"] if more > 0 else [])])
+def label_of(position: Position, plain: bool, most: int) -> Text:
+    """What is learned at a position, the likeliest first and at most so many; in colour where it is not gold."""
+    some = [shown(token, plain, TOKEN) for token in [*position.label][:most]]
+    more = len(position.label) - most
+    text = " ".join([*some, *([f"+{more}"] if more > 0 else [])]) or "-"
     return Text(text, style="bold cyan" if is_not_gold(position) else "")
 
 
@@ -149,14 +149,15 @@ def sides_view(
 ) -> RenderableType:
     """The trained model on one test example: predicted when fed gold, beside predicted when fed its own argmax.
 
-    Beside it what the run's label is after its own, where that is not always the true token.
+    Where the run's label after its own is not always the true token it stands there, in the place of p(gold).
     """
     labelled = any(is_not_gold(position) for position in sides.free_running)
-    table = empty_table(">t", "gold", "fed gold", "", ">p(gold)", "fed its own", "", ">p(gold)", *["label"] * labelled)
+    last = "label" if labelled else ">p(gold)"
+    table = empty_table(">t", "gold", "fed gold", "", ">p(gold)", "fed its own", "", last)
     for forced, free in zip(sides.teacher_forced, sides.free_running, strict=True):
-        cells = [part for side in (forced, free) for part in (*said(side, plain), Text(f"{side.p_gold:.2f}"))]
-        labels = [label_of(free, plain)] * labelled
-        table.add_row(str(forced.position), Text(shown(forced.gold, plain, TOKEN)), *cells, *labels)
+        cells = [*said(forced, plain), Text(f"{forced.p_gold:.2f}"), *said(free, plain)]
+        learned = label_of(free, plain, 2) if labelled else Text(f"{free.p_gold:.2f}")
+        table.add_row(str(forced.position), Text(shown(forced.gold, plain, TOKEN)), *cells, learned)
 
     def errors(side: Sequence[Position]) -> str:
         wrong = [position.position for position in side if position.wrong]
