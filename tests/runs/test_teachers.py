@@ -18,7 +18,9 @@ from ssrun.runs.teachers import check
 from ssrun.runs.trained import load_trained
 from ssrun.seq2seq.training import adam, train
 from tests.support.commands import ssrun
-from tests.support.runs import SIZES, experiment, finished
+from tests.support.faults import fault, stop_after
+from tests.support.runs import SIZES, experiment, finished, train_to_the_same_end
+from tests.support.runs import train as train_small
 
 SMALL: dict[str, dict[str, Any]] = {
     "task": {"symbols": 5, "length": "4..5", "validation_pairs": 10, "test_pairs": 10},
@@ -153,3 +155,10 @@ def test_a_strategy_that_learns_from_another_of_the_experiment_is_not_tuned_with
     experiment(tmp_path, GRID + '[tune]\nseeds = [9]\n[tune.grid]\n"training.learning_rate" = [1e-3, 2e-3]\n')
     with pytest.raises(UsageError, match="tune them apart"):
         load_plan(str(tmp_path / "grid.toml")).trials()
+
+
+def test_a_student_that_is_stopped_and_goes_on_ends_with_the_same_bytes(teacher: RunFolder, tmp_path: Path) -> None:
+    sizes = [f"--set=task.{name}={value}" for name, value in SMALL["task"].items()]
+    options = ("--strategy=distillation", f"--set=strategy.teacher={teacher.path}", *sizes)
+    train_small(tmp_path, *options, faults=[fault(stop_after, step=9)]).must(143)
+    train_to_the_same_end(tmp_path, *options)

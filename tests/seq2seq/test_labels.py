@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ssrun.config.resolution import resolve
 from ssrun.runs.execution import prepare
+from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batch, collate, pad
 from ssrun.seq2seq.decoder_inputs import draw, scheduled_inputs, teacher_forced_inputs
 from ssrun.seq2seq.labels import (
@@ -327,3 +328,24 @@ def test_answers_with_choices_are_those_of_one_prefix_after_another() -> None:
             said = {words.tokens[token] for token in labels.tokens[labels.positions == place].tolist()}
             prefix = tuple(words.tokens[token] for token in inputs[row, 1 : t + 1].tolist())
             assert said == (set(task.expert(examples[row], prefix)) if wanted else set())
+
+
+def test_gold_leaves_weights_bit_for_bit_as_a_cross_entropy_with_the_target_does() -> None:
+    config = resolve("reverse", "uniform", 0, [SMALL, {"model": {"dropout": 0.2}, "training": {"steps": 8}}])
+    ours, theirs = prepare(config), prepare(config)
+    for _ in train(ours.model, adam(ours.model, config), ours.batches, config):
+        pass
+    optimiser = adam(theirs.model, config)
+    for step in range(8):
+        batch = theirs.batches.at(step)
+        masks = theirs.model.masks(len(batch.target), streams.generator(0, "dropout", step))
+        memory = theirs.model.encode(batch.source, batch.lengths, masks)
+        draws = draw(batch.target, "token", 0, step)
+        inputs = scheduled_inputs(theirs.model, memory, batch.target, 0.5, "sample", draws, masks)
+        logits = theirs.model.decode(memory, inputs.tokens, masks)
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(logits.flatten(0, 1), batch.target.flatten(), ignore_index=PAD).backward()
+        nn.utils.clip_grad_norm_(theirs.model.parameters(), config.training.clip)
+        optimiser.step()
+    for ours_, theirs_ in zip(ours.model.parameters(), theirs.model.parameters(), strict=True):
+        assert torch.equal(ours_, theirs_)
