@@ -14,6 +14,12 @@ from ssrun.system.text import shown_value
 Coin = Literal["token", "sequence", "batch"]
 Feed = Literal["sample", "argmax", "uniform-token"]
 Label = Literal["gold", "expert", "teacher", "fed"]
+LOSSES: dict[Label, str] = {  # of a position, in nats: what each label asks for; p is the model's distribution there
+    "gold": "-log p(y_t)",
+    "expert": "-Σ_v e(v) log p(v), e: what an expert may say after the prefix that was fed",
+    "teacher": "β KL(P, M) + (1 - β) KL(p, M), M = β P + (1 - β) p, P: the teacher's",
+    "fed": "-log p(x_t+1), x: what is fed",
+}
 OF_TEACHER = ("teacher", "teacher_id", "beta", "teacher_temperature")
 
 

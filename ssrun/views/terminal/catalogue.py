@@ -13,6 +13,7 @@ from ssrun.config.loading import folder, names
 from ssrun.config.settable import Setting, experiment_fields, settings
 from ssrun.metrics import METRICS
 from ssrun.strategies import STRATEGIES
+from ssrun.strategies.strategy import LOSSES
 from ssrun.system.text import visible
 from ssrun.tasks import TASKS
 from ssrun.tasks.task import Range
@@ -44,7 +45,8 @@ def strategies() -> Rows:
         strategy = entry.strategy
         parameters = strategy.schedule.model_dump(exclude={"name"}, exclude_none=True)
         row = {"name": name, "formula": strategy.schedule.formula, "parameters": parameters}
-        rows.append(row | {"coin": strategy.coin, "feed": strategy.feed, "about": entry.about, "source": entry.source})
+        row |= {"coin": strategy.coin, "feed": strategy.feed, "label": strategy.label, "loss": LOSSES[strategy.label]}
+        rows.append(row | {"about": entry.about, "source": entry.source})
     return rows
 
 
