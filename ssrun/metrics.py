@@ -156,7 +156,8 @@ METRICS: dict[str, Metric] = {
     "seconds": Metric("wall-clock seconds of the run", "s", "neither", "seconds", 1, on_request=True),
 }
 TO_REACH = ("steps_to_reach", "seconds_to_reach")  # that only an experiment with a score to reach has
-NOT_ALWAYS = ("ter", "perplexity", "excess_error", "self_recovery")  # that scores may lack
+OF_EXPERT = ("expert_loss", "expert_error", "expert_choices", "excess_error", "self_recovery")  # of the test set alone
+NOT_ALWAYS = ("ter", "perplexity", *OF_EXPERT)  # that an evaluation may lack: a line too long, a loss too large
 OF_EVERY_TASK = (  # those of outputs and losses that can say which evaluation is best, whatever the task
     "bleu",
     "exact_match",

@@ -348,14 +348,12 @@ class Observations:
             StoreError: A model is damaged.
         """
         from ssrun.analysis.explanation import explain_trained, walk_through
-        from ssrun.runs.teachers import teacher_of
 
         made = []
         for run in runs_of_one_seed(self.runs, task):
             trained, epsilon = self.trained(run), run.result.mean_epsilon
-            teacher = teacher_of(run.config, trained.vocabularies, run.folder.store)
-            positions = walk_through(trained, example, epsilon, run.name.seed, teacher)
-            walk = Walk(run.name.strategy, epsilon, positions, explain_trained(trained, example, teacher).free_running)
+            positions = walk_through(trained, example, epsilon, run.name.seed)
+            walk = Walk(run.name.strategy, epsilon, positions, explain_trained(trained, example).free_running)
             made.append(Look(walk, self.attention(run, example)))
         return made
 

@@ -43,7 +43,8 @@ class Position(NamedTuple):
         predicted: The argmax under this feed.
         wrong: It is not the true token; `repeated`: it is the prediction of the position before.
         p_gold: Probability of the true token under this feed.
-        label: What is learned here: tokens with their probabilities, the likeliest first; none where nothing counts.
+        label: What is learned here: tokens with their probabilities, the likeliest first, of a teacher's the first few;
+            none where nothing counts, or the teacher is not here.
     """
 
     position: int
@@ -211,9 +212,7 @@ def explain_trained(trained: Trained, example: Example, teacher: Seq2Seq | None 
 
 
 @torch.no_grad()
-def walk_through(
-    trained: Trained, example: Example, epsilon: float, coin_seed: int, teacher: Seq2Seq | None = None
-) -> list[Position]:
+def walk_through(trained: Trained, example: Example, epsilon: float, coin_seed: int) -> list[Position]:
     """The trained model on one example, its inputs chosen by the run's own coin and feed; no dropout.
 
     Epsilon is the probability of the true token, in [0, 1]; `coin_seed` is that of the coins and samples, from 0.
@@ -224,13 +223,16 @@ def walk_through(
     inputs = scheduled_inputs(trained.model, memory, batch.target, epsilon, strategy.feed, draws)
     logits = trained.model.decode(memory, inputs.tokens)[0]
     said = Said(inputs.tokens[0], coins_of(inputs.true[0], strategy.feed), logits)
-    return shown(trained, batch, said, teacher)
+    return shown(trained, batch, said)
 
 
-def shown(trained: Trained, batch: Batch, said: Said, teacher: Seq2Seq | None) -> list[Position]:
-    """The positions of a batch of one example, with what would be learned there."""
-    labels = labelling(trained.config.strategy, trained.config.task, trained.vocabularies, teacher)
-    shares = labels(batch, said.inputs.unsqueeze(0)).shares(0)
+def shown(trained: Trained, batch: Batch, said: Said, teacher: Seq2Seq | None = None) -> list[Position]:
+    """The positions of a batch of one example, with what would be learned there; without its teacher, nothing."""
+    config = trained.config
+    shares: list[dict[int, float]] = [{} for _ in range(batch.target.shape[1])]
+    if config.strategy.label != "teacher" or teacher:
+        labels = labelling(config.strategy, config.task, trained.vocabularies, teacher)
+        shares = labels(batch, said.inputs.unsqueeze(0)).shares(0)
     return positions_of(batch.target[0], said, shares, trained.vocabularies.target)
 
 

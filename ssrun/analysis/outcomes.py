@@ -75,7 +75,8 @@ def configuration_of(store: Path, run: RunName) -> RunConfig | None:
 
 def settings_of(config: RunConfig | None) -> dict[str, Any]:
     """The fields of a configuration by path, such as `strategy.schedule.half_at`."""
-    return by_path(config.model_dump(mode="json", exclude={"task": {"path"}, "seed": True})) if config else {}
+    unshown = {"task": {"path"}, "strategy": {"teacher", "teacher_id"}}
+    return by_path(config.model_dump(mode="json", exclude={**unshown, "seed": True})) if config else {}
 
 
 def varying(settings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -124,6 +124,7 @@ def schedule(
 def changes_of(settings: list[str]) -> dict[str, Any]:
     """Fields of a schedule, set as `half_at=0.3` or `strategy.half_at=0.3`."""
     from ssrun.config.overrides import parse_settings
+    from ssrun.strategies import Strategy
 
     changes: dict[str, Any] = {}
     for setting in settings:
@@ -131,7 +132,7 @@ def changes_of(settings: list[str]) -> dict[str, Any]:
         field = path.strip().removeprefix("strategy.")
         if not equals or not field or "." in field:
             raise UsageError(f"--set {shown_value(setting)}: write it like --set half_at=0.3")
-        if field in ("coin", "feed"):
+        if field in Strategy.model_fields and field != "schedule":
             raise UsageError(f"--set {field}: epsilon does not depend on it: leave it out")
         changes |= parse_settings([f"strategy.{field}={value}"])["strategy"]
     return changes

@@ -13,7 +13,7 @@ from ssrun.cli import options
 from ssrun.cli.configuration import show_run
 from ssrun.cli.driving import follow, mirrored
 from ssrun.cli.output import answer_view, emit, emit_json, tell
-from ssrun.errors import UsageError
+from ssrun.errors import SsrunError, UsageError
 from ssrun.system import signals
 from ssrun.system.text import plural, visible
 
@@ -67,7 +67,7 @@ def train(
         return
     run.config.task.check()
     where = destination("train", SINGLE_RUNS, own=True, name=name, out=out)
-    if run.config.strategy.label == "teacher":
+    if run.config.labels_are_checked:
         from ssrun.runs import teachers
 
         teachers.check([run.config], where.store)
@@ -132,7 +132,11 @@ def explain_trained_model(found: Found, index: int, as_json: bool) -> None:
     if index >= len(examples):
         raise UsageError(f"--example {index}: the test set has {len(examples)} pairs: give 0 to {len(examples) - 1}")
     source = list(examples[index].source)
-    teacher = teacher_of(trained.config, trained.vocabularies, found.folder.store)
+    teacher = None
+    try:
+        teacher = teacher_of(trained.config, trained.vocabularies, found.folder.store)
+    except SsrunError as error:
+        tell(f"shown without its labels: {error}")
     sides = explain_trained(trained, examples[index], teacher)
     both = {"forced": rows_of(sides.teacher_forced), "free": rows_of(sides.free_running)}
     document = {**labels_of(found), "example": index, "source": source, **both}

@@ -20,6 +20,7 @@ from ssrun.errors import UsageError, unknown
 from ssrun.metrics import OF_EVERY_TASK
 from ssrun.strategies import SCHEDULES, STRATEGIES, Strategy, parameters, variant
 from ssrun.strategies.schedules import Decay
+from ssrun.strategies.strategy import OF_TEACHER
 from ssrun.system.documents import canonical
 from ssrun.system.files import digest
 from ssrun.tasks import TASKS
@@ -103,9 +104,15 @@ class Plan(Section):
         return [RunSpec.of(*pair, self._of_seed(configs, pair, seed)) for seed in seeds for pair in wanted]
 
     def teachers(self, runs: Sequence[RunSpec]) -> list[RunSpec]:
-        """Those of the runs that others of them learn from."""
-        ids = {run.config.strategy.teacher_id for run in runs}
-        return [run for run in runs if run.config.weights_id in ids]
+        """The runs of other strategies that these learn from, whether they are among these or not."""
+        configs = self.configs()
+        found: dict[tuple[str, str, int], RunSpec] = {}
+        for run in runs:
+            task, strategy, seed = run.name[:3]
+            teacher = configs[task, strategy].strategy.teacher
+            if (task, teacher) in configs:
+                found[task, teacher, seed] = RunSpec.of(task, teacher, configs[task, teacher].of_seed(seed))
+        return list(found.values())
 
     def _of_seed(self, configs: Mapping[tuple[str, str], RunConfig], pair: tuple[str, str], seed: int) -> RunConfig:
         """A run of this seed; where it learns from another strategy of the grid, from that one's run of the seed."""
@@ -192,7 +199,10 @@ class Plan(Section):
             raise UsageError(unknown("task", task_base, TASKS))
         entry_sections = {name: strategy_entry.pop(name) for name in RUN_SECTIONS if name in strategy_entry}
         changed = validated(Strategy, variant(strategy_base, strategy_entry))  # of another schedule, perhaps
-        of_run = {"task": set(TASKS[task_base].model_fields), "strategy": set(parameters(changed))}
+        said = (experiment.strategy, self.overrides.get("strategy", {}), settings.get("strategy", {}))
+        labels = [fields["label"] for fields in said if "label" in fields]
+        known = parameters(changed.model_copy(update={"label": labels[0]}) if labels else changed)
+        of_run = {"task": set(TASKS[task_base].model_fields), "strategy": set(known)}
         layers: list[Overrides] = [  # from the weakest; below them all: defaults, and the task's own defaults
             fitting({section: getattr(experiment, section) for section in SECTIONS}, of_run),  # of all runs of the file
             task_entry,
@@ -249,6 +259,7 @@ def known_fields(experiment: Experiment) -> dict[str, list[str]]:
         base, schedule = entry.get("base", name), entry.get("schedule")
         if base in STRATEGIES:
             of_strategies.update(parameters(STRATEGIES[base].strategy))
+            of_strategies.update(OF_TEACHER if entry.get("label") == "teacher" else ())
             named = isinstance(schedule, str) and schedule in SCHEDULES
             of_strategies.update(SCHEDULES[str(schedule)].model_fields if named else ())
     return {"task": sorted(of_tasks - {"name"}), "strategy": sorted(of_strategies - {"name"})}

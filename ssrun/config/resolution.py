@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,9 @@ def taught(config: RunConfig) -> RunConfig:
         return config
     path = Path(strategy.teacher) / "run.json"
     where = f"strategy.teacher = {shown_value(strategy.teacher)}"
-    if not path.is_file():
-        raise UsageError(f"{where}: no run is there: give a run's folder, or in an experiment another strategy of it")
+    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a name is too long
+        remedy = "give a run's folder, or in an experiment another of its strategies (which --strategies names too)"
+        raise UsageError(f"{where}: no run is there: {remedy}")
     teacher = read_as(path, read_json(path), RunDocument, "remove the run's folder")
     if teacher.config.task.name != config.task.name:
         told = f"it has learned {teacher.config.task.name}, not {config.task.name}"

@@ -22,6 +22,7 @@ from ssrun.tasks import TASKS, Task
 
 Attention = Literal["none", "dot", "general", "aligned"]
 RateDecay = Literal["none", "linear", "cosine", "inverse-sqrt"]
+PLACES = {"task": {"path"}, "strategy": {"teacher"}}  # fields that say where something lies on this machine
 MOST_FAULTS = 10  # of a document that are told
 
 
@@ -135,6 +136,12 @@ class RunConfig(Section):
     def of_seed(self, seed: int) -> Self:
         """The same run of another seed; and where its data are drawn by the run's own seed, of other data."""
         return self.model_copy(update={"seed": seed, "task": self.task.of_seed(seed)})
+
+    @property
+    def labels_are_checked(self) -> bool:
+        """Whether there is something to check of what it learns: a teacher, or what a task says of its own expert."""
+        kind = type(self.task)
+        return self.strategy.label == "teacher" or (kind.expert, kind.answers) != (Task.expert, Task.answers)
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:

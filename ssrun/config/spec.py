@@ -54,7 +54,8 @@ class RunSpec(NamedTuple):
     @classmethod
     def unlabelled(cls, config: RunConfig) -> RunSpec:
         """The run of a configuration, under the names of its task and of its strategy (or else its schedule)."""
-        named = (name for name, entry in STRATEGIES.items() if entry.strategy == config.strategy)
+        strategy = config.strategy.model_copy(update={"teacher": "", "teacher_id": ""})
+        named = (name for name, entry in STRATEGIES.items() if entry.strategy == strategy)
         return cls.of(config.task.name, next(named, config.strategy.schedule.name), config)
 
 

@@ -85,8 +85,8 @@ class RunFolder:
 
     @property
     def store(self) -> Path:
-        """The store that it lies in, where it lies in one."""
-        return self.path.parents[1] if len(self.path.parents) > 1 else self.path.parent
+        """The store that it lies in, if it lies in one."""
+        return self.path.absolute().parents[1]
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -128,5 +128,6 @@ def changes_of(config: RunConfig, strategy: str) -> dict[str, Any]:
         defaults |= by_path({"strategy": validated(Strategy, schedule).model_dump(mode="json")})
     else:
         defaults |= by_path({"strategy": STRATEGIES[strategy].strategy.model_dump(mode="json")})
-    found = by_path(config.model_dump(mode="json", exclude={"seed": True, "scoring": True, "task": {"name", "path"}}))
+    unshown = {"task": {"name", "path"}, "strategy": {"teacher", "teacher_id"}}
+    found = by_path(config.model_dump(mode="json", exclude={**unshown, "seed": True, "scoring": True}))
     return {path: value for path, value in found.items() if defaults.get(path) != value}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ssrun.config.plan import Plan
+from ssrun.config.run import PLACES
 from ssrun.config.spec import RunName
 from ssrun.errors import StoreError, UsageError
 from ssrun.runs.folder import RunFolder, is_transient
@@ -106,14 +108,14 @@ def merge_run(folder: RunFolder, target: RunFolder) -> int:
 
 
 def portable(plan: Plan) -> Any:
-    """A plan without the paths of its corpora, which differ from machine to machine (their digests stay)."""
+    """A plan without the places of its corpora and teachers, which differ from machine to machine (digests stay)."""
 
-    def without_path(value: Any, name: str = "") -> Any:
+    def without_places(value: Any, name: str = "") -> Any:
         if not isinstance(value, dict):
             return value
-        return {key: without_path(part, key) for key, part in value.items() if (name, key) != ("task", "path")}
+        return {key: without_places(part, key) for key, part in value.items() if key not in PLACES.get(name, ())}
 
-    return without_path(plan.model_dump())
+    return without_places(plan.model_dump())
 
 
 def copy_run(folder: RunFolder, target: RunFolder) -> None:
@@ -179,10 +181,25 @@ def removable(path: Path) -> Removable:
 
 
 def unused(store: Path) -> Removable:
-    """The runs of a store that no comparison wants."""
-    wanted = users_of(store)
-    runs = [run for run in unlinked(store) if str(run.path.relative_to(store)) not in wanted]
+    """The runs of a store that no comparison wants, and that taught none that one wants."""
+    wanted, there = users_of(store), unlinked(store)
+    idle = [run for run in there if str(run.path.relative_to(store)) not in wanted]
+    taught_by = {teacher_id_of(run) for run in there if run not in idle}
+    runs = [run for run in idle if (run_id := id_of(run)) is None or run_id not in taught_by]
     return Removable(runs, [], [*dict.fromkeys(run.path.parent for run in runs), store])
+
+
+def id_of(run: RunFolder) -> str | None:
+    """What decides its weights; None where it does not say so."""
+    with suppress(StoreError):
+        return run.weights_config().weights_id
+    return None
+
+
+def teacher_id_of(run: RunFolder) -> str:
+    with suppress(StoreError):
+        return run.weights_config().strategy.teacher_id
+    return ""
 
 
 def unlinked(store: Path) -> list[RunFolder]:

@@ -1,4 +1,4 @@
-"""The trained run that another one learns from, where its label is a teacher's."""
+"""The trained run that another one learns from, and whether what is to be learned can be had, before training."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from ssrun.config.run import RunConfig
 from ssrun.errors import StoreError, UsageError
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.trained import load_trained
+from ssrun.seq2seq.labels import check_expert
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.vocabulary import Vocabularies
-from ssrun.system.text import visible
+from ssrun.system.text import shown_value, visible
 
 
 def teacher_of(config: RunConfig, vocabularies: Vocabularies, store: Path | None = None) -> Seq2Seq | None:
@@ -19,30 +20,40 @@ def teacher_of(config: RunConfig, vocabularies: Vocabularies, store: Path | None
 
     Raises:
         UsageError: It has another vocabulary.
-        StoreError: It is not trained, damaged, or another run by now.
+        StoreError: It is gone, not trained, damaged, or another run by now.
     """
     strategy = config.strategy
     if strategy.label != "teacher":
         return None
-    within = store / strategy.teacher if store else None
-    folder = RunFolder.at(within if within and within.is_dir() else Path(strategy.teacher))
+    folder = RunFolder.at(teacher_path(strategy.teacher, store))
+    if not folder.begun:
+        raise StoreError(f"strategy.teacher = {shown_value(strategy.teacher)}: no run is there: put it back")
     trained = load_trained(folder)
     if trained.config.weights_id != strategy.teacher_id:
         raise StoreError(f"{visible(folder.path)}: the teacher is another run by now: put it back")
     if trained.vocabularies.kept() != vocabularies.kept():
-        raise UsageError(
-            f"strategy.teacher: {visible(folder.path)}: its vocabulary is not this task's: give a run of the same data"
-        )
+        told = "its vocabulary is not this task's: give a run of the same data"
+        raise UsageError(f"strategy.teacher: {visible(folder.path)}: {told}")
     return trained.model
 
 
+def teacher_path(named: str, store: Path | None) -> Path:
+    """Where a teacher lies: in the store, by its place there or that of the folder that was named; or where it was."""
+    path = Path(named)
+    within = [store / path, store / path.parent.name / path.name] if store else []
+    return next((folder for folder in within if folder.is_dir()), path)
+
+
 def check(configs: Collection[RunConfig], store: Path) -> None:
-    """Looks at every teacher that is trained already, before anything is; errors as `teacher_of`."""
+    """Looks, before anything is trained, at every task's expert, and at every teacher that is trained already.
+
+    Raises:
+        UsageError: An expert says what is no answer; errors as `teacher_of`.
+    """
     ids = {config.weights_id for config in configs}
-    checked = set()
-    for config in configs:
-        strategy = config.strategy
-        key = (strategy.teacher, config.task)
-        if strategy.label == "teacher" and strategy.teacher_id not in ids and key not in checked:
-            checked.add(key)
-            teacher_of(config, Vocabularies.of(config.task.prepared()), store)
+    for task in dict.fromkeys(config.task for config in configs):
+        check_expert(task)
+    taught = {(config.strategy.teacher_id, config.task): config for config in configs if config.strategy.teacher_id}
+    for (teacher_id, task), config in taught.items():
+        if teacher_id not in ids or RunFolder(teacher_path(config.strategy.teacher, store)).trained:
+            teacher_of(config, Vocabularies.of(task.prepared()), store)

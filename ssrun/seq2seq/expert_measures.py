@@ -86,7 +86,9 @@ class ExpertMeasures:
 
     @property
     def values(self) -> dict[str, float]:
-        """By metric. The excess error is that at the last position that half of the targets reach."""
+        """By metric, none where the expert was silent. The excess error is of the length that half of them reach."""
+        if not self.positions:
+            return {}
         excess = self.excess_by_length()
         at = int((2 * self.reached >= self.reached[0]).sum())
         return {

@@ -17,15 +17,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ssrun.seq2seq.batches import Batch
+from ssrun.errors import UsageError
+from ssrun.seq2seq.batches import Batch, pad
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.vocabulary import EOS, PAD, Vocabularies, Vocabulary
 from ssrun.strategies import Strategy
-from ssrun.tasks import END, Continuation, Example, Task
+from ssrun.system.text import shown_value
+from ssrun.tasks import END, Continuation, Example, Task, Tokens
 from ssrun.tasks.optimal_completion import Answer, Slot
 
 Ids = NDArray[np.int64]
-LEAST = 0.01  # probability of a token that is shown
+MOST_SHOWN = 8  # of a teacher's tokens
 FAR = np.int16(2**14)  # edits: more than there can be tokens in a row
 
 
@@ -40,7 +42,7 @@ class Labels(Protocol):
         ...
 
     def shares(self, row: int) -> list[dict[int, float]]:
-        """What is to be learned at each position of one sequence: ids with their probabilities, those above LEAST."""
+        """What is to be learned at each position of one sequence: ids with their probabilities, the first of many."""
         ...
 
 
@@ -76,8 +78,8 @@ class TokenSets(NamedTuple):
     weights: Tensor
 
     def loss(self, logits: Tensor) -> Tensor:
-        """The cross-entropy -sum_v w(v) log p(v), mean over positions."""
-        return self.nats(logits).sum() / self.counted.sum()
+        """The cross-entropy -sum_v w(v) log p(v), mean over positions; 0 where none counts."""
+        return self.nats(logits).sum() / self.counted.sum().clamp_min(1)
 
     def shares(self, row: int) -> list[dict[int, float]]:
         length = self.counted.shape[1]
@@ -87,8 +89,7 @@ class TokenSets(NamedTuple):
             *(values[mine].tolist() for values in (self.positions, self.tokens, self.weights)), strict=True
         ):
             position, token, weight = part
-            if weight > LEAST:
-                found[position % length][token] = weight
+            found[position % length][token] = weight
         return found
 
     def nats(self, logits: Tensor) -> Tensor:
@@ -129,8 +130,9 @@ class Distributions(NamedTuple):
         return (self.beta * divergence(teacher, mixture) + (1 - self.beta) * divergence(model, mixture)).mean()
 
     def shares(self, row: int) -> list[dict[int, float]]:
-        likely = [{token: p for token, p in enumerate(row) if p > LEAST} for row in self.log_p[row].exp().tolist()]
-        return [found if counts else {} for found, counts in zip(likely, self.counted[row].tolist(), strict=True)]
+        p, tokens = (part.tolist() for part in self.log_p[row].exp().topk(min(MOST_SHOWN, self.log_p.shape[-1])))
+        rows = zip(self.counted[row].tolist(), tokens, p, strict=True)
+        return [dict(zip(likeliest, shares, strict=True)) if counts else {} for counts, likeliest, shares in rows]
 
 
 def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
@@ -182,18 +184,34 @@ def fed_labels(target: Tensor, inputs: Tensor) -> Tensor:
 
 
 def expert_labels(task: Task, vocabulary: Vocabulary, batch: Batch, inputs: Tensor) -> TokenSets:
-    """What the task's expert may say after each prefix that was fed.
-
-    ValueError where it has nothing to say anywhere, or something that is no probability.
-    """
+    """What the task's expert may say after each prefix that was fed; ValueError where that is no answer."""
     counted = teachable(batch.target, inputs)
     if type(task).expert is not Task.expert:
         return told_labels(task, vocabulary, batch.examples, inputs, counted)
-    if type(task).answers is not Task.answers or any(example.others for example in batch.examples):
+    if type(task).answers is not Task.answers:
         answers = EncodedAnswers.of([task.answers(example) for example in batch.examples], vocabulary)
+    elif any(example.others for example in batch.examples):
+        answers = EncodedAnswers.references([example.references for example in batch.examples], vocabulary)
     else:
         answers = EncodedAnswers.targets(batch.target.numpy())
     return completion_labels(answers, inputs, counted)
+
+
+def check_expert(task: Task) -> None:
+    """Asks a task's own expert for the first word of a held-out pair; UsageError where that is no answer."""
+    own_expert, own_answers = type(task).expert is not Task.expert, type(task).answers is not Task.answers
+    if not (own_expert or own_answers):
+        return
+    where = f"task {task.name}: its expert"
+    if task.subword_models():
+        raise UsageError(f"{where} speaks in words, which the task cuts into pieces: leave one of them out")
+    example = task.held_out("validation")[0]
+    try:
+        said = shares_of(task.expert(example, ()))
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from None
+    if unknown := sorted(said.keys() - {END, *example.target, *task.target_tokens()}):
+        raise UsageError(f"{where} says {shown_value(unknown[0])}, which is not among its target_tokens: add it there")
 
 
 def completion_labels(answers: EncodedAnswers, inputs: Tensor, counted: Tensor) -> TokenSets:
@@ -223,6 +241,13 @@ class EncodedAnswers(NamedTuple):
     def targets(cls, target: Ids) -> Self:
         """The targets [B, T] alone."""
         return cls(target[:, :, None], np.ones(target.shape, np.int16), np.arange(len(target)))
+
+    @classmethod
+    def references(cls, references: Sequence[Sequence[Tokens]], vocabulary: Vocabulary) -> Self:
+        """The references of each row of a batch."""
+        ids = pad([vocabulary.encode(reference) for accepted in references for reference in accepted])
+        owners = [row for row, accepted in enumerate(references) for _ in accepted]
+        return cls.targets(ids.numpy())._replace(owners=np.array(owners))
 
     @classmethod
     def of(cls, answers: Sequence[Sequence[Answer]], vocabulary: Vocabulary) -> Self:
@@ -276,29 +301,38 @@ def told_labels(
 ) -> TokenSets:
     """The same of a task that knows better: asked prefix by prefix. Positions at which it says nothing do not count."""
     positions: list[int] = []
-    tokens: list[str] = []
-    shares: list[float] = []
+    tokens: list[int] = []
+    weights: list[float] = []
+    ids: dict[str, int] = {}
     length = inputs.shape[1]
     for row, (example, fed, asked) in enumerate(zip(examples, inputs.tolist(), counted.tolist(), strict=True)):
         said = tuple(vocabulary.tokens[index] for index in fed)
         for t in (t for t, wanted in enumerate(asked) if wanted):
-            told = shares_of(task.expert(example, said[1 : t + 1]))
+            told: dict[int, float] = {}
+            for token, share in shares_of(task.expert(example, said[1 : t + 1])).items():
+                if token not in ids:
+                    ids[token] = vocabulary.encode((token,))[0]
+                told[ids[token]] = told.get(ids[token], 0.0) + share  # unknown words are one token
             positions += [row * length + t] * len(told)
             tokens += told
-            shares += told.values()
-    if not positions:
-        raise ValueError(f"task {task.name}: its expert says nothing at any position")
-    places = torch.tensor(positions)
+            weights += told.values()
+    places = torch.tensor(positions, dtype=torch.long)
     answered = torch.zeros(counted.numel(), dtype=torch.bool).index_fill_(0, places, value=True)
-    ids = {token: vocabulary.encode((token,))[0] for token in {*tokens}}
-    ids_of_tokens = torch.tensor([ids[token] for token in tokens])
-    return TokenSets(answered.view_as(counted), places, ids_of_tokens, torch.tensor(shares))
+    return TokenSets(
+        answered.view_as(counted),
+        places,
+        torch.tensor(tokens, dtype=torch.long),
+        torch.tensor(weights, dtype=torch.float),
+    )
 
 
 def shares_of(continuation: Continuation) -> dict[str, float]:
     """The probability of each token that an expert may say; ValueError where they are none."""
+    if isinstance(continuation, str):
+        raise ValueError(f"an expert says tokens, such as ({continuation!r},), and not a text")
     if not isinstance(continuation, Mapping):
-        return dict.fromkeys(continuation, 1 / len(continuation)) if continuation else {}
+        tokens = dict.fromkeys(continuation)
+        return dict.fromkeys(tokens, 1 / len(tokens)) if tokens else {}
     total = sum(continuation.values())
     if continuation and not (min(continuation.values()) >= 0 and 0.999 < total < 1.001):
         raise ValueError(f"an expert's probabilities sum to {total}, not to 1, or one is below 0")

@@ -11,7 +11,7 @@ from torch import Tensor
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.decoder_inputs import DecoderInputs, pick
 from ssrun.seq2seq.labels import EncodedAnswers, TokenSets, completion_labels, teachable
-from ssrun.seq2seq.vocabulary import EOS, PAD, SPECIALS
+from ssrun.seq2seq.vocabulary import BOS, EOS, PAD, SPECIALS
 from ssrun.strategies.strategy import Coin, Feed
 
 State = TypeVar("State")
@@ -91,13 +91,19 @@ def expert_labels(target: Tensor, inputs: Tensor, *, eos: int, pad: int) -> Toke
         target: Ids [B, T], `eos` at each row's end and `pad` after it.
         inputs: What was fed, [B, T], as `decoder_inputs` chooses it: the first of each row begins the sequence.
         eos: The id that ends a sequence.
-        pad: The id of padding.
+        pad: The id of padding, another than `eos`.
+
+    Raises:
+        ValueError: A row of the target has no `eos`.
     """
+    if pad == eos or not (target == eos).any(1).all():
+        raise ValueError("each row of the target needs an eos, and padding another id")
 
     def encoded(ids: Tensor) -> Tensor:
         return torch.where(ids == pad, PAD, torch.where(ids == eos, EOS, ids + len(SPECIALS))).cpu()
 
     answers, fed = encoded(target), encoded(inputs)
+    fed[:, 0] = BOS  # which may be the same id as `eos`
     labels = completion_labels(EncodedAnswers.targets(answers.numpy()), fed, teachable(answers, fed))
     tokens = torch.where(labels.tokens == EOS, eos, labels.tokens - len(SPECIALS))
     return TokenSets(*(part.to(target.device) for part in labels._replace(tokens=tokens)))

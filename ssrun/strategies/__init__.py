@@ -61,8 +61,8 @@ STRATEGIES: dict[str, Entry] = {
     ),
     "distillation": Entry(
         Strategy(schedule=Constant(value=0.5), coin="batch", label="teacher"),
-        "on-policy distillation: every other batch (lambda = 1 - epsilon) is the model's own; the label is a teacher's "
-        "distribution, by the generalised Jensen-Shannon divergence; needs `strategy.teacher`",
+        "on-policy distillation: by a fair coin a batch is the model's own (lambda = 1 - epsilon); the label is a "
+        "teacher's distribution, by the generalised Jensen-Shannon divergence; needs `strategy.teacher`",
         "Agarwal et al. 2024, arXiv 2306.13649",
     ),
     "raml": Entry(

@@ -15,14 +15,17 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, Union
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ssrun.system.fields import Fields
 from ssrun.system.plugins import of_kind
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Stretch = Annotated[float, Field(ge=1e-9, le=1000, allow_inf_nan=False)]  # the longest run has 1e9 steps
-Point = tuple[Annotated[int, Field(ge=0, le=1_000_000_000)], Share]
+Point = tuple[
+    Annotated[int, Field(ge=0, le=1_000_000_000, strict=True)],
+    Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True), AfterValidator(abs)],  # there is one zero
+]
 EXACT_STEPS = 200_000  # up to which a mean is taken over every step: a billion would take minutes
 
 

@@ -58,7 +58,7 @@ class Strategy(Fields):
         "generalised Jensen-Shannon divergence",
     )
     teacher_temperature: float = later(
-        1.0, gt=0, le=1000, allow_inf_nan=False, description="what the logits of model and teacher are divided by"
+        1.0, ge=0.01, le=20, allow_inf_nan=False, description="what the logits of model and teacher are divided by"
     )
 
     @model_validator(mode="after")
@@ -84,5 +84,6 @@ class Strategy(Fields):
 
 def parameters(strategy: Strategy) -> list[str]:
     """The fields of this strategy that `--set strategy.<field>=` reaches."""
-    own = [name for name in Strategy.model_fields if name != "schedule"]
+    idle = ("schedule", *(OF_TEACHER if strategy.label != "teacher" else ()))
+    own = [name for name in Strategy.model_fields if name not in idle]
     return [*own, *(name for name in type(strategy.schedule).model_fields if name != "name")]

@@ -132,7 +132,7 @@ def ways_of(choices: Wordings) -> list[Answer]:
     first, *others = sorted(choices, key=len)
     if all(len(choice) == 1 for choice in choices):
         return [[Slot(frozenset(word for (word,) in choices))]]
-    if all(choice[:-1] == first for choice in others):
+    if others and all(choice[:-1] == first for choice in others):
         return [[*answer_of(first), Slot(frozenset(choice[-1] for choice in others), optional=True)]]
     return [answer_of(choice) for choice in choices]
 

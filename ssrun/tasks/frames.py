@@ -93,7 +93,7 @@ def likelihoods(frames: Tokens, labels: str, change: float, corruption: float) -
         seen = {
             label: ahead[label] * (corruption / len(labels) + (1 - corruption) * (label == frame)) for label in labels
         }
-        total = sum(seen.values())
-        found.append({label: weight / total for label, weight in seen.items()})
+        total = sum(seen.values())  # 0 only of frames that cannot be
+        found.append({label: weight / total if total else 1 / len(labels) for label, weight in seen.items()})
         ahead = {label: stays * weight + moves * (1 - weight) for label, weight in found[-1].items()}
     return found[::-1]

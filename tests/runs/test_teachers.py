@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,89 @@ def test_a_student_that_is_stopped_and_goes_on_ends_with_the_same_bytes(teacher:
     options = ("--strategy=distillation", f"--set=strategy.teacher={teacher.path}", *sizes)
     train_small(tmp_path, *options, faults=[fault(stop_after, step=9)]).must(143)
     train_to_the_same_end(tmp_path, *options)
+
+
+SMALL_GRID = (
+    GRID + "[task]\nsymbols = 5\nlength = '4..6'\nvalidation_pairs = 10\ntest_pairs = 20\n[training]\nsteps = 8\n"
+)
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a comparison of two seeds, in `results/grid`."""
+    folder = tmp_path_factory.mktemp("taught")
+    experiment(folder, SMALL_GRID)
+    ssrun("compare", "grid.toml", "--jobs=1", folder=folder).must(0)
+    return folder
+
+
+def copied(taught: Path, to: Path) -> Path:
+    shutil.copytree(taught, to / "copy")
+    return to / "copy"
+
+
+def run_of(folder: Path, strategy: str, seed: int = 0) -> Path:
+    plan = load_plan(str(folder / "grid.toml"))
+    (found,) = (run for run in plan.runs() if run.name[1:3] == (strategy, seed))
+    return folder / "results" / "runs" / found.name.place
+
+
+def test_added_seeds_have_their_teachers_though_no_claim_is_on_them(tmp_path: Path) -> None:
+    experiment(tmp_path, SMALL_GRID)
+    plan = load_plan(str(tmp_path / "grid.toml"))
+    added = plan.runs_of([2], [("copy", "student")])
+    (wide,) = plan.teachers(added)
+    assert wide.name[:3] == ("copy", "wide", 2)
+    assert added[0].config.strategy.teacher_id == wide.config.weights_id
+
+
+def test_a_field_of_the_teachers_labels_is_set_for_those_that_have_one(taught: Path) -> None:
+    overrides = {"strategy": {"beta": 0.25}}
+    runs = load_plan(str(taught / "grid.toml"), overrides=overrides).runs()
+    assert {(run.name.strategy, run.config.strategy.beta) for run in runs} == {
+        ("teacher-forcing", 0.5),
+        ("wide", 0.5),
+        ("student", 0.25),
+    }
+    with pytest.raises(UsageError, match=r"strategy\.beta: unknown field"):
+        load_plan(str(taught / "grid.toml"), strategies="teacher-forcing,wide", overrides=overrides).runs()
+
+
+def test_a_damaged_teacher_of_the_experiment_ends_the_command_before_training(taught: Path, tmp_path: Path) -> None:
+    folder = copied(taught, tmp_path)
+    weights = run_of(folder, "wide") / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    shutil.rmtree(run_of(folder, "student"))
+    done = ssrun("compare", "grid.toml", "--jobs=1", folder=folder).must(5)
+    assert len(done.err.splitlines()) == 1
+    assert not run_of(folder, "student").exists()
+
+
+def test_a_student_is_explained_and_reported_without_its_teacher(taught: Path, tmp_path: Path) -> None:
+    folder = copied(taught, tmp_path)
+    shutil.rmtree(run_of(folder, "wide"))
+    said = ssrun("explain", run_of(folder, "student"), folder=folder).must(0)
+    assert "shown without its labels" in said.err
+    assert "put it back" in said.err
+    assert ssrun("explain", run_of(folder, "student"), "--step=3", folder=folder).must(5).err.count("\n") <= 2
+
+
+def test_a_teacher_is_found_from_within_the_store_and_after_a_move(taught: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(taught / "results", moved)
+    run = moved / "runs" / run_of(taught, "student").relative_to(taught / "results" / "runs")
+    said = ssrun("explain", run.name, folder=run.parent).must(0)
+    assert "without its labels" not in said.err
+
+
+def test_clean_keeps_the_teacher_of_a_run_that_is_wanted(tmp_path: Path) -> None:
+    ssrun("train", "--task=copy", *SIZES, "--name=wide", "--set=model.hidden=12", folder=tmp_path).must(0)
+    (wide,) = (tmp_path / "results" / "runs" / "copy").iterdir()
+    learn = ("train", "--task=copy", "--strategy=distillation", *SIZES, f"--set=strategy.teacher={wide}")
+    ssrun(*learn, "--name=narrow", folder=tmp_path).must(0)
+    ssrun("clean", "results/wide", "--yes", folder=tmp_path).must(0)
+    ssrun("clean", "results/runs", "--yes", folder=tmp_path).must(0)
+    assert (wide / "model.safetensors").is_file()
+    ssrun("clean", "results/narrow", "--yes", folder=tmp_path).must(0)
+    ssrun("clean", "results/runs", "--yes", folder=tmp_path).must(0)
+    assert not wide.exists()

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ssrun.config.resolution import resolve
+from ssrun.config.run import ScoringConfig
+from ssrun.errors import UsageError
 from ssrun.runs.execution import prepare
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batch, collate, pad
@@ -22,16 +24,18 @@ from ssrun.seq2seq.labels import (
     EncodedAnswers,
     Labels,
     TokenLabels,
+    check_expert,
     expert_labels,
     fed_labels,
     labelling,
 )
 from ssrun.seq2seq.model import Seq2Seq
-from ssrun.seq2seq.training import adam, train
+from ssrun.seq2seq.scoring import score
+from ssrun.seq2seq.training import adam, objective_of, train
 from ssrun.seq2seq.vocabulary import BOS, EOS, PAD, SPECIALS, Vocabularies
 from ssrun.strategies import STRATEGIES, Strategy
 from ssrun.strategies.schedules import Constant
-from ssrun.tasks import Example, Tokens
+from ssrun.tasks import TASKS, Example, Tokens
 from ssrun.tasks.any_order import AnyOrder
 from ssrun.tasks.captions import Captions
 from ssrun.tasks.star_path import StarPath
@@ -259,12 +263,46 @@ class Broken(Copy):
 
 
 @pytest.mark.parametrize(
-    ("said", "fault"), [((), "says nothing"), ({"a": 0.4}, "sum to 0.4"), ({"a": 1.5, "b": -0.5}, "below 0")]
+    ("said", "fault"), [("a", "and not a text"), ({"a": 0.4}, "sum to 0.4"), ({"a": 1.5, "b": -0.5}, "below 0")]
 )
 def test_an_expert_that_says_no_distribution_is_told_of(said: Any, fault: str) -> None:
     batch = batch_of()
     with pytest.raises(ValueError, match=fault):
         expert_labels(Broken(said=said), VOCABULARIES.target, batch, teacher_forced_inputs(batch.target))
+
+
+def test_an_expert_that_is_silent_everywhere_teaches_nothing_and_is_measured_by_nothing() -> None:
+    batch, model = batch_of(), tiny.model()
+    inputs = teacher_forced_inputs(batch.target)
+    labels = expert_labels(Broken(), VOCABULARIES.target, batch, inputs)
+    assert not labels.counted.any()
+    assert float(learned(model, batch, inputs, labels).detach()) == 0
+    scores = score(model, Broken(), batch.examples, VOCABULARIES, ScoringConfig(), whole=True)
+    assert not {"expert_loss", "expert_error", "excess_error"} & scores.values.keys()
+
+
+def test_what_an_expert_repeats_or_the_vocabulary_lacks_is_one_token() -> None:
+    batch = batch_of()
+    inputs = teacher_forced_inputs(batch.target)
+    for said, weights in ((["a", "a", "b"], [0.5, 0.5]), ({"x": 0.25, "y": 0.75}, [1.0])):
+        labels = expert_labels(Broken(said=said), VOCABULARIES.target, batch, inputs)
+        assert labels.weights.tolist() == weights * int(labels.counted.sum())
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ("a", "and not a text"),
+        ({"a": 2.0}, "sum to 2"),
+        (("elephant",), "'elephant', which is not among its target_tokens"),
+    ],
+)
+def test_an_expert_that_says_what_is_no_answer_is_refused_before_training(said: Any, fault: str) -> None:
+    with pytest.raises(UsageError, match=fault):
+        check_expert(Broken(said=said))
+    check_expert(Broken(said=("a", "<eos>")))
+    for name in ("any-order", "captions", "frames", "path", "copy"):
+        check_expert(TASKS[name](name=name))
 
 
 def test_probabilities_of_an_expert_are_the_shares() -> None:
@@ -289,18 +327,25 @@ def test_every_label_is_trained_on_every_task(name: str, strategy: str) -> None:
 
 def test_the_share_that_raml_keeps_is_that_of_its_temperature() -> None:
     """With epsilon = 1 / (1 + V / (exp(1 / tau) - 1)) a token is exp(1 / tau) times as likely kept as any other."""
-    size, tau = 30, 0.3
+    size, tau = tiny.REAL, 0.5
     epsilon = 1 / (1 + size / (math.exp(1 / tau) - 1))
-    other = (1 - epsilon) / size
-    assert (epsilon + other) / other == pytest.approx(math.exp(1 / tau))
+    target = torch.full((400, 101), len(SPECIALS))
+    target[:, -1] = EOS
+    inputs = scheduled_inputs(tiny.model(), None, target, epsilon, "uniform-token", draw(target, "token", 0, 0)).tokens
+    said = torch.bincount(fed_labels(target, inputs)[:, :-1].flatten())[len(SPECIALS) :]
+    assert len(said) == size
+    assert float(said[0] / said[1:].double().mean()) == pytest.approx(math.exp(1 / tau), rel=0.05)
 
 
 def test_smoothing_is_over_the_positions_that_count() -> None:
-    config = resolve("copy", "dagger", 0, [SMALL, {"training": {"label_smoothing": 0.2}}])
-    parts = prepare(config)
-    assert all(
-        math.isfinite(step.loss) for step in train(parts.model, adam(parts.model, config), parts.batches, config)
-    )
+    target = torch.tensor([[5, 6, 7, EOS], [5, EOS, PAD, PAD]])
+    inputs = torch.tensor([[BOS, EOS, 6, 7], [BOS, 5, EOS, PAD]])
+    labels = expert_labels(TASK, VOCABULARIES.target, Batch(target, None, target), inputs)
+    logits = torch.randn(2, 4, tiny.SIZE, generator=torch.Generator().manual_seed(0))
+    loss = labels.loss(logits)
+    spread = [-logits[row, t].log_softmax(0)[EOS:].mean() for row, t in ((0, 0), (1, 0), (1, 1))]
+    smoothed = objective_of(loss, logits, labels.counted, 0.3)
+    assert float(smoothed) == pytest.approx(0.7 * float(loss) + 0.3 * float(torch.stack(spread).mean()), rel=1e-5)
 
 
 def test_distributions_take_no_gradient_into_the_teacher() -> None:

@@ -55,6 +55,9 @@ def test_expert_labels_keep_the_edits_fewest_whatever_the_ids_are() -> None:
     inputs = torch.randint(0, 9, (20, 7), generator=generator)
     inputs[:, 0] = bos
     labels = expert_labels(target, inputs, eos=eos, pad=pad)
+    begun_by_eos = inputs.clone()
+    begun_by_eos[:, 0] = eos
+    assert torch.equal(expert_labels(target, begun_by_eos, eos=eos, pad=pad).tokens, labels.tokens)
     logits = torch.randn(20, 7, 10, generator=generator)
     nats = []
     for row in range(20):
@@ -67,3 +70,10 @@ def test_expert_labels_keep_the_edits_fewest_whatever_the_ids_are() -> None:
                 assert {*labels.tokens[labels.positions == row * 7 + t].tolist()} == best
                 nats.append(-logits[row, t].log_softmax(0)[[*best]].mean())
     assert float(labels.loss(logits)) == pytest.approx(float(torch.stack(nats).mean()), rel=1e-5)
+
+
+@pytest.mark.parametrize(("target", "pad"), [([[3, 4, 0]], 0), ([[3, 0, 9], [3, 4, 5]], 9)])
+def test_a_target_without_an_end_or_padded_by_it_is_refused(target: list[list[int]], pad: int) -> None:
+    ids = torch.tensor(target)
+    with pytest.raises(ValueError, match="needs an eos"):
+        expert_labels(ids, ids, eos=0, pad=pad)

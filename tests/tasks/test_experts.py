@@ -116,7 +116,8 @@ def test_frames_that_cannot_be_leave_the_frames_to_decide(change: float, corrupt
     for prefix in (("a",), ("b",), (END,)):
         said = task.expert(Example(("a", "a", "a"), ("a", "a", "a")), prefix)
         assert sum(said.values()) == pytest.approx(1)
-        assert set(said) == {"a", "b"}
+        if corruption < 1 and (prefix == (END,) or change == corruption == 0):
+            assert said["a"] > said["b"], "the frames say a, whatever was said"
 
 
 @pytest.mark.parametrize("name", [name for name in TASKS if name not in ("corpus", "captions", "frames", "any-order")])
