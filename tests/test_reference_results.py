@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ssrun.analysis.document import Comparison, read_comparison
-from ssrun.config.loading import load, load_plan, names
+from ssrun.config.loading import load, names
+from ssrun.metrics import METRICS
 from ssrun.views.formats import FILES, text_of
 from ssrun.views.tables.claims_page import claims_page, comparisons_in
 from ssrun.views.terminal.catalogue import experiments
@@ -76,6 +77,18 @@ def test_the_readme_shows_the_committed_differences_by_budget() -> None:
     assert set(shown) <= set(whole)
 
 
+def test_the_readme_opens_with_the_committed_finding() -> None:
+    whole = kept("dagger")
+    estimates = {(row.task, row.strategy): row.estimates for row in whole.rows}
+    told = re.findall(r"^\| (\S+?), `(\S+?)` (.*?) \| (.*) \|$", block("dagger"), re.M)
+    assert len(told) >= 8
+    strategies = ("teacher-forcing", "sampled-gold", "sampled-expert", "half-gold", "half-expert")
+    for task, metric, _, cells in told:
+        for strategy, cell in zip(strategies, cells.split(" | "), strict=True):
+            mean = estimates[task, strategy][metric].mean
+            assert re.match(rf"\**{mean:.{METRICS[metric].decimals}f} ±", cell), (task, metric, strategy)
+
+
 def test_the_readme_lists_every_experiment() -> None:
     listed = re.findall(r"^\| `([a-z0-9-]+)` \| (.*?) \| (\d+) \| ([\d.]+) \|$", block("experiments"), re.M)
     assert [(name, question) for name, question, _, _ in listed] == [
@@ -83,7 +96,7 @@ def test_the_readme_lists_every_experiment() -> None:
     ]
     for name, _, runs, minutes in listed:
         experiment = load(name)
-        assert int(runs) == len(load_plan(name).runs())
+        assert int(runs) == len(experiment.cells) * len(experiment.strategies) * len(experiment.seeds)
         assert float(minutes) == experiment.minutes
 
 
