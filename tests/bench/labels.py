@@ -70,9 +70,8 @@ def main() -> None:
         print(f"an expert's labels, {SIZE} x {LENGTH + 1}, {size:5,} words: {told}  ({', '.join(aims)})")
     for name in ("any-order", "captions", "frames", "path", "translation"):
         label, step = measured(name)
-        print(
-            f"an expert's labels, {name:22}: {1000 * label:5.2f} ms, {label / step:5.1%} of a step of {1000 * step:.1f} ms"
-        )
+        told = f"{1000 * label:5.2f} ms, {label / step:5.1%} of a step of {1000 * step:.1f} ms"
+        print(f"an expert's labels, {name:22}: {told}")
 
 
 if __name__ == "__main__":
