@@ -275,6 +275,13 @@ def test_steps_are_told_of_the_run_that_ends_next_and_evaluations_of_each(
         assert evaluations == RunFolder.of(tmp_path, run.name).evaluations()
 
 
+def ends_of(runs: Sequence[RunSpec], folder: Path) -> list[str]:
+    """How the runs of a chain end, which is as each ends alone."""
+    list(told(folder / "chain", runs))
+    must_be_as_alone(folder / "chain", runs, folder / "alone")
+    return [RunFolder.of(folder / "chain", run.name).result().status for run in runs]
+
+
 @pytest.mark.parametrize("evaluate_every", [1, 1000])
 def test_a_loss_that_is_no_number_ends_the_runs_that_meet_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, evaluate_every: int
@@ -289,10 +296,7 @@ def test_a_loss_that_is_no_number_ends_the_runs_that_meet_it(
 
     monkeypatch.setattr(execution, "train", train)
     runs = budgets(evaluate_every=evaluate_every)
-    list(told(tmp_path / "chain", runs))
-    results = [RunFolder.of(tmp_path / "chain", run.name).result() for run in runs]
-    assert [result.status for result in results] == ["complete", "diverged", "diverged"]
-    must_be_as_alone(tmp_path / "chain", runs, tmp_path / "alone")
+    assert ends_of(runs, tmp_path) == ["complete", "diverged", "diverged"]
 
 
 def test_a_loss_that_is_no_number_in_an_evaluation_ends_the_runs_that_are_evaluated_alone(
@@ -311,10 +315,7 @@ def test_a_loss_that_is_no_number_in_an_evaluation_ends_the_runs_that_are_evalua
     monkeypatch.setattr(recording, "SHORTEST", 1)
     monkeypatch.setattr(execution, "score", score)
     runs = budgets(steps=(10, 15, 20))
-    list(told(tmp_path / "chain", runs))
-    results = [RunFolder.of(tmp_path / "chain", run.name).result() for run in runs]
-    assert [result.status for result in results] == ["complete", "complete", "diverged"]
-    must_be_as_alone(tmp_path / "chain", runs, tmp_path / "alone")
+    assert ends_of(runs, tmp_path) == ["complete", "complete", "diverged"]
 
 
 def test_a_run_counts_the_shared_training_and_its_own_scoring_as_its_seconds(
