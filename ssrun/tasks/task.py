@@ -55,7 +55,7 @@ class Range(NamedTuple):
 def _range(value: Any) -> Any:
     try:
         low, high = (int(part) for part in (value.split("..") if isinstance(value, str) else value))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{value!r} is not a range: write it like 4..15") from None
     if not 1 <= low <= high <= 10_000:
         raise ValueError(f"{low}..{high} is not a range: 1 <= low <= high <= 10000")

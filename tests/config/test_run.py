@@ -202,6 +202,7 @@ def test_where_a_corpus_lies_is_no_part_of_the_id_and_its_text_is(tmp_path: Path
         ("model.attention=dott", "model.attention = 'dott': input should be 'none', 'dot', 'general' or 'aligned'"),
         ("training.steps=-1", "training.steps = -1: input should be greater than or equal to 1"),
         ("task.length=4", "task.length: 4 is not a range: write it like 4..15"),
+        ("task.length=[1e999, 4]", "task.length: [inf, 4] is not a range: write it like 4..15"),
         ("task.length=9..4", "task.length: 9..4 is not a range: "),
         ("task.name=copy", "task.name: name the task itself: --task NAME"),
         ("strategy.k=0.5", "strategy.k = 0.5: input should be greater than or equal to 1"),
