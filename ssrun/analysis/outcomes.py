@@ -63,7 +63,9 @@ def arrival(evaluations: Sequence[Evaluation], reach: Reach, result: CompleteRes
 def environments(store: Path, runs: Sequence[RunName]) -> list[Environment]:
     folders = (folder for run in runs if (folder := RunFolder.of(store, run)).complete)
     found = (environment for folder in folders for environment in folder.environments())
-    distinct = {canonical(environment.model_dump()): environment for environment in found}
+    distinct = {
+        canonical({"device": environment.device, **environment.model_dump()}): environment for environment in found
+    }
     return [distinct[key] for key in sorted(distinct)]
 
 

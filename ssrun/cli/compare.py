@@ -15,6 +15,7 @@ from ssrun.cli.driving import concluded, follow, mirrored, print_comparison
 from ssrun.cli.output import answer, tell
 from ssrun.errors import ClaimError, UsageError
 from ssrun.system import signals
+from ssrun.system.devices import check_device
 from ssrun.system.text import plural, shell_word, visible
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def compare(
     name: options.Name = None,
     out: options.Out = None,
     checkpoint_every: options.CheckpointEvery = None,
+    device: options.Device = "cpu",
     tensorboard: options.Tensorboard = False,
     cell_timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Time after which a run counts as hung.", min=1)
@@ -121,7 +123,8 @@ def compare(
         tell(f"{done} of {len(asked_for)} runs are done")
         return
 
-    engine_options = Options(jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout)
+    check_device(device)
+    engine_options = Options(jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout, device)
     train = partial(train_missing, place, plan, engine_options, tensorboard, quiet)
     labels = {name[:3] for name in carry_out(plan, place, command_of(experiment, choices, overrides), train, shard)}
     comparison = concluded(place.path, quiet)

@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperOption
 
 from ssrun.errors import StoreError, UsageError, unknown
 from ssrun.metrics import METRICS
+from ssrun.system.devices import DEVICES
 from ssrun.system.text import plural, shown_value
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def joined(lists: Names) -> str | None:
 
 def names(kind: str) -> Iterable[str]:
     """What there is of a kind; imported when it is asked for, for help needs none of it."""
+    if kind == "devices":
+        return DEVICES
     if kind == "formats":
         from ssrun.views.formats import FORMATS
 
@@ -201,6 +204,15 @@ ShowConfig = Annotated[
 CheckpointEvery = Annotated[
     int | None,
     typer.Option(metavar="N", help="Steps between checkpoints; 0 for none.", show_default="a few a run", min=0),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help=f"What computes: {', '.join(DEVICES)}. Numbers are those of one kind of device.",
+        autocompletion=completed("devices"),
+    ),
 ]
 
 

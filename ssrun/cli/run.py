@@ -15,6 +15,7 @@ from ssrun.cli.driving import follow, mirrored
 from ssrun.cli.output import answer_view, emit, emit_json, tell
 from ssrun.errors import SsrunError, UsageError
 from ssrun.system import signals
+from ssrun.system.devices import check_device
 from ssrun.system.text import plural, visible
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def train(
     name: options.Name = None,
     out: options.Out = None,
     checkpoint_every: options.CheckpointEvery = None,
+    device: options.Device = "cpu",
     tensorboard: options.Tensorboard = False,
     show_config: options.ShowConfig = False,
     quiet: options.Quiet = False,
@@ -66,6 +68,7 @@ def train(
         show_run(run, as_json)
         return
     run.config.task.check()
+    check_device(device)
     where = destination("train", SINGLE_RUNS, own=True, name=name, out=out)
     if run.config.labels_are_checked:
         from ssrun.runs import teachers
@@ -82,7 +85,7 @@ def train(
 
             signals.listen()  # not before the imports, which look at no flag
             with watch_run(run.name, quiet) as view:
-                events = execute(run.config, folder, checkpoint_every)
+                events = execute(run.config, folder, checkpoint_every, device)
                 follow((Update(run.name, event) for event in events), view, *mirror)
     result, scored = folder.result(), folder.scored()
     if as_json:
@@ -161,7 +164,7 @@ def explain_training_step(found: Found, step: int, index: int, as_json: bool) ->
     with Progress(console=console, transient=True, disable=not is_live(console)) as bar:
         replay = bar.add_task("replaying training", total=step)
         view = explain_step(config, step, index, lambda done: bar.update(replay, completed=done), found.folder.store)
-    here = environment(torch.get_num_threads())
+    here = environment(torch.get_num_threads(), torch.device("cpu"))
     if any(made_in.unlike(here) for made_in in found.folder.environments()):
         tell("trained on another machine or other versions: the replay may differ in the last digits")
     fields = {**view._asdict(), "loss": finite(view.loss), "positions": rows_of(view.positions)}

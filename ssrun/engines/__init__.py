@@ -10,12 +10,13 @@ from typing import NamedTuple, Protocol
 from ssrun.config.spec import RunSpec
 from ssrun.errors import UsageError, unknown
 from ssrun.runs.events import Update
+from ssrun.system.devices import CPU
 
 ENGINES = {"local": "ssrun.engines.local"}  # modules with a function `run`, which is an Engine
 
 
 class Options(NamedTuple):
-    """What an engine is told besides the runs; `jobs` of them go on at once.
+    """What an engine is told besides the runs; `jobs` of them go on at once, each on a `device`.
 
     Checkpoints come every so many steps: None for a few a training, 0 for none. A run counts as hung where it has no
     end within `cell_timeout` seconds, from its start or, where it is trained with shorter ones, from the end of the
@@ -25,6 +26,7 @@ class Options(NamedTuple):
     jobs: int
     checkpoint_every: int | None = None
     cell_timeout: float | None = None
+    device: str = CPU
 
 
 class Engine(Protocol):

@@ -28,11 +28,12 @@ GRACE = 3.0  # seconds from the parent's end to the worker's
 
 
 class Job(NamedTuple):
-    """A chain to bring to its end, in a store; checkpoints as `Options` has them."""
+    """A chain to bring to its end, in a store; checkpoints and device as `Options` has them."""
 
     chain: Chain
     store: Path
     checkpoint_every: int | None
+    device: str
 
 
 JOB: TypeAdapter[Job] = TypeAdapter(Job)
@@ -83,7 +84,7 @@ def work(job: Job, out: TextIO) -> None:
     try:
         runs = {RunFolder.of(job.store, run.name): run for run in job.chain}
         chain = [Member(run.config, folder) for folder, run in runs.items()]
-        for folder, event in execute_chain(chain, job.checkpoint_every):
+        for folder, event in execute_chain(chain, job.checkpoint_every, job.device):
             if isinstance(event, Finished | Postponed):
                 left.remove(runs[folder])
             tell(out, runs[folder].name, event)

@@ -135,7 +135,8 @@ def restore(model: Seq2Seq, optimiser: torch.optim.Adam, tensors: Mapping[str, T
     """Puts back what `state` took, but for the best weights."""
     model.load_state_dict({name: tensors[f"model.{name}"] for name in model.state_dict()})
     for name, weight in model.named_parameters():
-        optimiser.state[weight] = {moment: tensors[f"adam.{moment}.{name}"] for moment in ("step", *MOMENTS)}
+        moments = {moment: tensors[f"adam.{moment}.{name}"] for moment in ("step", *MOMENTS)}
+        optimiser.state[weight] = {moment: value.to(weight.device) for moment, value in moments.items()}
 
 
 def best_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

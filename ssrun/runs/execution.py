@@ -32,6 +32,7 @@ from ssrun.seq2seq.scoring import Scores, score
 from ssrun.seq2seq.training import Diverged, adam, train
 from ssrun.seq2seq.vocabulary import Vocabularies
 from ssrun.system import signals
+from ssrun.system.devices import CPU, device_named
 from ssrun.system.documents import canonical
 from ssrun.system.files import write
 from ssrun.tasks import Example
@@ -51,18 +52,20 @@ class Prepared(NamedTuple):
     teacher: Seq2Seq | None = None
 
 
-def prepare(config: RunConfig, store: Path | None = None) -> Prepared:
-    """Builds the run's parts; the weights depend on the seed, the task and the sizes alone.
+def prepare(config: RunConfig, store: Path | None = None, device: str = CPU) -> Prepared:
+    """Builds the run's parts on a device; the weights depend on the seed, the task and the sizes alone.
 
-    UsageError where the task is not what it was when the run was configured: a corpus has changed. Of a teacher, which
+    UsageError where the task is not what it was when the run was configured: a corpus has changed; or where there is no
+    such device. Of a teacher, which
     lies in the run's store or elsewhere, errors as `teacher_of`.
     """
     task = config.task.prepared()
     vocabularies = Vocabularies.of(task)
     sizes = (len(vocabularies.source), len(vocabularies.target))
-    model = Seq2Seq(config.model, *sizes, streams.generator(config.seed, "init"))
+    model = Seq2Seq(config.model, *sizes, streams.generator(config.seed, "init")).to(device_named(device))
     batches = Batches(task, vocabularies, config.training.batch_size, config.seed)
-    return Prepared(model, vocabularies, batches, teacher_of(config, vocabularies, store))
+    teacher = teacher_of(config, vocabularies, store)
+    return Prepared(model, vocabularies, batches, teacher and teacher.to(model.device))
 
 
 class Member(NamedTuple):
@@ -75,7 +78,9 @@ class Member(NamedTuple):
 Told = tuple[RunFolder, Event]  # what happens, and to whose run
 
 
-def execute(config: RunConfig, folder: RunFolder, checkpoint_every: int | None = None) -> Iterator[Event]:
+def execute(
+    config: RunConfig, folder: RunFolder, checkpoint_every: int | None = None, device: str = CPU
+) -> Iterator[Event]:
     """Brings a run to its end, from its last checkpoint where there is one, and tells how it goes.
 
     The folder is locked as long as this goes on. What is trained is not trained again: where the scores that are meant
@@ -84,11 +89,11 @@ def execute(config: RunConfig, folder: RunFolder, checkpoint_every: int | None =
     came, with a checkpoint of the last whole step written.
     """
     with folder.locked():
-        for _, event in brought_to_end([Member(config, folder)], checkpoint_every):
+        for _, event in brought_to_end([Member(config, folder)], checkpoint_every, device):
             yield event
 
 
-def execute_chain(chain: Sequence[Member], checkpoint_every: int | None = None) -> Iterator[Told]:
+def execute_chain(chain: Sequence[Member], checkpoint_every: int | None = None, device: str = CPU) -> Iterator[Told]:
     """Brings the runs of a chain to their ends, the shortest first, as `execute` does one, in one training.
 
     Each ends with the files that it would have alone. One that another process has is Postponed, and left out. Steps
@@ -102,31 +107,31 @@ def execute_chain(chain: Sequence[Member], checkpoint_every: int | None = None) 
                 free.append(member)
             except Busy:
                 yield member.folder, Postponed()
-        yield from brought_to_end(free, checkpoint_every)
+        yield from brought_to_end(free, checkpoint_every, device)
 
 
-def brought_to_end(chain: Sequence[Member], checkpoint_every: int | None) -> Iterator[Told]:
+def brought_to_end(chain: Sequence[Member], checkpoint_every: int | None, device: str) -> Iterator[Told]:
     """Brings the runs of a chain, whose folders are locked, to their ends."""
     untrained = []
     for member in chain:
         if member.folder.trained:
-            yield member.folder, finished(*member)
+            yield member.folder, finished(*member, device)
         else:
             untrained.append(member)
     while untrained:
-        untrained = yield from trained(untrained, checkpoint_every)
+        untrained = yield from trained(untrained, checkpoint_every, device)
 
 
-def finished(config: RunConfig, folder: RunFolder) -> Finished:
-    """How a trained run ended; it is scored first where the scores that are meant are missing."""
+def finished(config: RunConfig, folder: RunFolder, device: str) -> Finished:
+    """How a trained run ended; it is scored first, on this device, where the scores that are meant are missing."""
     folder.sweep()
     result = folder.result()
     if not isinstance(result, CompleteResult):
         return Finished(result=result)
-    return Finished(result=result, scores=folder.scores() if folder.complete else score_again(config, folder))
+    return Finished(result=result, scores=folder.scores() if folder.complete else score_again(config, folder, device))
 
 
-def trained(chain: Sequence[Member], checkpoint_every: int | None) -> Generator[Told, None, list[Member]]:
+def trained(chain: Sequence[Member], checkpoint_every: int | None, device: str) -> Generator[Told, None, list[Member]]:
     """Trains the longest of these runs, which have no result, and with it those that are just as far.
 
     Returns the others: runs whose last checkpoints do not hold what the longest one's does, bit for bit.
@@ -134,7 +139,7 @@ def trained(chain: Sequence[Member], checkpoint_every: int | None) -> Generator[
     for config, folder in chain:
         folder.start(config)
     longest = chain[-1].config
-    parts = prepare(longest, chain[-1].folder.store)
+    parts = prepare(longest, chain[-1].folder.store, device)
     optimiser = adam(parts.model, longest)
     going: list[Recording] = []
     others: list[Member] = []
@@ -152,7 +157,7 @@ def trained(chain: Sequence[Member], checkpoint_every: int | None) -> Generator[
         recording = Recording(config, folder, totals, checkpoints.best_of(tensors))
         for fault in faults:
             yield folder, Warned(text=f"{fault}: going on from an older checkpoint")
-        for text in recording.begin():
+        for text in recording.begin(parts.model.device):
             yield folder, Warned(text=text)
         going.insert(0, recording)
     if state:
@@ -169,7 +174,7 @@ def trained_together(
 
     Those that have their result leave `going`.
     """
-    longest, first = going[-1].config, going[-1].totals.step
+    longest, first, device = going[-1].config, going[-1].totals.step, parts.model.device.type
     validation = list(longest.task.held_out("validation"))
     told = 0.0
     try:
@@ -202,7 +207,7 @@ def trained_together(
     except Diverged as diverged:
         for run in going:
             run.diverge(diverged)
-            yield run.folder, finished(run.config, run.folder)
+            yield run.folder, finished(run.config, run.folder, device)
 
 
 def evaluate(going: list[Recording], parts: Prepared, validation: Sequence[Example]) -> Iterator[Told]:
@@ -225,7 +230,7 @@ def evaluate(going: list[Recording], parts: Prepared, validation: Sequence[Examp
             except Diverged as diverged:
                 run.diverge(diverged)
                 going.remove(run)
-                yield run.folder, finished(run.config, run.folder)
+                yield run.folder, finished(run.config, run.folder, parts.model.device.type)
             else:
                 yield run.folder, Evaluated(evaluation=evaluation)
 
@@ -239,7 +244,7 @@ def finish_ended(going: list[Recording], parts: Prepared) -> Iterator[Told]:
         except Diverged as diverged:
             run.diverge(diverged)
         going.remove(run)
-        yield run.folder, finished(run.config, run.folder)
+        yield run.folder, finished(run.config, run.folder, parts.model.device.type)
 
 
 @contextmanager
@@ -260,7 +265,7 @@ def with_weights(parts: Prepared, weights: Mapping[str, Tensor]) -> Prepared:
         return parts
     model = Seq2Seq(parts.model.config, len(parts.vocabularies.source), len(parts.vocabularies.target))
     model.load_state_dict(weights)
-    return parts._replace(model=model)
+    return parts._replace(model=model.to(parts.model.device))
 
 
 def finish(run: Recording, parts: Prepared) -> None:
@@ -295,11 +300,12 @@ def finish(run: Recording, parts: Prepared) -> None:
     run.finish(result)
 
 
-def score_again(config: RunConfig, folder: RunFolder) -> OutputScores:
+def score_again(config: RunConfig, folder: RunFolder, device: str) -> OutputScores:
     """Decodes and scores the outputs of a run that is trained, as its configuration now asks."""
-    model = load_trained(folder)
+    _, model, vocabularies = load_trained(folder)
+    model.to(device_named(device))
     test = list(config.task.prepared().held_out("test"))
-    scores = score(model.model, config.task, test, model.vocabularies, config.scoring, config.task.text_metrics)
+    scores = score(model, config.task, test, vocabularies, config.scoring, config.task.text_metrics)
     return write_scores(config, folder, scores)
 
 

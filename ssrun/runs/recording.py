@@ -38,10 +38,10 @@ class Recording:
         self.config, self.folder, self.totals, self.best = config, folder, totals, best
         self.start = time.monotonic() - totals.seconds
 
-    def begin(self) -> Iterator[str]:
-        """Makes the folder agree with the totals; tells what a person should know."""
+    def begin(self, device: torch.device) -> Iterator[str]:
+        """Makes the folder agree with the totals, before steps on this device; tells what a person should know."""
         self.folder.cut_evaluations(self.totals.metrics_bytes)
-        here = environment(torch.get_num_threads())
+        here = environment(torch.get_num_threads(), device)
         if self.totals.environments and (unlike := ", ".join(self.totals.environments[-1].unlike(here))):
             yield f"begun in another environment ({unlike}): an uninterrupted run's numbers may differ"
         self.totals = self.totals.going_on_in(here)

@@ -33,6 +33,10 @@ class Batch(NamedTuple):
     target: Tensor
     examples: Sequence[Example] = ()
 
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device; the lengths stay with the processor, which packs by them."""
+        return self._replace(source=self.source.to(device), target=self.target.to(device))
+
 
 def heard(items: Iterable[Item]) -> Iterator[Item]:
     """These items, and between them an ear for signals: Interrupted where one comes."""
@@ -57,13 +61,16 @@ def collate(pairs: Sequence[Pair], examples: Sequence[Example] = ()) -> Batch:
     return Batch(pad([source for source, _ in pairs]), of_sources, pad([target for _, target in pairs]), examples)
 
 
-def batches_of(examples: Sequence[Example], vocabularies: Vocabularies) -> Iterator[tuple[list[int], Batch]]:
-    """The examples in batches of like lengths, each with the examples' indices."""
+def batches_of(
+    examples: Sequence[Example], vocabularies: Vocabularies, device: torch.device
+) -> Iterator[tuple[list[int], Batch]]:
+    """The examples in batches of like lengths, on a device, each with the examples' indices."""
     encoded = [vocabularies.encode(example) for example in examples]
     order = sorted(range(len(examples)), key=lambda n: (len(encoded[n][0]), len(encoded[n][1])))
     for start in range(0, len(order), AT_ONCE):
         indices = order[start : start + AT_ONCE]
-        yield indices, collate([encoded[index] for index in indices], [examples[index] for index in indices])
+        batch = collate([encoded[index] for index in indices], [examples[index] for index in indices])
+        yield indices, batch.to(device)
 
 
 class Batches:

@@ -24,10 +24,10 @@ class Calibration:
     def add(self, logits: Tensor, target: Tensor, real: Tensor) -> None:
         """Counts the real positions [B, T] of logits [B, T, V] and labels [B, T]."""
         best, predicted = logits[real].max(-1)
-        confidence = (best - logits[real].logsumexp(-1)).exp().double()
+        confidence = (best - logits[real].logsumexp(-1)).exp().cpu().double()
         index = (confidence * BINS).ceil().long().clamp(1, BINS) - 1
         self.positions.index_add_(0, index, torch.ones_like(confidence))
-        self.right.index_add_(0, index, (predicted == target[real]).double())
+        self.right.index_add_(0, index, (predicted == target[real]).cpu().double())
         self.confidence.index_add_(0, index, confidence)
 
     @property

@@ -50,8 +50,8 @@ def draw(target: Tensor, coin: Coin, seed: int, step: int) -> Draws:
     rows, columns = target.shape
     size = {"token": (rows, columns), "sequence": (rows, 1), "batch": (1, 1)}[coin]
     return Draws(
-        torch.rand(size, generator=streams.generator(seed, "coin", step)).expand(rows, columns),
-        torch.rand(rows, columns, generator=streams.generator(seed, "sample", step)),
+        torch.rand(size, generator=streams.generator(seed, "coin", step)).to(target.device).expand(rows, columns),
+        torch.rand(rows, columns, generator=streams.generator(seed, "sample", step)).to(target.device),
     )
 
 

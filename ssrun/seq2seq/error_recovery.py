@@ -113,8 +113,9 @@ def recovery(
     if not injections:
         longest = max(vocabularies.target.length(example.target) for example in examples)
         raise UsageError(f"--position {position}: the longest target has {longest} tokens: give 0 to {longest - 1}")
+    pairs = [injection.example for injection in injections]
     followed: list[Continuations] = []
-    for indices, batch in batches_of([injection.example for injection in injections], vocabularies):
+    for indices, batch in batches_of(pairs, vocabularies, model.device):
         signals.check()
         followed += follow(model, batch, [injections[index] for index in indices])
     finished = [pair.last_difference for pair in followed if pair.has_recovered(len(pair.without) - 1)]
@@ -143,15 +144,16 @@ def follow(model: Seq2Seq, batch: Batch, injections: Sequence[Injection]) -> Ite
     """Both continuations of each pair of a batch."""
     target = batch.target
     memory = model.encode(batch.source, batch.lengths)
-    positions = torch.tensor([injection.position for injection in injections])
-    free_running = torch.arange(target.shape[1]) > (positions + 1).unsqueeze(1)
+    positions = torch.tensor([injection.position for injection in injections]).to(target.device)
+    free_running = torch.arange(target.shape[1], device=target.device) > (positions + 1).unsqueeze(1)
 
     def outputs_of(inputs: Tensor) -> Tensor:
         return model.decode(memory, walk(model, memory, inputs, free_running)).argmax(-1)
 
     true_prefix = teacher_forced_inputs(target)
     wrong_prefix = true_prefix.clone()
-    wrong_prefix[torch.arange(len(target)), positions + 1] = torch.tensor([injection.token for injection in injections])
+    wrong_tokens = torch.tensor([injection.token for injection in injections]).to(target.device)
+    wrong_prefix.scatter_(1, positions.unsqueeze(1) + 1, wrong_tokens.unsqueeze(1))
     without, injected = outputs_of(true_prefix), outputs_of(wrong_prefix)
     lengths = (target != PAD).sum(1).tolist()
     for row, (_, position, _) in enumerate(injections):

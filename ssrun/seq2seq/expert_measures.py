@@ -46,14 +46,15 @@ class ExpertMeasures:
         """Counts a batch in, with the examples; `own` [B, T] are the decoder inputs of free running."""
         self._add_own(model.decode(memory, own), self._labels(batch, own))
         forced = teacher_forced_inputs(batch.target)
-        uniform = torch.rand(own.shape, generator=streams.generator(SEED, "sample", self.batches))
+        uniform = torch.rand(own.shape, generator=streams.generator(SEED, "sample", self.batches)).to(own.device)
         sampled = walk(model, memory, forced, replaceable(batch.target), uniform)
         for row, inputs in enumerate((forced, sampled)):
             labels, length = self._labels(batch, inputs), inputs.shape[1]
             parts = labels.nats(model.decode(memory, inputs)) - labels.entropy()
-            self.divergences[row, :length] += labels.by_position(parts.double()).sum(0)
+            labels = labels.to(self.divergences.device)
+            self.divergences[row, :length] += labels.by_position(parts.cpu().double()).sum(0)
             self.counts[row, :length] += labels.counted.sum(0)
-        self.reached[:length] += (batch.target != PAD).sum(0)
+        self.reached[:length] += (batch.target != PAD).sum(0).cpu()
         self.batches += 1
 
     def _labels(self, batch: Batch, inputs: Tensor) -> TokenSets:
@@ -62,10 +63,11 @@ class ExpertMeasures:
     def _add_own(self, logits: Tensor, labels: TokenSets) -> None:
         counted = labels.counted
         self.positions += int(counted.sum())
-        self.loss += float(labels.nats(logits).double().sum())
-        self.choices += float(labels.by_position(labels.entropy())[counted].exp().double().sum())
+        self.loss += float(labels.nats(logits).cpu().double().sum())
+        self.choices += float(labels.by_position(labels.entropy())[counted].exp().cpu().double().sum())
         predicted = logits.argmax(-1).flatten()
-        largest = torch.zeros(counted.numel()).scatter_reduce_(0, labels.positions, labels.weights, "amax")
+        largest = labels.weights.new_zeros(counted.numel())
+        largest.scatter_reduce_(0, labels.positions, labels.weights, "amax")
         likeliest = labels.weights >= largest[labels.positions] - NEARLY
         right = likeliest & (labels.tokens == predicted[labels.positions])
         self.errors += int(counted.sum()) - int(right.sum())

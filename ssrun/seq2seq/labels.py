@@ -77,6 +77,9 @@ class TokenSets(NamedTuple):
     tokens: Tensor
     weights: Tensor
 
+    def to(self, device: torch.device) -> Self:
+        return type(self)(*(part.to(device) for part in self))
+
     def loss(self, logits: Tensor) -> Tensor:
         """The cross-entropy -sum_v w(v) log p(v), mean over positions; 0 where none counts."""
         return self.nats(logits).sum() / self.counted.sum().clamp_min(1)
@@ -103,7 +106,7 @@ class TokenSets(NamedTuple):
 
     def by_position(self, parts: Tensor) -> Tensor:
         """The sums [B, T] of parts [N]."""
-        sums = torch.zeros(self.counted.numel(), dtype=parts.dtype).index_add_(0, self.positions, parts)
+        sums = parts.new_zeros(self.counted.numel()).index_add_(0, self.positions, parts)
         return sums.view_as(self.counted)
 
 
@@ -193,7 +196,7 @@ def expert_labels(task: Task, vocabulary: Vocabulary, batch: Batch, inputs: Tens
     elif any(example.others for example in batch.examples):
         answers = EncodedAnswers.references([example.references for example in batch.examples], vocabulary)
     else:
-        answers = EncodedAnswers.targets(batch.target.numpy())
+        answers = EncodedAnswers.targets(batch.target.cpu().numpy())
     return completion_labels(answers, inputs, counted)
 
 
@@ -216,10 +219,10 @@ def check_expert(task: Task) -> None:
 
 def completion_labels(answers: EncodedAnswers, inputs: Tensor, counted: Tensor) -> TokenSets:
     """What keeps the edits to the nearest of the answers fewest, equally likely, at the positions [B, T] that count."""
-    places, tokens = answers.completions(inputs.numpy(), counted.numpy())
+    places, tokens = answers.completions(inputs.cpu().numpy(), counted.cpu().numpy())
     positions = torch.from_numpy(places)
     choices = torch.bincount(positions, minlength=counted.numel())
-    return TokenSets(counted, positions, torch.from_numpy(tokens), 1 / choices[positions])
+    return TokenSets(counted, positions, torch.from_numpy(tokens), 1 / choices[positions]).to(inputs.device)
 
 
 class EncodedAnswers(NamedTuple):
@@ -323,7 +326,7 @@ def told_labels(
         places,
         torch.tensor(tokens, dtype=torch.long),
         torch.tensor(weights, dtype=torch.float),
-    )
+    ).to(inputs.device)
 
 
 def shares_of(continuation: Continuation) -> dict[str, float]:

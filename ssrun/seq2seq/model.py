@@ -4,8 +4,8 @@ What the others ask of a model is four methods, and another body than the LSTM w
 `masks` draws a batch's dropout; `encode` reads sources; `decode` runs whole sequences; `predictor` gives a function
 that takes one token in and gives logits out. The last two are one decoder with the same numbers: `decode` is for
 learning, `predictor` for choosing inputs and for search. There is no `forward`, since no one of them is the model,
-and no difference between `train()` and `eval()`, since dropout is in the masks alone. Nor is there a device: a run is
-one thread of a processor, and many runs go on at once.
+and no difference between `train()` and `eval()`, since dropout is in the masks alone. Every tensor is made on the
+device of the weights; what is drawn is drawn by the processor first, so that it is the same on every device.
 
 Attention reads the encoder only at the readout (Luong et al. 2015, without input feeding), so that the
 recurrence depends on the inputs alone and the whole-sequence pass stays possible.
@@ -141,6 +141,10 @@ class Seq2Seq(nn.Module):
         self.score = nn.Linear(hidden, hidden, bias=False) if config.attention == "general" else None
         self._initialise(generator)
 
+    @property
+    def device(self) -> torch.device:
+        return self.output.weight.device
+
     @torch.no_grad()
     def _initialise(self, generator: torch.Generator | None) -> None:
         """Uniform in +-1/sqrt(fan) as torch's own LSTM, forget gates open, embeddings normal."""
@@ -167,7 +171,7 @@ class Seq2Seq(nn.Module):
             return None
 
         def draw(width: int) -> Tensor:
-            return torch.empty(size, width).bernoulli_(keep, generator=generator).div_(keep)
+            return torch.empty(size, width).bernoulli_(keep, generator=generator).div_(keep).to(self.device)
 
         embedding, hidden, layers = self.config.embedding, self.config.hidden, range(self.config.layers)
         return Masks(draw(embedding), draw(embedding), [draw(hidden) for _ in layers], [draw(hidden) for _ in layers])

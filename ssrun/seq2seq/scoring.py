@@ -75,11 +75,11 @@ class _Errors:
     def add(self, logits: Tensor, target: Tensor, indices: Sequence[int], vocabulary: Vocabulary) -> None:
         real = target != PAD
         nats = nn.functional.cross_entropy(logits.transpose(1, 2), target, ignore_index=PAD, reduction="none")
-        self.loss += float(nats.double().sum())
+        self.loss += float(nats.cpu().double().sum())
         predicted = logits.argmax(-1)
         for index, ids, length in zip(indices, predicted.tolist(), real.sum(1).tolist(), strict=True):
             self.predicted[index] = tuple(vocabulary.tokens[id_] for id_ in ids[:length])
-        by_position = ((predicted != target) & real).sum(0)
+        by_position = ((predicted != target) & real).sum(0).cpu()
         self.errors += int(by_position.sum())
         self.by_position[: len(by_position)] += by_position[:CURVE]
 
@@ -107,7 +107,7 @@ def score(
     outputs: list[Tokens] = [()] * len(examples)
     references = [example.references for example in examples]
     limit = max(vocabularies.target.length(reference) for item in references for reference in item) + ROOM
-    for indices, batch in batches_of(examples, vocabularies):
+    for indices, batch in batches_of(examples, vocabularies, model.device):
         signals.check()
         target = batch.target
         memory = model.encode(batch.source, batch.lengths)
@@ -118,7 +118,7 @@ def score(
         free_running.add(model.decode(memory, own), target, indices, vocabularies.target)
         if expert:
             expert.add(model, memory, batch, own)
-        real = (target != PAD).sum(0)
+        real = (target != PAD).sum(0).cpu()
         positions += int(real.sum())
         reached[: len(real)] += real[:CURVE]
         for index, ids in zip(indices, decode(model, memory, limit, config.beam, config.length_penalty), strict=True):

@@ -36,8 +36,10 @@ def decode(model: Seq2Seq, memory: Memory, limit: int, beam: int = 1, length_pen
     if beam == 1:
         return greedy(model, memory, limit)[0].tolist()
     size, step = len(memory.states), max(1, HYPOTHESES // beam)
-    parts = [torch.arange(start, min(start + step, size)) for start in range(0, size, step)]
-    searched = (beam_search(model, memory.select(part), limit, beam, length_penalty) for part in parts)
+    rows = torch.arange(size, device=model.device)
+    searched = (
+        beam_search(model, memory.select(part), limit, beam, length_penalty) for part in torch.split(rows, step)
+    )
     return [output for outputs in searched for output in outputs]
 
 
@@ -47,8 +49,8 @@ def hypotheses(model: Seq2Seq, memory: Memory, limit: int, beam: int, length_pen
     if beam == 1:
         tokens, _ = greedy(model, memory, limit)
         ids = to_its_end(tokens[0].tolist())
-        inputs = torch.tensor([[BOS, *ids[:-1]]])
-        log_p = model.decode(memory, inputs)[0].log_softmax(-1)[torch.arange(len(ids)), ids].sum()
+        said = torch.tensor([[BOS, *ids]]).to(model.device)
+        log_p = model.decode(memory, said[:, :-1]).log_softmax(-1).gather(-1, said[:, 1:, None]).sum()
         return [Hypothesis(ids, float(log_p))]
     outputs, total, lengths = all_hypotheses(model, memory, limit, beam, length_penalty)
     order = (total[0] / lengths[0] ** length_penalty).sort(descending=True, stable=True).indices.tolist()
@@ -69,8 +71,8 @@ def greedy(model: Seq2Seq, memory: Memory, limit: int, with_attention: bool = Fa
         Tokens [B, T], T at most `limit`: what comes after an EOS means nothing. And, where asked for and the model
         weighs positions, attention's weights [B, T, S]: where each step looked.
     """
-    token = torch.full((len(memory.states),), BOS)
-    ended = torch.zeros(len(token), dtype=torch.bool)
+    token = torch.full((len(memory.states),), BOS, device=model.device)
+    ended = torch.zeros_like(token, dtype=torch.bool)
     predict, state = model.predictor(memory, queries=len(token) * limit), memory.initial
     tokens: list[Tensor] = []
     weights: list[Tensor] = []
@@ -105,14 +107,15 @@ def all_hypotheses(
         All hypotheses: their tokens [B, K, T], log p [B, K] and lengths with EOS [B, K].
     """
     size = len(memory.states)
-    wide = memory.select(torch.arange(size).repeat_interleave(beam))
+    sources = torch.arange(size, device=model.device)
+    wide = memory.select(sources.repeat_interleave(beam))
     predict, state = model.predictor(wide, queries=size * beam * limit), wide.initial
-    token = torch.full((size * beam,), BOS)
-    total = torch.full((size, beam), -torch.inf)  # log p
+    token = torch.full((size * beam,), BOS, device=model.device)
+    total = torch.full((size, beam), -torch.inf, device=model.device)  # log p
     total[:, 0] = 0  # the hypotheses are all the same at first: begin with one
-    ended = torch.zeros(size, beam, dtype=torch.bool)
-    lengths = torch.zeros(size, beam)
-    outputs = torch.zeros(size, beam, 0, dtype=torch.long)
+    ended = torch.zeros_like(total, dtype=torch.bool)
+    lengths = torch.zeros_like(total)
+    outputs = token.new_empty(size, beam, 0)
     for position in range(limit):
         signals.check()
         logits, state, _ = predict(token, state, position)
@@ -127,7 +130,7 @@ def all_hypotheses(
         total, lengths = after.gather(1, chosen), grown.gather(1, chosen)
         ended = ended.gather(1, parent) | (word == EOS)
         outputs = torch.cat((outputs.gather(1, parent.unsqueeze(-1).expand(-1, -1, position)), word.unsqueeze(-1)), -1)
-        state = select(state, (torch.arange(size).unsqueeze(1) * beam + parent).flatten())
+        state = select(state, (sources.unsqueeze(1) * beam + parent).flatten())
         token = word.flatten()
         if ended.all():
             break

@@ -106,4 +106,4 @@ def expert_labels(target: Tensor, inputs: Tensor, *, eos: int, pad: int) -> Toke
     fed[:, 0] = BOS  # which may be the same id as `eos`
     labels = completion_labels(EncodedAnswers.targets(answers.numpy()), fed, teachable(answers, fed))
     tokens = torch.where(labels.tokens == EOS, eos, labels.tokens - len(SPECIALS))
-    return TokenSets(*(part.to(target.device) for part in labels._replace(tokens=tokens)))
+    return labels._replace(tokens=tokens).to(target.device)

@@ -70,7 +70,7 @@ def train(
     steps = training.steps
     labels_of = labelling(strategy, batches.task, batches.vocabularies, teacher)
     for step in range(first, steps):
-        batch = batches.at(step)
+        batch = batches.at(step).to(model.device)
         masks = model.masks(len(batch.target), streams.generator(config.seed, "dropout", step))
         memory = model.encode(batch.source, batch.lengths, masks)
 

@@ -1,4 +1,4 @@
-"""What a run's numbers may depend on besides its configuration: versions, processor, kernels. An allow-list."""
+"""What a run's numbers may depend on besides its configuration: versions, device, kernels. An allow-list."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ import platform
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from ssrun.system.devices import CPU, determinism_of, title_of
 from ssrun.system.documents import Count, Sparse
 from ssrun.system.text import ellipsis
+
+if TYPE_CHECKING:
+    import torch
 
 VARIABLES = (  # those by which the libraries below us choose other kernels, and so other last digits
     "ATEN_CPU_CAPABILITY",
@@ -22,12 +27,14 @@ VARIABLES = (  # those by which the libraries below us choose other kernels, and
     "MKL_CBWR",
     "MKL_DEBUG_CPU_TYPE",
     "MKL_ENABLE_INSTRUCTIONS",
+    "NVIDIA_TF32_OVERRIDE",
     "NPY_DISABLE_CPU_FEATURES",
     "NPY_ENABLE_CPU_FEATURES",
     "ONEDNN_CPU_ISA_HINTS",
     "ONEDNN_DEFAULT_FPMATH_MODE",
     "ONEDNN_MAX_CPU_ISA",
     "OPENBLAS_CORETYPE",
+    "PYTORCH_ENABLE_MPS_FALLBACK",
 )
 
 
@@ -37,6 +44,8 @@ class Environment(Sparse):
     Attributes:
         kernels: The processor's instructions that torch uses, such as `AVX512`; unknown in older documents.
         variables: Those of VARIABLES that are set; unknown in older documents.
+        device: What computes, such as `cuda: NVIDIA H200`; older documents know none but the processor.
+        determinism: The settings by which an accelerator repeats its numbers.
     """
 
     python: str
@@ -47,20 +56,20 @@ class Environment(Sparse):
     packages: dict[str, str]
     kernels: str = ""
     variables: dict[str, str] = Field(default_factory=dict)
+    device: str = CPU
+    determinism: dict[str, str] = Field(default_factory=dict)
 
     def unlike(self, other: Environment) -> list[str]:
         """The fields, of those that both know, in which this environment is not as the other."""
-        return sorted(
-            name
-            for name in self.model_fields_set & other.model_fields_set
-            if getattr(self, name) != getattr(other, name)
-        )
+        known = {*(self.model_fields_set & other.model_fields_set), "device", "determinism"}
+        return sorted(name for name in known if getattr(self, name) != getattr(other, name))
 
 
-def environment(threads: int) -> Environment:
-    """This process' environment; `threads` are those that torch computes with."""
+def environment(threads: int, device: torch.device) -> Environment:
+    """This process' environment; `threads` are those that torch computes with, where it uses the processor."""
     from torch.backends import cpu  # not before it is needed: help is instant
 
+    determinism = determinism_of(device)
     return Environment(
         python=platform.python_version(),
         machine=platform.machine(),
@@ -70,6 +79,8 @@ def environment(threads: int) -> Environment:
         packages={name: version(name) for name in ("ssrun", "torch", "numpy", "sacrebleu")},
         kernels=cpu.get_cpu_capability(),
         variables={name: ellipsis(os.environ[name], 200) for name in VARIABLES if name in os.environ},
+        device=title_of(device),
+        **({"determinism": determinism} if determinism else {}),
     )
 
 

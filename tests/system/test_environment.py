@@ -18,13 +18,13 @@ def test_kernels_and_the_variables_that_choose_them_are_known_and_no_others(
 ) -> None:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    plain = environment(1)
+    plain = environment(1, torch.device("cpu"))
     assert plain.kernels == torch.backends.cpu.get_cpu_capability()
     assert plain.variables == {}
     monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
     monkeypatch.setenv("ATEN_CPU_CAPABILITY", "de\udcfffault\x1b")
     monkeypatch.setenv("SECRET_TOKEN", "hunter2")
-    known = environment(1)
+    known = environment(1, torch.device("cpu"))
     assert known.variables == {"ATEN_CPU_CAPABILITY": "de\\udcfffault\\x1b", "MKL_CBWR": "COMPATIBLE"}
     assert known.unlike(plain) == plain.unlike(known) == ["variables"]
     write_sealed(tmp_path / "file", known)
