@@ -21,7 +21,7 @@ from ssrun.config.overrides import by_section
 from ssrun.config.resolution import resolve
 from ssrun.config.run import RunConfig
 from ssrun.config.spec import RunSpec
-from ssrun.engines import Options, load_engine
+from ssrun.engines import Engine, Options, load_engine
 from ssrun.errors import StoreError, UsageError
 from ssrun.metrics import METRICS
 from ssrun.runs import teachers
@@ -32,6 +32,7 @@ from ssrun.runs.trained import Trained, load_trained, translate
 from ssrun.seq2seq.batches import collate
 from ssrun.seq2seq.decoder_inputs import teacher_forced_inputs
 from ssrun.seq2seq.model import Memory
+from ssrun.system.devices import CPU, check_device
 from ssrun.tasks import Tokens
 from ssrun.views.formats import write_tables
 
@@ -164,6 +165,7 @@ def train(
     seed: int = 0,
     *,
     settings: Settings | None = None,
+    device: str = CPU,
     name: str | None = None,
     out: str | os.PathLike[str] | None = None,
 ) -> Results:
@@ -174,6 +176,7 @@ def train(
         strategy: A name of `ssrun list strategies`.
         seed: Of all random streams, from 0.
         settings: Fields by path, such as {"training.steps": 200}; see `ssrun list fields`.
+        device: What computes: `cpu`, `cuda` or `mps`.
         name: Folder below `results`; `train` where it is not given.
         out: A folder of its own, runs and all, in place of it.
 
@@ -187,7 +190,8 @@ def train(
     place = destination("train", SINGLE_RUNS, own=True, name=name, out=None if out is None else Path(out))
     teachers.check([run.config], place.store)
     add_single_run(place, run.name)
-    bring_to_end([run], place, Options(jobs=1))
+    check_device(device)
+    bring_to_end([run], place, Options(jobs=1, device=device), load_engine("local"))
     return load(place.path)
 
 
@@ -203,6 +207,9 @@ def compare(
     smoke: bool = False,
     most: int | None = None,
     jobs: int | None = None,
+    engine: str = "local",
+    engine_options: Mapping[str, Any] | None = None,
+    device: str = CPU,
     name: str | None = None,
     out: str | os.PathLike[str] | None = None,
 ) -> Results:
@@ -218,7 +225,10 @@ def compare(
         settings: Fields by path, such as {"model.hidden": 128}.
         smoke: A tiny version of the same.
         most: Seeds at most, where seeds are added until the claims are decided; None: those of the experiment.
-        jobs: Runs at once; one a core where it is not given.
+        jobs: Runs at once; one a core where it is not given, or what the cluster has room for.
+        engine: Where runs go: `local` or `ray`.
+        engine_options: Options of that engine by name, such as {"num_cpus": 1}.
+        device: What computes: `cpu`, `cuda` or `mps`.
         name: Folder below `results`, by what is asked for where it is not given.
         out: A folder of its own, runs and all, in place of it.
 
@@ -238,15 +248,21 @@ def compare(
         each.check()
     place = destination(plan.stem, plan.id, plan.own, name, None if out is None else Path(out))
     teachers.check([run.config for run in runs], place.store)
-    options = Options(jobs or os.cpu_count() or 1)
-    carry_out(plan, place, f"ssrun.compare({experiment!r}, ...)", lambda runs, _: bring_to_end(runs, place, options))
+    options = Options(jobs, device=device, own=engine_options or {})
+    chosen = load_engine(engine)
+    chosen.check(options)
+
+    def train_missing(runs: Sequence[RunSpec], _: str) -> None:
+        bring_to_end(runs, place, options, chosen)
+
+    carry_out(plan, place, f"ssrun.compare({experiment!r}, ...)", train_missing)
     results = Results(place.path, conclude(place.path))
     write_tables(place.path, results.comparison)
     return results
 
 
-def bring_to_end(runs: Sequence[RunSpec], place: Destination, options: Options) -> None:
-    for _ in load_engine("local")(incomplete(place.store, runs), place.store, options):
+def bring_to_end(runs: Sequence[RunSpec], place: Destination, options: Options, engine: Engine) -> None:
+    for _ in engine.run(incomplete(place.store, runs), place.store, options):
         pass
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,13 +14,12 @@ from ssrun.cli.driving import concluded, follow, mirrored, print_comparison
 from ssrun.cli.output import answer, tell
 from ssrun.errors import ClaimError, UsageError
 from ssrun.system import signals
-from ssrun.system.devices import check_device
 from ssrun.system.text import plural, shell_word, visible
 
 if TYPE_CHECKING:
     from ssrun.config.plan import Plan
     from ssrun.config.spec import RunSpec
-    from ssrun.engines import Options
+    from ssrun.engines import Engine, Options
     from ssrun.runs.results_folder import Destination
 
 app = typer.Typer()
@@ -52,7 +50,14 @@ def compare(
     target_language: options.TargetLanguage = None,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", metavar="N", help="Runs at once.", min=1, max=1024, show_default="one a core"),
+        typer.Option("--jobs", "-j", metavar="N", help="Runs at once.", min=1, max=100_000, show_default="one a core"),
+    ] = None,
+    engine: Annotated[
+        str, options.names_option("engines", "Where runs go: local processes, or a ray cluster.", "NAME")
+    ] = "local",
+    engine_option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Of the engine, such as num_cpus=1, num_gpus=0.25. May be repeated."),
     ] = None,
     name: options.Name = None,
     out: options.Out = None,
@@ -83,7 +88,8 @@ def compare(
     """Train what is missing of an experiment, and print its table. The same command again trains nothing."""
     from ssrun.analysis.procedure import carry_out
     from ssrun.config.loading import load, load_plan, take_shard
-    from ssrun.engines import Options
+    from ssrun.config.overrides import parse_values
+    from ssrun.engines import Options, load_engine
     from ssrun.runs.folder import RunFolder
     from ssrun.runs.results_folder import destination
 
@@ -123,9 +129,11 @@ def compare(
         tell(f"{done} of {len(asked_for)} runs are done")
         return
 
-    check_device(device)
-    engine_options = Options(jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout, device)
-    train = partial(train_missing, place, plan, engine_options, tensorboard, quiet)
+    own = parse_values("--engine-option", engine_option or [])
+    engine_options = Options(jobs, checkpoint_every, cell_timeout, device, own)
+    chosen = load_engine(engine)
+    chosen.check(engine_options)
+    train = partial(train_missing, place, plan, chosen, engine_options, tensorboard, quiet)
     labels = {name[:3] for name in carry_out(plan, place, command_of(experiment, choices, overrides), train, shard)}
     comparison = concluded(place.path, quiet)
     print_comparison(comparison, "json" if as_json else "rich")
@@ -138,6 +146,7 @@ def compare(
 def train_missing(
     place: Destination,
     plan: Plan,
+    engine: Engine,
     engine_options: Options,
     tensorboard: bool,
     quiet: bool,
@@ -145,7 +154,6 @@ def train_missing(
     noun: str,
 ) -> None:
     from ssrun.analysis.comparison import complete_runs
-    from ssrun.engines import load_engine
     from ssrun.runs.folder import RunFolder
     from ssrun.runs.results_folder import incomplete
     from ssrun.views.terminal.progress import watch_comparison
@@ -163,10 +171,11 @@ def train_missing(
             tell(told)
         if todo:
             complete = complete_runs(place.store, names)
+            at_once = engine.at_once(engine_options)
             title = plan.name if noun == "run" else f"{plan.name}: {noun}s"
             shown = plan.experiment.model_copy(update={"name": title})
-            with watch_comparison(shown, names, len(todo), complete, engine_options.jobs, quiet) as view:
-                follow(load_engine("local")(todo, place.store, engine_options), view, *mirror)
+            with watch_comparison(shown, names, len(todo), complete, at_once, quiet) as view:
+                follow(engine.run(todo, place.store, engine_options), view, *mirror)
 
 
 def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> str:

@@ -60,6 +60,10 @@ def names(kind: str) -> Iterable[str]:
     """What there is of a kind; imported when it is asked for, for help needs none of it."""
     if kind == "devices":
         return DEVICES
+    if kind == "engines":
+        from ssrun.engines import ENGINES
+
+        return ENGINES
     if kind == "formats":
         from ssrun.views.formats import FORMATS
 

@@ -75,6 +75,19 @@ def parse_settings(settings: Sequence[str], sweep: bool = False) -> dict[str, di
     return overrides
 
 
+def parse_values(option: str, settings: Sequence[str]) -> dict[str, Any]:
+    """Values by name, of an option given as `name=value`; UsageError where one is not so, or is given twice."""
+    found: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"{option} {shown_value(setting)}: write it like {option} name=value")
+        if name.strip() in found:
+            raise UsageError(f"{option} {name.strip()} is given twice: give it once")
+        found[name.strip()] = value_of(text, setting)
+    return found
+
+
 def parts(text: str) -> list[str]:
     """A value, or the values of a sweep: split at commas, but for those within quotes or a list."""
     found, at = [], 0

@@ -8,35 +8,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import IO, cast
 
-from ssrun.config.spec import RunName, RunSpec
-from ssrun.engines import Options
+from ssrun.config.spec import RunSpec
+from ssrun.engines import NoOptions, Options
+from ssrun.engines.assignments import Assignment, Assignments
 from ssrun.engines.worker import JOB, Job
 from ssrun.errors import StoreError
-from ssrun.runs.chains import Chain, chains
-from ssrun.runs.events import UPDATE, Failed, Finished, Postponed, Retried, Started, Update
-from ssrun.runs.folder import RunFolder
+from ssrun.runs.chains import chains
+from ssrun.runs.events import UPDATE, Started, Update
 from ssrun.system import signals
+from ssrun.system.devices import check_device
 
-TRIES = 3  # of a run whose worker dies under it
-BUSY_PAUSE = 0.5  # seconds before a run that another process has is asked for again
 PATIENCE = 7.0  # seconds that workers have to stop when asked
 
 
 class _Worker:
-    """One process, and how far it is with the chain that it was given.
-
-    Attributes:
-        left: The runs that have not ended, the next to end first.
-        postponed: Those that another process has.
-        since: When the last of them ended, or the chain was given: on the monotonic clock.
-    """
+    """One process, and what it works on."""
 
     def __init__(self) -> None:
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
@@ -54,13 +46,11 @@ class _Worker:
             raise
         self.stdin, self.stdout = cast("IO[bytes]", self.process.stdin), cast("IO[bytes]", self.process.stdout)
         os.set_blocking(self.stdout.fileno(), False)
-        self.left: list[RunSpec] = []
-        self.postponed: list[RunSpec] = []
-        self.since = 0.0
+        self.assignment = Assignment(())
         self._unread = b""
 
     def give(self, job: Job) -> None:
-        self.left, self.postponed, self.since = list(job.chain), [], time.monotonic()
+        self.assignment = Assignment(job.chain)
         with suppress(BrokenPipeError):  # then it is dead, and `read` will say so
             self.stdin.write(JOB.dump_json(job) + b"\n")
             self.stdin.flush()
@@ -91,20 +81,36 @@ class _Worker:
                 stream.close()
 
 
+def check(options: Options) -> None:
+    """UsageError where it cannot do what it is told."""
+    options.of_engine(NoOptions)
+    check_device(options.device)
+
+
+def at_once(options: Options) -> str:
+    return str(options.jobs or os.cpu_count() or 1)
+
+
 def run(runs: Sequence[RunSpec], store: Path, options: Options) -> Iterator[Update]:
     """Brings the runs to their ends, `options.jobs` at once, each in a process of its own: an `Engine`."""
-    pool = _Pool(chains(runs), store, options)
+    assignments = Assignments(chains(runs), store)
+    workers: list[_Worker] = []
     try:
-        for _ in range(min(options.jobs, len(pool.waiting))):
-            pool.workers.append(hire())
-        while pool.waiting or any(worker.left for worker in pool.workers):
+        jobs = min(options.jobs or os.cpu_count() or 1, len(assignments.waiting))
+        workers.extend(hire() for _ in range(jobs))  # one by one: those before a failure are stopped
+        while assignments.waiting or any(worker.assignment.left for worker in workers):
             signals.check()
-            yield from pool.hand_out()
-            wait([worker.stdout.fileno() for worker in pool.workers], timeout=0.1)
-            for worker in list(pool.workers):
-                yield from pool.listen(worker)
+            for worker in workers:
+                if not worker.assignment.left and (chain := assignments.next()):
+                    worker.give(Job(chain, store, options.checkpoint_every, options.device))
+                    yield Update(chain[0].name, Started())
+            wait([worker.stdout.fileno() for worker in workers], timeout=0.1)
+            for index, worker in enumerate(workers):
+                lives = yield from listen(worker, assignments, options.cell_timeout)
+                if not lives:
+                    workers[index] = hire()
     finally:
-        stop(pool.workers)
+        stop(workers)
 
 
 def hire() -> _Worker:
@@ -115,80 +121,22 @@ def hire() -> _Worker:
         raise StoreError(f"no room for another worker ({error.strerror}): give fewer --jobs") from None
 
 
-class _Pool:
-    """The workers, and the chains that wait for one."""
-
-    def __init__(self, waiting: Sequence[Chain], store: Path, options: Options) -> None:
-        self.store, self.options = store, options
-        self.waiting = deque((0.0, chain) for chain in waiting)  # each from a moment on
-        self.workers: list[_Worker] = []
-        self.deaths: Counter[RunName] = Counter()
-
-    def hand_out(self) -> Iterator[Update]:
-        for worker in self.workers:
-            if not worker.left and self.waiting and self.waiting[0][0] <= time.monotonic():
-                _, chain = self.waiting.popleft()
-                worker.give(Job(chain, self.store, self.options.checkpoint_every, self.options.device))
-                yield Update(chain[0].name, Started())
-
-    def listen(self, worker: _Worker) -> Iterator[Update]:
-        """Passes on what a worker tells; puts a new one in its place where it is dead or hangs."""
-        updates, alive = worker.read()
-        for update in updates:
-            yield update
-            yield from self.note(worker, update)
-        timeout = self.options.cell_timeout
-        hung = bool(timeout and worker.left and time.monotonic() - worker.since > timeout)
-        if hung and alive:
-            os.killpg(worker.process.pid, signal.SIGKILL)
-        if hung or not alive:
-            if worker.left:
-                reason = f"hung: no end within {timeout:g} s" if hung else worker.last_words()
-                yield from self.bury(worker, reason, last=hung)
-            worker.close()
-            self.workers[self.workers.index(worker)] = hire()
-
-    def note(self, worker: _Worker, update: Update) -> Iterator[Update]:
-        """Lets the next run of a chain come after one that has ended."""
-        if isinstance(update.event, Retried):
-            worker.since = time.monotonic()
-        if not isinstance(update.event, Finished | Failed | Postponed):
-            return
-        worker.since = time.monotonic()
-        next_to_end = worker.left[0]
-        (run,) = (run for run in worker.left if run.name == update.run)
-        worker.left.remove(run)
-        if isinstance(update.event, Postponed):
-            worker.postponed.append(run)
-        if not worker.left:
-            self.queue(worker.postponed, BUSY_PAUSE)
-        elif worker.left[0] is not next_to_end:
-            yield Update(worker.left[0].name, Started())
-
-    def queue(self, runs: Sequence[RunSpec], pause: float = 0.0) -> None:
-        """Lets runs of a chain wait for a worker, for so many seconds at least."""
-        if runs:
-            self.waiting.append((time.monotonic() + pause, tuple(runs)))
-
-    def bury(self, worker: _Worker, reason: str, last: bool) -> Iterator[Update]:
-        """Lets the runs of a dead worker be tried again, from their checkpoints; or gives them up."""
-        self.deaths.update(run.name for run in worker.left)
-        again = [run for run in worker.left if not last and self.deaths[run.name] < TRIES]
-        for run in worker.left:
-            if run not in again:
-                yield Update(run.name, self.given_up(run, reason))
-        if again:
-            yield Update(again[0].name, Retried(reason=reason))
-        self.queue(again)
-        self.queue(worker.postponed, BUSY_PAUSE)
-
-    def given_up(self, run: RunSpec, reason: str) -> Failed:
-        """That a run has failed, for this reason, which is noted in its folder as well."""
-        try:
-            RunFolder.of(self.store, run.name).fail(reason)
-        except StoreError as error:
-            reason = f"{reason} (and {error})"
-        return Failed(reason=reason)
+def listen(worker: _Worker, assignments: Assignments, cell_timeout: float | None) -> Generator[Update, None, bool]:
+    """Passes on what a worker tells; ends it where it hangs, and returns whether it lives."""
+    updates, alive = worker.read()
+    for update in updates:
+        yield update
+        yield from assignments.note(worker.assignment, update)
+    hung = worker.assignment.is_hung(cell_timeout)
+    if hung and alive:
+        os.killpg(worker.process.pid, signal.SIGKILL)
+    if alive and not hung:
+        return True
+    if worker.assignment.left:
+        reason = f"hung: no end within {cell_timeout:g} s" if hung else worker.last_words()
+        yield from assignments.bury(worker.assignment, reason, last=hung)
+    worker.close()
+    return False
 
 
 def stop(workers: Sequence[_Worker]) -> None:

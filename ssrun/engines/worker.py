@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -19,7 +20,7 @@ from pydantic import TypeAdapter
 from ssrun.config.spec import RunName
 from ssrun.errors import Interrupted, SsrunError
 from ssrun.runs.chains import Chain
-from ssrun.runs.events import UPDATE, Event, Failed, Finished, Postponed, Retried, Update
+from ssrun.runs.events import UPDATE, Failed, Finished, Postponed, Retried, Update
 from ssrun.runs.folder import RunFolder
 from ssrun.system import signals
 from ssrun.system.threads import use_one_thread
@@ -52,7 +53,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while (job := jobs.get()) is not None:
         try:
-            work(JOB.validate_json(job), out)
+            for update in work(JOB.validate_json(job)):
+                tell(out, update)
         except (Interrupted, BrokenPipeError):
             return
 
@@ -67,13 +69,13 @@ def watch(stdin: TextIO, jobs: queue.SimpleQueue[str | None]) -> None:
     os._exit(1)
 
 
-def tell(out: TextIO, run: RunName, event: Event) -> None:
-    out.write(UPDATE.dump_json(Update(run, event)).decode() + "\n")
+def tell(out: TextIO, update: Update) -> None:
+    out.write(UPDATE.dump_json(update).decode() + "\n")
     out.flush()
 
 
-def work(job: Job, out: TextIO) -> None:
-    """One job, to its end. A failure is told and noted; Interrupted is raised alone, also where the parent is gone.
+def work(job: Job) -> Iterator[Update]:
+    """Brings one job to its end, and tells how. A failure is told and noted; Interrupted is raised alone.
 
     A chain of several runs that fails falls apart: each that has not ended is tried by itself, from its last
     checkpoint, so that one whose folder cannot be written takes no other along.
@@ -87,16 +89,16 @@ def work(job: Job, out: TextIO) -> None:
         for folder, event in execute_chain(chain, job.checkpoint_every, job.device):
             if isinstance(event, Finished | Postponed):
                 left.remove(runs[folder])
-            tell(out, runs[folder].name, event)
-    except (Interrupted, BrokenPipeError):
+            yield Update(runs[folder].name, event)
+    except Interrupted:
         raise
     except Exception as error:
         for run in left:
             if len(left) > 1:
-                tell(out, run.name, Retried(reason=reason_of(error)))
-                work(job._replace(chain=(run,)), out)
+                yield Update(run.name, Retried(reason=reason_of(error)))
+                yield from work(job._replace(chain=(run,)))
             else:
-                tell(out, run.name, Failed(reason=noted(job.store, run.name, error)))
+                yield Update(run.name, Failed(reason=noted(job.store, run.name, error)))
 
 
 def reason_of(error: Exception) -> str:

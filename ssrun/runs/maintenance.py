@@ -121,13 +121,18 @@ def portable(plan: Plan) -> Any:
 def copy_run(folder: RunFolder, target: RunFolder) -> None:
     """Copies a complete run and its scores, its result last, and sweeps what an unfinished one left there."""
     with target.locked():
-        target.sweep_temporaries()
-        for path in folder.score_paths:
-            there = target.path / "scores" / path.name
-            there.mkdir(parents=True, exist_ok=True)
-            copy_files(path, there, RunFolder.SCORE_FILES)
-        copy_files(folder.path, target.path, RunFolder.ALL_FILES)
-        target.sweep()
+        copy_over(folder, target)
+
+
+def copy_over(folder: RunFolder, target: RunFolder) -> None:
+    """The same, where the target is locked already."""
+    target.sweep_temporaries()
+    for path in folder.score_paths:
+        there = target.path / "scores" / path.name
+        there.mkdir(parents=True, exist_ok=True)
+        copy_files(path, there, RunFolder.SCORE_FILES)
+    copy_files(folder.path, target.path, RunFolder.ALL_FILES)
+    target.sweep()
 
 
 def copy_files(source: Path, target: Path, names: Sequence[str]) -> None:

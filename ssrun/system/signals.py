@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from ssrun.errors import Interrupted
@@ -19,6 +21,29 @@ def listen() -> None:
     signal.signal(signal.SIGTERM, _note)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, _note)
+
+
+@contextmanager
+def heard(number: int) -> Iterator[None]:
+    """As long as the block lasts this signal sets the flag, in a process that is somebody else's afterwards."""
+    _received.clear()
+    before = signal.signal(number, _note)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+        _received.clear()
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Puts the handlers back that were there before the block, whatever a library in it has made of them."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _note(number: int, frame: FrameType | None) -> None:

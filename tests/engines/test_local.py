@@ -29,7 +29,7 @@ def test_engines_are_known_by_name_without_what_they_need() -> None:
 @pytest.mark.parametrize("name", ENGINES)
 def test_an_engine_tells_of_each_run_and_changes_no_byte(tmp_path: Path, name: str) -> None:
     runs = [small_run(seed=seed, steps=3) for seed in range(3)]
-    updates = list(load_engine(name)(runs, tmp_path / "engine", Options(jobs=2)))
+    updates = list(load_engine(name).run(runs, tmp_path / "engine", Options(jobs=2)))
     for run in runs:
         events = [update.event for update in updates if update.run == run.name]
         folder = RunFolder.of(tmp_path / "engine", run.name)
@@ -53,7 +53,7 @@ def test_too_many_workers_for_the_system_are_said_and_none_stays(
     monkeypatch.setattr("subprocess.Popen", start)
     runs = [small_run(seed=seed, steps=1) for seed in range(3)]
     with pytest.raises(StoreError, match=r"no room for another worker \(Too many open files\): give fewer --jobs"):
-        list(load_engine("local")(runs, tmp_path, Options(jobs=64)))
+        list(load_engine("local").run(runs, tmp_path, Options(jobs=64)))
     assert len(started) == 2
     assert all(process.poll() is not None for process in started)
 
@@ -65,7 +65,7 @@ def test_a_run_that_another_process_has_is_asked_for_again_and_one_that_fails_is
     (failed.path / "run.json").mkdir()
     told = []
     with folder.locked():
-        updates = load_engine("local")([busy, broken], tmp_path, Options(jobs=1))
+        updates = load_engine("local").run([busy, broken], tmp_path, Options(jobs=1))
         for update in updates:
             told.append(update)
             if Postponed() in [update.event for update in told] and isinstance(update.event, Failed):
@@ -83,7 +83,7 @@ def test_a_run_that_another_process_has_is_asked_for_again_and_one_that_fails_is
 def test_a_chain_is_one_job_and_each_of_its_runs_is_told_of_in_turn(tmp_path: Path) -> None:
     runs = [small_run("uniform", steps=steps) for steps in (24, 6, 12)]
     short, middle, long = (run.name for run in sorted(runs, key=lambda run: run.config.training.steps))
-    updates = list(load_engine("local")(runs, tmp_path, Options(jobs=2)))
+    updates = list(load_engine("local").run(runs, tmp_path, Options(jobs=2)))
     turns = [(update.run, update.event.kind) for update in updates if isinstance(update.event, Started | Finished)]
     assert turns == [(name, kind) for name in (short, middle, long) for kind in ("started", "finished")]
     running = None
@@ -100,7 +100,7 @@ def test_a_run_that_cannot_be_written_takes_none_of_its_chain_along(tmp_path: Pa
     folders = [RunFolder.of(tmp_path, run.name) for run in runs]
     folders[1].make()
     (folders[1].path / "run.json").mkdir()
-    updates = list(load_engine("local")(runs, tmp_path, Options(jobs=1)))
+    updates = list(load_engine("local").run(runs, tmp_path, Options(jobs=1)))
     ends = {update.run: update.event for update in updates if isinstance(update.event, Finished | Failed)}
     assert [type(ends[run.name]) for run in runs] == [Finished, Failed, Finished]
     assert [update.run for update in updates if isinstance(update.event, Retried)] == [run.name for run in runs]
@@ -116,7 +116,7 @@ def test_runs_of_a_chain_that_another_process_has_are_asked_for_again_together(t
         for folder in folders[1:]:
             held.enter_context(folder.locked())
         told = []
-        updates = load_engine("local")(runs, tmp_path, Options(jobs=1))
+        updates = load_engine("local").run(runs, tmp_path, Options(jobs=1))
         for update in updates:
             told.append(update)
             if isinstance(update.event, Finished):

@@ -102,10 +102,10 @@ def watch_comparison(
     runs: Sequence[RunName],
     todo: int,
     complete: Mapping[RunName, Scored],
-    jobs: int,
+    at_once: str,
     quiet: bool = False,
 ) -> Iterator[View]:
-    """Shows a comparison, of whose runs so many are `todo`, `jobs` at once: its table as it fills, or a line a run.
+    """Shows a comparison, of whose runs so many are `todo`: its table as it fills, or a line a run.
 
     At the end the table is printed whole; where it is interrupted, what stood there stays on the screen.
     """
@@ -121,7 +121,7 @@ def watch_comparison(
         lines = Lines(len(runs), len(runs) - todo, quiet)
         if todo and not quiet:
             of_all = f" of {len(runs)}" if todo < len(runs) else ""
-            lines.say(f"{experiment.name}: {todo}{of_all} runs to train, {jobs} at once")
+            lines.say(f"{experiment.name}: {todo}{of_all} runs to train, {at_once} at once")
         with reaching(lines):
             yield lines
 
