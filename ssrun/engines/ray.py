@@ -6,13 +6,15 @@ machine alone is started, and stopped at the end.
 
 from __future__ import annotations
 
+import io
 import logging
 import math
 import os
 import secrets
+import socket
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -42,6 +44,7 @@ except ImportError:
     raise UsageError("--engine ray needs Ray: pip install 'ssrun[ray]'") from None
 
 ADDRESS = "RAY_ADDRESS"
+STARTS = 3  # of a cluster of our own: Ray gives up after 30 seconds, which a busy machine may need
 PATIENCE = 7.0  # seconds that tasks have to stop when asked
 WAIT = 0.1  # seconds for news
 LONG = 30.0  # seconds without room for any task, before that is said
@@ -90,7 +93,7 @@ def at_once(options: Options) -> str:
 def run(runs: Sequence[RunSpec], store: Path, options: Options) -> Iterator[Update]:
     """Brings the runs to their ends on a Ray cluster, `options.jobs` at once: an `Engine`."""
     flights = Flights(chains(runs), store.absolute(), options)
-    with connected(options), flights.visible():
+    with redirect_stdout(io.StringIO()), connected(options), flights.visible():  # Ray tells of dead workers there
         try:
             while flights.waiting or flights.going:
                 signals.check()
@@ -114,16 +117,31 @@ def connected(options: Options) -> Iterator[None]:
         cpus = options.jobs and max(1, math.ceil(options.jobs * options.of_engine(RayOptions).num_cpus))
         sizes = {"num_cpus": cpus, "include_dashboard": False}
     logging.getLogger("ray").setLevel(logging.ERROR)
-    try:
-        with signals.kept():  # ray has its own
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **sizes)
-    except Exception as error:
-        told = " ".join(str(error).split())[:200]
-        raise StoreError(f"no Ray cluster at {address}: {told}: start one, or unset {ADDRESS}") from None
+    tries = STARTS if address == "local" else 1
+    while not ray.is_initialized():
+        signals.check()
+        tries -= 1
+        try:
+            must_answer(address)
+            with signals.kept():  # ray has its own
+                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **sizes)
+        except Exception as error:
+            ray.shutdown()
+            if not tries:
+                told = " ".join(str(error).split())[:200]
+                raise StoreError(f"no Ray cluster at {address}: {told}: start one, or unset {ADDRESS}") from None
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def must_answer(address: str) -> None:
+    """OSError where nobody listens at `host:port`: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=10):
+            pass
 
 
 class Flight:
@@ -281,18 +299,15 @@ class Flights(Assignments):
         return isinstance(error, exceptions.NodeDiedError) or bool(node and node not in alive)
 
     def cancel(self) -> None:
-        """Asks every task to stop, waits, and kills what has not."""
+        """Asks every task to stop, waits for those that write to the store, and kills what has not stopped."""
         with suppress(Exception):  # a cluster that is gone
             for stream in self.going:
                 ray.cancel(stream)
+            flights = [flight for flight in self.going.values() if flight.node and flight.sees_store]
+            runs = [run.name for flight in flights for run in flight.assignment.left]
             deadline = time.monotonic() + PATIENCE
-            while self.going and time.monotonic() < deadline:
-                ready, _ = ray.wait(list(self.going), num_returns=len(self.going), timeout=WAIT, fetch_local=False)
-                for stream in ready:
-                    try:
-                        ray.get(next(stream))
-                    except (StopIteration, exceptions.RayError):
-                        self.going.pop(stream).locks.close()
+            while time.monotonic() < deadline and any(RunFolder.of(self.store, run).in_use for run in runs):
+                time.sleep(WAIT)  # their checkpoints are being written; Ray says that they have ended at once
             for stream in self.going:
                 ray.cancel(stream, force=True)
         for flight in self.going.values():
@@ -308,4 +323,4 @@ def reason_of(error: Exception) -> str:
     """Why a task died, in one line."""
     cause = getattr(error, "cause", None) or error
     (first, *_) = str(cause).strip().splitlines() or [type(cause).__name__]
-    return f"its task died: {type(cause).__name__}: {first[:300]}"
+    return f"its task died: {type(cause).__name__}: {first.split('. ')[0][:300]}"

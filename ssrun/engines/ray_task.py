@@ -10,13 +10,14 @@ import os
 import shutil
 import signal
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from ssrun.engines.worker import Job, work
-from ssrun.errors import StoreError
+from ssrun.errors import Interrupted, StoreError
 from ssrun.runs.events import UPDATE, Finished
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.parcels import Parcel, pack, unpack
@@ -62,8 +63,14 @@ def bring_to_end(job: Job, session: Session, apart: bool, needed: Mapping[str, P
         sees_store = not apart and holds(session.seen, session.token)
         yield Arrived(ray.get_runtime_context().get_node_id(), sees_store)
         if sees_store:
-            for update in work(job):
-                yield News(UPDATE.dump_json(update))
+            updates = work(job)
+            try:
+                for update in updates:
+                    yield News(UPDATE.dump_json(update))
+            except GeneratorExit:  # cancelled: let the training hear the signal, and write its checkpoint
+                with suppress(Interrupted):
+                    deque(updates, maxlen=0)
+                raise
             return
         own = Path(tempfile.gettempdir()) / f"ssrun-{session.token}" / job.chain[-1].name.place.replace("/", "-")
         folders = {run.name: RunFolder.of(own, run.name) for run in job.chain}
