@@ -11,7 +11,7 @@ import typer
 
 from ssrun.cli import options
 from ssrun.cli.configuration import show_cells
-from ssrun.cli.driving import concluded, follow, mirrored, print_comparison
+from ssrun.cli.driving import concluded, follow, print_comparison
 from ssrun.cli.output import answer, tell
 from ssrun.errors import ClaimError, UsageError
 from ssrun.system import signals
@@ -56,7 +56,6 @@ def compare(
     name: options.Name = None,
     out: options.Out = None,
     checkpoint_every: options.CheckpointEvery = None,
-    tensorboard: options.Tensorboard = False,
     cell_timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Time after which a run counts as hung.", min=1)
     ] = None,
@@ -122,7 +121,7 @@ def compare(
         return
 
     engine_options = Options(jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout)
-    train = partial(train_missing, place, plan, engine_options, tensorboard, quiet)
+    train = partial(train_missing, place, plan, engine_options, quiet)
     labels = {name[:3] for name in carry_out(plan, place, command_of(experiment, choices, overrides), train, shard)}
     comparison = concluded(place.path, quiet)
     print_comparison(comparison, "json" if as_json else "rich")
@@ -133,13 +132,7 @@ def compare(
 
 
 def train_missing(
-    place: Destination,
-    plan: Plan,
-    engine_options: Options,
-    tensorboard: bool,
-    quiet: bool,
-    runs: Sequence[RunSpec],
-    noun: str,
+    place: Destination, plan: Plan, engine_options: Options, quiet: bool, runs: Sequence[RunSpec], noun: str
 ) -> None:
     from ssrun.analysis.comparison import complete_runs
     from ssrun.engines import load_engine
@@ -149,21 +142,20 @@ def train_missing(
 
     signals.listen()  # not before the imports, which look at no flag
     names = [run.name for run in runs]
-    with mirrored(tensorboard, place, names) as mirror:
-        todo = incomplete(place.store, runs)
-        trained = sum(RunFolder.of(place.store, run.name).trained for run in todo)
-        told = (
-            f"results in {visible(place.path)}: of {plural(len(runs), noun)} {len(runs) - len(todo)} complete, "
-            f"{trained} to score, {len(todo) - trained} to train"
-        )
-        if not quiet:
-            tell(told)
-        if todo:
-            complete = complete_runs(place.store, names)
-            title = plan.name if noun == "run" else f"{plan.name}: {noun}s"
-            shown = plan.experiment.model_copy(update={"name": title})
-            with watch_comparison(shown, names, len(todo), complete, engine_options.jobs, quiet) as view:
-                follow(load_engine("local")(todo, place.store, engine_options), view, *mirror)
+    todo = incomplete(place.store, runs)
+    trained = sum(RunFolder.of(place.store, run.name).trained for run in todo)
+    told = (
+        f"results in {visible(place.path)}: of {plural(len(runs), noun)} {len(runs) - len(todo)} complete, "
+        f"{trained} to score, {len(todo) - trained} to train"
+    )
+    if not quiet:
+        tell(told)
+    if todo:
+        complete = complete_runs(place.store, names)
+        title = plan.name if noun == "run" else f"{plan.name}: {noun}s"
+        shown = plan.experiment.model_copy(update={"name": title})
+        with watch_comparison(shown, names, len(todo), complete, engine_options.jobs, quiet) as view:
+            follow(load_engine("local")(todo, place.store, engine_options), view)
 
 
 def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> str:

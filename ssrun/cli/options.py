@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Names = list[str] | None
+GONE = {"--tensorboard": "it is a command of its own, after the runs: ssrun export RESULTS --to tensorboard"}
 
 
 class Command(TyperCommand):
@@ -35,6 +36,8 @@ class Command(TyperCommand):
                 if not any(parameter.name == "settings" for parameter in self.params):
                     raise
                 option, near = getattr(error, "option_name", None), getattr(error, "possibilities", None)
+                if option in GONE:
+                    raise UsageError(f"No such option: {option}: {GONE[option]}") from None
                 setting = setting_meant(option, args, bool({*(near or ())} - {"--help"})) if option else None
                 if setting is None:
                     raise
@@ -69,6 +72,10 @@ def names(kind: str) -> Iterable[str]:
         from ssrun.views.figures.catalogue import FIGURES, KINDS
 
         return {"figures": FIGURES, "picture formats": KINDS}[kind]
+    if kind == "exports":
+        from ssrun.views.exports import TARGETS
+
+        return TARGETS
     from ssrun.config import loading
     from ssrun.strategies import SCHEDULES, STRATEGIES
     from ssrun.tasks import TASKS
@@ -190,9 +197,6 @@ SourceLanguage = Annotated[
 ]
 TargetLanguage = Annotated[
     str | None, typer.Option(metavar="EXT", help="Ending of the corpus' target files, such as en.")
-]
-Tensorboard = Annotated[
-    bool, typer.Option("--tensorboard", help="Mirror the metrics for TensorBoard, to `tensorboard` beside the runs.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; warnings and errors are told all the same.")]
 ShowConfig = Annotated[
