@@ -1,4 +1,4 @@
-"""COCO's caption format: of each run its outputs and all references, as pycocotools reads and pycocoevalcap scores them.
+"""COCO's caption format: a run's outputs and all references, as pycocotools reads and pycocoevalcap scores them.
 
 `image_id` is the number of the test pair, from 0, as in `ssrun explain --example`.
 """
@@ -43,7 +43,7 @@ class Captions:
             must_be_no_link(step)
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        files = {"annotations.json": annotations(record), "results.json": results(record)}
+        files = {"annotations.json": annotations_of(record), "results.json": results_of(record)}
         changed = {folder / name: content for name, content in map(as_bytes, files.items())}
         changed = {
             path: text for path, text in changed.items() if not path.is_file() or read_bytes(path, LIMIT) != text
@@ -57,12 +57,12 @@ def as_bytes(file: tuple[str, Any]) -> tuple[str, bytes]:
     return file[0], canonical(file[1]) + b"\n"
 
 
-def results(record: Record) -> list[dict[str, Any]]:
+def results_of(record: Record) -> list[dict[str, Any]]:
     """The outputs, one a test pair."""
     return [{"image_id": number, "caption": output} for number, output in enumerate(folder_of(record).outputs())]
 
 
-def annotations(record: Record) -> dict[str, Any]:
+def annotations_of(record: Record) -> dict[str, Any]:
     """The references: every one of a source is an annotation of its image."""
     pairs = folder_of(record).test_pairs()
     captions = [(number, " ".join(reference)) for number, pair in enumerate(pairs) for reference in pair.references]

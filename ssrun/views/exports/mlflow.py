@@ -16,9 +16,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ssrun.errors import StoreError, UsageError
-from ssrun.system.files import must_be_no_link, sweep_temporaries, writing
+from ssrun.system.files import must_be_no_link, writing
 from ssrun.system.text import ellipsis, is_unicode, shell_word, visible
-from ssrun.views.exports.places import SCRATCH, held, synced
+from ssrun.views.exports.places import held, synced
 from ssrun.views.exports.records import Record
 
 DATABASE = "mlflow.db"
@@ -181,7 +181,8 @@ def batches(record: Record, began: int, ended: int) -> Iterator[dict[str, Sequen
     tags = [RunTag(f"ssrun.{name}", cut(text, "tags")) for name, text in record.labels.items()]
     if record.reason:
         tags.append(RunTag("mlflow.note.content", cut(record.reason, "tags")))
-    for kind, items in {"metrics": metrics, "params": params, "tags": tags}.items():
+    portions: dict[str, list[Any]] = {"metrics": metrics, "params": params, "tags": tags}
+    for kind, items in portions.items():
         size = AT_ONCE[kind]
         for first in range(0, len(items), size):
             yield {kind: items[first : first + size]}
