@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from ssrun.errors import StoreError, UsageError
 from ssrun.system.files import must_be_no_link, writing
@@ -47,8 +47,8 @@ def opened(out: Path | None, uri: str | None = None) -> Iterator[Runs]:
         return
     assert out is not None  # noqa: S101 - it is one or the other
     database = out / DATABASE
-    if not is_unicode(str(database)):
-        raise UsageError(f"{database}: MLflow takes no path that is not UTF-8: give --out DIR")
+    if not is_unicode(str(database)) or {"%", "?"}.intersection(str(database)):
+        raise UsageError(f"{database}: a path that MLflow cannot have in a URI (%, ?, bytes): give another --out DIR")
     with held(out) as scratch, said_in_one_line(str(database)):
         must_be_no_link(database)
         if not database.exists():
@@ -65,7 +65,7 @@ def begin(database: Path, scratch: Path) -> None:
 
 
 def uri_of(database: Path) -> str:
-    return f"sqlite:///{quote(str(database))}"
+    return f"sqlite:///{database}"
 
 
 def must_be_a_store(uri: str) -> None:

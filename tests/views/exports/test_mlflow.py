@@ -40,7 +40,7 @@ def test_its_client_gives_back_every_number(database: Path, compared_records: li
     for record in compared_records:
         run = found[record.name]
         assert {name: value for name, value in run.data.metrics.items() if name.startswith("test/")} == record.tested
-        assert run.data.params == {name: str(value) for name, value in record.parameters.items() if value != ""}
+        assert run.data.params == {name: str(value) for name, value in record.parameters.items()}
         assert (run.info.status, run.data.tags["ssrun.weights"]) == ("FINISHED", record.weights)
         assert run.data.tags["ssrun.question"] == record.about["question"]
         for name in ("validation/free_running_loss", "training/training_loss"):
@@ -112,7 +112,7 @@ def test_no_password_is_shown() -> None:
     assert shown("postgresql://me:secret@host/db?password=secret") == "postgresql://***@host/db"
 
 
-@pytest.mark.parametrize("name", ["a b", "50%20", "a?b", "a#b", "é"])
+@pytest.mark.parametrize("name", ["a b", "a#b", "é", "a'b&c"])
 def test_a_folder_of_any_name_is_the_one_that_is_written_to(
     out: Path, compared_records: list[Record], name: str
 ) -> None:
@@ -123,3 +123,13 @@ def test_a_folder_of_any_name_is_the_one_that_is_written_to(
         assert not runs.put(compared_records[0])
     assert [path.name for path in folder.iterdir()] == ["mlflow.db"]
     assert [path.name for path in out.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["50%20", "a?b"])
+def test_a_folder_whose_name_mlflow_would_take_for_another_is_refused(
+    compared: tuple[Path, Done], tmp_path: Path, name: str
+) -> None:
+    pytest.importorskip("mlflow")
+    done = ssrun("export", compared[0], "--to", "mlflow", "--out", tmp_path / name).must(2)
+    assert "give another --out DIR" in done.err
+    assert list(tmp_path.iterdir()) == []
