@@ -12,10 +12,11 @@ from typing import Any
 
 from ssrun.errors import StoreError
 from ssrun.system.documents import canonical
-from ssrun.system.files import must_be_no_link, read_bytes, write, writing
+from ssrun.system.files import must_be_no_link, read_bytes, sweep_temporaries, write, writing
 from ssrun.views.exports.places import held
 from ssrun.views.exports.records import Record
 
+FILES = ("annotations.json", "results.json")
 LIMIT = 2**33  # bytes of a file that is compared
 
 
@@ -43,7 +44,8 @@ class Captions:
             must_be_no_link(step)
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        files = {"annotations.json": annotations_of(record), "results.json": results_of(record)}
+        sweep_temporaries(folder, FILES)
+        files = dict(zip(FILES, (annotations_of(record), results_of(record)), strict=True))
         changed = {folder / name: content for name, content in map(as_bytes, files.items())}
         changed = {
             path: text for path, text in changed.items() if not path.is_file() or read_bytes(path, LIMIT) != text

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ssrun.errors import StoreError
 from ssrun.metrics import METRICS
-from ssrun.system.files import must_be_no_link, read_bytes, write
+from ssrun.system.files import must_be_no_link, read_bytes, sweep_temporaries, write
 from ssrun.views.exports.places import held
 from ssrun.views.exports.records import FLAGS, Record
 from ssrun.views.tables.sheets import sheet
@@ -38,6 +38,7 @@ class Sheets:
         self._files = {out / "runs.csv": runs_sheet, out / "curves.csv": curves_sheet}
         self.paths = [str(path) for path in self._files]
         self._records: list[Record] = []
+        sweep_temporaries(out, [path.name for path in self._files])
         self._known = {line["run"]: line["digest"] for line in lines_of(out / "runs.csv", "digest")}
         lines_of(out / "curves.csv", "metric")
 

@@ -13,7 +13,6 @@ from ssrun.runs.manifest import read_manifest
 from ssrun.runs.result import DivergedResult, Outcome
 from ssrun.views.exports.records import Record, records
 from tests.support.commands import Done
-from tests.support.in_process import ssrun
 
 REFERENCE = Path(__file__).parents[3] / "results" / "default"
 
@@ -28,15 +27,6 @@ def nobodys_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def compared_records(compared: tuple[Path, Done]) -> list[Record]:
     return list(records(compared[0], comparison_in(compared[0])))
-
-
-@pytest.fixture(scope="session")
-def database(compared: tuple[Path, Done], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database with the eight runs of `compared`; making one takes seconds."""
-    pytest.importorskip("mlflow")
-    out = tmp_path_factory.mktemp("exported")
-    assert "8 runs written, 0 there already" in ssrun("export", compared[0], "--to", "mlflow", "--out", out).must(0).err
-    return out / "mlflow.db"
 
 
 @pytest.fixture
