@@ -7,9 +7,11 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -144,6 +146,8 @@ def test_trackers_tell_nobody_and_nothing_secret(
     if name == "mlflow":
         (tmp_path / "out").mkdir()
         shutil.copy(request.getfixturevalue("database"), tmp_path / "out")
+        with closing(sqlite3.connect(tmp_path / "out" / "mlflow.db")) as database, database:
+            database.execute("DELETE FROM tags WHERE key = 'ssrun.whole'")  # so that all are written again
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
         proxies = {f"{kind}_PROXY": address for kind in ("HTTP", "HTTPS", "ALL")}
@@ -157,7 +161,7 @@ def test_trackers_tell_nobody_and_nothing_secret(
         with pytest.raises(BlockingIOError):
             proxy.accept()
     assert done.returncode == 0, done.stderr
-    assert "8 there already" in done.stderr if name == "mlflow" else "8 runs written" in done.stderr
+    assert "8 runs written" in done.stderr
     assert done.stdout.count("\n") == 1
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert files
