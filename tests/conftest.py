@@ -11,6 +11,7 @@ for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
     os.environ.pop(name, None)
 
 import shutil  # noqa: E402 - after the threads are set
+import warnings  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
@@ -46,6 +47,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     experiment(folder, GRID)
     ssrun("compare", "grid.toml", "--out=runs", "--jobs=2", folder=folder).must(0)
     return folder
+
+
+@pytest.fixture(scope="session")
+def database(compared: tuple[Path, Done], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database with the eight runs of `compared`; making one takes seconds."""
+    pytest.importorskip("mlflow")
+    out = tmp_path_factory.mktemp("exported")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # MLflow's own, about what it uses itself
+        in_process.ssrun("export", compared[0], "--to", "mlflow", "--out", out).must(0)
+    return out / "mlflow.db"
 
 
 @pytest.fixture

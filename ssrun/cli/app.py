@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ssrun.cli import catalogue, compare, maintenance, results, run
+from ssrun.cli import catalogue, compare, export, maintenance, results, run
 from ssrun.cli.output import emit
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help fits 80 columns, where boxes cut option names off
 )
-for commands in (run, compare, results, catalogue, maintenance):
+for commands in (run, compare, results, export, catalogue, maintenance):
     app.add_typer(commands.app)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from ssrun.cli import options
 from ssrun.cli.configuration import show_cells
-from ssrun.cli.driving import concluded, follow, mirrored, print_comparison
+from ssrun.cli.driving import concluded, follow, print_comparison
 from ssrun.cli.output import answer, tell
 from ssrun.errors import ClaimError, UsageError
 from ssrun.system import signals
@@ -63,7 +63,6 @@ def compare(
     out: options.Out = None,
     checkpoint_every: options.CheckpointEvery = None,
     device: options.Device = "cpu",
-    tensorboard: options.Tensorboard = False,
     cell_timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Time after which a run counts as hung.", min=1)
     ] = None,
@@ -133,7 +132,7 @@ def compare(
     engine_options = Options(jobs, checkpoint_every, cell_timeout, device, own)
     chosen = load_engine(engine)
     chosen.check(engine_options)
-    train = partial(train_missing, place, plan, chosen, engine_options, tensorboard, quiet)
+    train = partial(train_missing, place, plan, chosen, engine_options, quiet)
     labels = {name[:3] for name in carry_out(plan, place, command_of(experiment, choices, overrides), train, shard)}
     comparison = concluded(place.path, quiet)
     print_comparison(comparison, "json" if as_json else "rich")
@@ -148,7 +147,6 @@ def train_missing(
     plan: Plan,
     engine: Engine,
     engine_options: Options,
-    tensorboard: bool,
     quiet: bool,
     runs: Sequence[RunSpec],
     noun: str,
@@ -160,22 +158,21 @@ def train_missing(
 
     signals.listen()  # not before the imports, which look at no flag
     names = [run.name for run in runs]
-    with mirrored(tensorboard, place, names) as mirror:
-        todo = incomplete(place.store, runs)
-        trained = sum(RunFolder.of(place.store, run.name).trained for run in todo)
-        told = (
-            f"results in {visible(place.path)}: of {plural(len(runs), noun)} {len(runs) - len(todo)} complete, "
-            f"{trained} to score, {len(todo) - trained} to train"
-        )
-        if not quiet:
-            tell(told)
-        if todo:
-            complete = complete_runs(place.store, names)
-            at_once = engine.at_once(engine_options)
-            title = plan.name if noun == "run" else f"{plan.name}: {noun}s"
-            shown = plan.experiment.model_copy(update={"name": title})
-            with watch_comparison(shown, names, len(todo), complete, at_once, quiet) as view:
-                follow(engine.run(todo, place.store, engine_options), view, *mirror)
+    todo = incomplete(place.store, runs)
+    trained = sum(RunFolder.of(place.store, run.name).trained for run in todo)
+    told = (
+        f"results in {visible(place.path)}: of {plural(len(runs), noun)} {len(runs) - len(todo)} complete, "
+        f"{trained} to score, {len(todo) - trained} to train"
+    )
+    if not quiet:
+        tell(told)
+    if todo:
+        complete = complete_runs(place.store, names)
+        at_once = engine.at_once(engine_options)
+        title = plan.name if noun == "run" else f"{plan.name}: {noun}s"
+        shown = plan.experiment.model_copy(update={"name": title})
+        with watch_comparison(shown, names, len(todo), complete, at_once, quiet) as view:
+            follow(engine.run(todo, place.store, engine_options), view)
 
 
 def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> str:

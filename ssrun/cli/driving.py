@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,27 +11,8 @@ from ssrun.cli.output import emit
 
 if TYPE_CHECKING:
     from ssrun.analysis.document import Comparison
-    from ssrun.config.spec import RunName
     from ssrun.runs.events import Update
-    from ssrun.runs.results_folder import Destination
     from ssrun.views.terminal.progress import View
-
-
-@contextmanager
-def mirrored(wanted: bool, place: Destination, runs: Sequence[RunName]) -> Iterator[list[View]]:
-    """A mirror for TensorBoard beside the runs, or none; at the end it gets the runs that were there."""
-    if not wanted:
-        yield []
-        return
-    from ssrun.runs.folder import RunFolder
-    from ssrun.system.files import must_be_no_link
-    from ssrun.views.tensorboard import Mirror
-
-    must_be_no_link(place.path / "tensorboard")
-    with closing(Mirror(place.path / "tensorboard")) as mirror:
-        yield [mirror]
-        for run in runs:
-            mirror.fill(run, RunFolder.of(place.store, run))
 
 
 def follow(updates: Iterable[Update], *views: View) -> None:

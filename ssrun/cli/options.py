@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -11,7 +12,6 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from ssrun.errors import StoreError, UsageError, unknown
-from ssrun.metrics import METRICS
 from ssrun.system.devices import DEVICES
 from ssrun.system.text import plural, shown_value
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Names = list[str] | None
+GONE = {"--tensorboard": "it is a command of its own, after the runs: ssrun export RESULTS --to tensorboard"}
 
 
 class Command(TyperCommand):
@@ -36,6 +37,8 @@ class Command(TyperCommand):
                 if not any(parameter.name == "settings" for parameter in self.params):
                     raise
                 option, near = getattr(error, "option_name", None), getattr(error, "possibilities", None)
+                if option in GONE:
+                    raise UsageError(f"No such option: {option}: {GONE[option]}") from None
                 setting = setting_meant(option, args, bool({*(near or ())} - {"--help"})) if option else None
                 if setting is None:
                     raise
@@ -56,32 +59,28 @@ def joined(lists: Names) -> str | None:
     return ",".join(lists) if lists else None
 
 
+KINDS = {  # of names, each with its module and what there holds them
+    "devices": ("ssrun.system.devices", "DEVICES"),
+    "engines": ("ssrun.engines", "ENGINES"),
+    "experiments": ("ssrun.config.loading", "names"),
+    "exports": ("ssrun.views.exports", "TARGETS"),
+    "figures": ("ssrun.views.figures.catalogue", "FIGURES"),
+    "formats": ("ssrun.views.formats", "FORMATS"),
+    "lists": ("ssrun.views.terminal.catalogue", "LISTS"),
+    "metrics": ("ssrun.metrics", "METRICS"),
+    "picture formats": ("ssrun.views.figures.catalogue", "KINDS"),
+    "schedules": ("ssrun.strategies", "schedule_names"),
+    "strategies": ("ssrun.strategies", "STRATEGIES"),
+    "tasks": ("ssrun.tasks", "TASKS"),
+}
+
+
 def names(kind: str) -> Iterable[str]:
     """What there is of a kind; imported when it is asked for, for help needs none of it."""
-    if kind == "devices":
-        return DEVICES
-    if kind == "engines":
-        from ssrun.engines import ENGINES
-
-        return ENGINES
-    if kind == "formats":
-        from ssrun.views.formats import FORMATS
-
-        return FORMATS
-    if kind == "lists":
-        from ssrun.views.terminal.catalogue import LISTS
-
-        return (*LISTS, "runs")
-    if kind in ("figures", "picture formats"):
-        from ssrun.views.figures.catalogue import FIGURES, KINDS
-
-        return {"figures": FIGURES, "picture formats": KINDS}[kind]
-    from ssrun.config import loading
-    from ssrun.strategies import SCHEDULES, STRATEGIES
-    from ssrun.tasks import TASKS
-
-    known: dict[str, Iterable[str]] = {"tasks": TASKS, "strategies": STRATEGIES, "experiments": loading.names()}
-    return {**known, "metrics": METRICS, "schedules": dict.fromkeys([*STRATEGIES, *SCHEDULES])}[kind]
+    module, attribute = KINDS[kind]
+    found = getattr(import_module(module), attribute)
+    known: Iterable[str] = found() if callable(found) else found
+    return (*known, "runs") if kind == "lists" else known
 
 
 def completed(kind: str) -> Callable[[str], list[str]]:
@@ -197,9 +196,6 @@ SourceLanguage = Annotated[
 ]
 TargetLanguage = Annotated[
     str | None, typer.Option(metavar="EXT", help="Ending of the corpus' target files, such as en.")
-]
-Tensorboard = Annotated[
-    bool, typer.Option("--tensorboard", help="Mirror the metrics for TensorBoard, to `tensorboard` beside the runs.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; warnings and errors are told all the same.")]
 ShowConfig = Annotated[

@@ -11,7 +11,7 @@ import typer
 
 from ssrun.cli import options
 from ssrun.cli.configuration import show_run
-from ssrun.cli.driving import follow, mirrored
+from ssrun.cli.driving import follow
 from ssrun.cli.output import answer_view, emit, emit_json, tell
 from ssrun.errors import SsrunError, UsageError
 from ssrun.system import signals
@@ -47,7 +47,6 @@ def train(
     out: options.Out = None,
     checkpoint_every: options.CheckpointEvery = None,
     device: options.Device = "cpu",
-    tensorboard: options.Tensorboard = False,
     show_config: options.ShowConfig = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -75,18 +74,17 @@ def train(
 
         teachers.check([run.config], where.store)
     folder = RunFolder.of(where.store, run.name)
-    with mirrored(tensorboard, where, [run.name]) as mirror:
-        add_single_run(where, run.name)
-        if folder.complete:
-            folder.sweep()
-        else:
-            from ssrun.runs.execution import execute
-            from ssrun.views.terminal.progress import watch_run
+    add_single_run(where, run.name)
+    if folder.complete:
+        folder.sweep()
+    else:
+        from ssrun.runs.execution import execute
+        from ssrun.views.terminal.progress import watch_run
 
-            signals.listen()  # not before the imports, which look at no flag
-            with watch_run(run.name, quiet) as view:
-                events = execute(run.config, folder, checkpoint_every, device)
-                follow((Update(run.name, event) for event in events), view, *mirror)
+        signals.listen()  # not before the imports, which look at no flag
+        with watch_run(run.name, quiet) as view:
+            events = execute(run.config, folder, checkpoint_every, device)
+            follow((Update(run.name, event) for event in events), view)
     result, scored = folder.result(), folder.scored()
     if as_json:
         scores = scored.scores.model_dump(mode="json", exclude={"run", "files"}) if scored else {}

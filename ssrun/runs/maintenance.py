@@ -33,9 +33,16 @@ from ssrun.runs.verification import faults_of
 from ssrun.system import signals
 from ssrun.system.files import TEMPORARY, is_temporary, read_bytes, write
 
-FOLDERS = {  # of files that are made from the runs
-    "figures": re.compile(r"[a-z0-9-]+\.(svg|pdf|png)"),
-    "tensorboard": re.compile(r"events\.out\.tfevents\..+"),
+IN_EXPORT = r"\.ssrun-export\.lock|\.ssrun-export/.+"  # that a killed one left
+FOLDERS = {  # of files that are made from the runs, by their paths from there
+    "figures": re.compile(r"(.+/)?[a-z0-9-]+\.(svg|pdf|png)"),
+    "tensorboard": re.compile(rf"(.+/)?(events\.out\.tfevents\..+|ssrun\.json)|{IN_EXPORT}"),
+    "wandb": re.compile(
+        rf"offline-run-[0-9_]+-ssrun-[0-9a-f]{{16}}/(run-ssrun-.+\.wandb(\.synced)?|ssrun\.json)|{IN_EXPORT}"
+    ),
+    "csv": re.compile(rf"(runs|curves)\.csv|{IN_EXPORT}"),
+    "coco": re.compile(rf"(.+/){{3}}(annotations|results)\.json|{IN_EXPORT}"),
+    ".ssrun-export": re.compile(r".+"),  # of mlflow.db, which lies in the folder itself
 }
 
 
@@ -176,8 +183,9 @@ def removable(path: Path) -> Removable:
     for name, pattern in FOLDERS.items():
         if not (path / name).is_symlink():
             for folder, _, names in os.walk(path / name, topdown=False):
-                known = [name for name in sorted(names) if pattern.fullmatch(TEMPORARY.sub(r"\1", name))]
-                files += [Path(folder, name) for name in known]
+                below = Path(folder).relative_to(path / name)
+                known = [file for file in sorted(names) if pattern.fullmatch(str(below / TEMPORARY.sub(r"\1", file)))]
+                files += [Path(folder, file) for file in known]
                 folders.append(Path(folder))
     own = path / RUNS if mark.runs == RUNS else None
     runs = unlinked(own) if own and not own.is_symlink() else []

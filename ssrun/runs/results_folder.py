@@ -36,7 +36,9 @@ DERIVED = (
     "bootstrap.json",
     "report.html",
     "experiment.json",
+    "mlflow.db",
     LOCK,
+    ".ssrun-export.lock",
 )
 BESIDE = (MARK, *DERIVED)  # what is written in a comparison's folder
 REMEDY = "remove it, and make the comparison again"

@@ -77,6 +77,11 @@ STRATEGIES: dict[str, Entry] = {
 STRATEGIES |= of_kind("ssrun.strategies", Entry, STRATEGIES)
 
 
+def schedule_names() -> list[str]:
+    """What has an epsilon over training: strategies, and schedules alone."""
+    return list(dict.fromkeys([*STRATEGIES, *SCHEDULES]))
+
+
 def variant(base: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of the strategy `base`, a name in STRATEGIES, with these changes, for `Strategy` to check.
 

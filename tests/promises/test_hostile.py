@@ -470,6 +470,18 @@ def test_hostile_text_controls_nothing_in_any_format(evil: Path, form: str) -> N
         assert not [cell for cell in cells if re.match(r"[=+@\t\r]|-[^\d.]", cell)]
 
 
+@pytest.mark.parametrize("name", ["csv", "coco", "tensorboard"])
+def test_hostile_text_controls_nothing_that_is_exported(evil: Path, tmp_path: Path, name: str) -> None:
+    """R29: whatever the question and the tokens are."""
+    if name == "tensorboard":
+        pytest.importorskip("tensorboard")
+    done = ssrun("export", "runs", "--to", name, f"--out={tmp_path / 'out'}", folder=evil).must(0)
+    assert not ASCII_CONTROL.search(done.out + done.err)
+    texts = [path.read_text("utf-8") for path in (tmp_path / "out").rglob("*") if path.suffix in (".csv", ".json")]
+    assert not [text for text in texts if CONTROL.search(text)]
+    assert not [cell for text in texts for cell in text.split(",") if name == "csv" and cell.startswith(("=", "@"))]
+
+
 def test_hostile_tokens_are_stored_decoded_and_verified_as_they_are(evil: Path) -> None:
     """R29."""
     ssrun("verify", "runs", folder=evil).must(0)
@@ -510,11 +522,12 @@ def test_every_command_works_without_a_network_and_tells_no_secret(tmp_path: Pat
     ssrun("clean", "merged", "--yes", **more).must(0)
 
 
-def test_no_code_reads_the_environment_but_for_its_workers_and_for_what_a_shell_completes() -> None:
+def test_no_code_reads_the_environment_but_for_its_workers_what_a_shell_completes_and_where_trackers_are() -> None:
     """R32."""
     package = Path(__file__).parents[2] / "ssrun"
     found = {path.name for path in package.rglob("*.py") if re.search(r"os\.environ|getenv", path.read_text("utf-8"))}
-    assert found <= {"local.py", "bootstrap.py", "threads.py", "environment.py", "completion.py"}
+    exports = {"export.py", "mlflow.py", "wandb.py"}
+    assert found <= {"local.py", "bootstrap.py", "threads.py", "environment.py", "completion.py", *exports}
 
 
 STREAMS = {

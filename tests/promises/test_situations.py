@@ -117,10 +117,8 @@ def test_nothing_of_other_people_is_swept(copied: Path, tmp_path: Path) -> None:
 
 def test_no_link_is_followed_to_write(copied: Path, tmp_path: Path) -> None:
     (tmp_path / "victim").mkdir()
-    for name in ("figures", "tensorboard"):
-        (copied / name).symlink_to(tmp_path / "victim")
+    (copied / "figures").symlink_to(tmp_path / "victim")
     assert "a link" in ssrun("figures", "runs", *ONE_PICTURE, folder=tmp_path).must(5).err
-    assert "a link" in ssrun("compare", "grid.toml", "--out=runs", "--tensorboard", folder=tmp_path).must(5).err
     assert not list((tmp_path / "victim").iterdir())
 
 
@@ -133,12 +131,6 @@ def test_verify_knows_where_a_run_belongs_and_how_many_are_missing(copied: Path,
     shutil.rmtree(copied / "runs")
     assert "0 complete runs checked, 4 unfinished" in ssrun("verify", "runs", folder=tmp_path).must(0).out
     assert "no runs here" in ssrun("verify", ".", folder=tmp_path).must(5).err
-
-
-def test_a_complete_comparison_is_mirrored_from_its_metrics(copied: Path, tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
-    ssrun("compare", "grid.toml", "--out=runs", "--tensorboard", folder=tmp_path).must(0)
-    assert len(list((copied / "tensorboard").glob("*/*/*/events*"))) == 4
 
 
 def test_what_the_system_refuses_is_said_in_one_line_with_its_path(copied: Path, tmp_path: Path) -> None:
