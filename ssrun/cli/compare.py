@@ -57,6 +57,7 @@ def compare(
     out: options.Out = None,
     checkpoint_every: options.CheckpointEvery = None,
     tensorboard: options.Tensorboard = False,
+    plugins: options.Plugins = None,
     cell_timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Time after which a run counts as hung.", min=1)
     ] = None,
@@ -85,6 +86,7 @@ def compare(
     from ssrun.runs.folder import RunFolder
     from ssrun.runs.results_folder import destination
 
+    used = options.use_plugins(plugins)
     asked = options.joined(tasks)
     if corpus is not None and not asked and "corpus" not in load(experiment).task_kinds:
         asked = "corpus"
@@ -96,11 +98,12 @@ def compare(
     choices: dict[str, Any] = {**grid, "baseline": baseline, "metrics": options.joined(metrics), "smoke": smoke}
     choices["most"] = (most or MOST_SEEDS) if until_decided else None
     overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language, sweep=True)
-    plan = load_plan(experiment, **choices, overrides=overrides)
+    with options.lacking_plugins_told(out):
+        plan = load_plan(experiment, **choices, overrides=overrides)
+        runs = plan.runs()
     options.corpus_must_be_used(overrides, plan.experiment.task_kinds)
     if require_claims and not plan.experiment.claims:
         raise UsageError(f"--require-claims: no claim of {plan.name} is on these tasks and strategies: leave it out")
-    runs = plan.runs()
     if show_config and dry_run:
         raise UsageError("--show-config and --dry-run: give one of them")
     if show_config:
@@ -121,9 +124,10 @@ def compare(
         tell(f"{done} of {len(asked_for)} runs are done")
         return
 
-    engine_options = Options(jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout)
+    engine_options = Options(jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout, used)
     train = partial(train_missing, place, plan, engine_options, tensorboard, quiet)
-    labels = {name[:3] for name in carry_out(plan, place, command_of(experiment, choices, overrides), train, shard)}
+    command = command_of(experiment, choices, overrides, used)
+    labels = {name[:3] for name in carry_out(plan, place, command, train, shard)}
     comparison = concluded(place.path, quiet)
     print_comparison(comparison, "json" if as_json else "rich")
     if not labels.isdisjoint((fault.task, fault.strategy, fault.seed) for fault in comparison.faults):
@@ -166,7 +170,9 @@ def train_missing(
                 follow(load_engine("local")(todo, place.store, engine_options), view, *mirror)
 
 
-def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> str:
+def command_of(
+    experiment: str, choices: dict[str, Any], overrides: dict[str, dict[str, Any]], plugins: Sequence[str] = ()
+) -> str:
     """The command that gives these numbers: without what cannot change them (jobs, folders, formats, shards)."""
     from ssrun.config.overrides import given
 
@@ -181,4 +187,6 @@ def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, di
     for section, fields in sorted(overrides.items()):
         for field, value in sorted(fields.items()):
             words += ["--set", f"{section}.{field}={given(value)}"]
+    for plugin in plugins:
+        words += ["--plugin", plugin]
     return " ".join(map(shell_word, words))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -71,10 +72,11 @@ def names(kind: str) -> Iterable[str]:
         return {"figures": FIGURES, "picture formats": KINDS}[kind]
     from ssrun.config import loading
     from ssrun.strategies import SCHEDULES, STRATEGIES
-    from ssrun.tasks import TASKS
+    from ssrun.tasks import OUTPUT_METRICS, TASKS
 
     known: dict[str, Iterable[str]] = {"tasks": TASKS, "strategies": STRATEGIES, "experiments": loading.names()}
-    return {**known, "metrics": METRICS, "schedules": dict.fromkeys([*STRATEGIES, *SCHEDULES])}[kind]
+    known["metrics"] = dict.fromkeys([*METRICS, *OUTPUT_METRICS])
+    return {**known, "schedules": dict.fromkeys([*STRATEGIES, *SCHEDULES])}[kind]
 
 
 def completed(kind: str) -> Callable[[str], list[str]]:
@@ -194,6 +196,14 @@ TargetLanguage = Annotated[
 Tensorboard = Annotated[
     bool, typer.Option("--tensorboard", help="Mirror the metrics for TensorBoard, to `tensorboard` beside the runs.")
 ]
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        metavar="MODULE:OBJECT",
+        help="Use a task, schedule, strategy, metric or engine of a file here. May be repeated.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; warnings and errors are told all the same.")]
 ShowConfig = Annotated[
     bool, typer.Option("--show-config", help="Print the configuration as it is resolved, as TOML; train nothing.")
@@ -231,6 +241,30 @@ def overrides_of(
                 both = f"{shown_value(value)} and as {shown_value(told)}"
                 raise UsageError(f"{section}.{field} is given twice, as {both}: give one")
     return overrides
+
+
+def use_plugins(specs: Plugins) -> tuple[str, ...]:
+    """Uses what `--plugin` names, and returns it."""
+    if specs:
+        from ssrun.engines.plugins import use
+
+        use(specs)
+    return tuple(specs or ())
+
+
+@contextmanager
+def lacking_plugins_told(out: Path | None) -> Iterator[None]:
+    """Where a name is unknown that runs of this command's store have from a plugin, says which one is not installed."""
+    try:
+        yield
+    except UsageError as error:
+        from ssrun.runs.inventory import plugins_in
+        from ssrun.runs.results_folder import RESULTS, RUNS
+
+        for plugin in plugins_in((out or RESULTS) / RUNS):
+            if f"unknown {plugin.kind} {plugin.name!r}" in str(error):
+                raise UsageError(plugin.lacking) from None
+        raise
 
 
 def corpus_must_be_used(overrides: dict[str, dict[str, Any]], tasks: Iterable[str]) -> None:

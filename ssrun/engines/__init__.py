@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from ssrun.config.spec import RunSpec
 from ssrun.errors import UsageError, unknown
 from ssrun.runs.events import Update
+from ssrun.system.plugins import Registry
 
-ENGINES = {"local": "ssrun.engines.local"}  # modules with a function `run`, which is an Engine
+BUILT_IN = {"local": "ssrun.engines.local"}  # modules with a function `run`, which is an Engine
+ENGINES: Registry[Any] = Registry(
+    "engine", BUILT_IN, lambda thing: callable(getattr(thing, "run", thing)) and not isinstance(thing, type)
+)
 
 
 class Options(NamedTuple):
@@ -19,12 +23,14 @@ class Options(NamedTuple):
 
     Checkpoints come every so many steps: None for a few a training, 0 for none. A run counts as hung where it has no
     end within `cell_timeout` seconds, from its start or, where it is trained with shorter ones, from the end of the
-    last of these: never sooner than by itself; None for no limit.
+    last of these: never sooner than by itself; None for no limit. `plugins` are what `--plugin` named: whatever trains
+    the runs uses them too (see `ssrun.engines.plugins`).
     """
 
     jobs: int
     checkpoint_every: int | None = None
     cell_timeout: float | None = None
+    plugins: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
@@ -42,5 +48,6 @@ def load_engine(name: str) -> Engine:
     """The engine of this name, UsageError where there is none; what it needs is imported only now."""
     if name not in ENGINES:
         raise UsageError(unknown("engine", name, ENGINES))
-    engine: Engine = import_module(ENGINES[name]).run
-    return engine
+    found = ENGINES[name]
+    engine = import_module(found) if isinstance(found, str) else found
+    return cast("Engine", getattr(engine, "run", engine))

@@ -128,7 +128,7 @@ class _Pool:
         for worker in self.workers:
             if not worker.left and self.waiting and self.waiting[0][0] <= time.monotonic():
                 _, chain = self.waiting.popleft()
-                worker.give(Job(chain, self.store, self.options.checkpoint_every))
+                worker.give(Job(chain, self.store, self.options.checkpoint_every, self.options.plugins))
                 yield Update(chain[0].name, Started())
 
     def listen(self, worker: _Worker) -> Iterator[Update]:

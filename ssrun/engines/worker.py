@@ -5,6 +5,7 @@ It ends when its parent closes stdin or dies, however the parent dies. SIGINT it
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import signal
@@ -17,6 +18,7 @@ from typing import NamedTuple, TextIO
 from pydantic import TypeAdapter
 
 from ssrun.config.spec import RunName
+from ssrun.engines.plugins import use
 from ssrun.errors import Interrupted, SsrunError
 from ssrun.runs.chains import Chain
 from ssrun.runs.events import UPDATE, Event, Failed, Finished, Postponed, Retried, Update
@@ -28,11 +30,12 @@ GRACE = 3.0  # seconds from the parent's end to the worker's
 
 
 class Job(NamedTuple):
-    """A chain to bring to its end, in a store; checkpoints as `Options` has them."""
+    """A chain to bring to its end, in a store; checkpoints and plugins as `Options` has them."""
 
     chain: Chain
     store: Path
     checkpoint_every: int | None
+    plugins: tuple[str, ...] = ()
 
 
 JOB: TypeAdapter[Job] = TypeAdapter(Job)
@@ -51,9 +54,15 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while (job := jobs.get()) is not None:
         try:
-            work(JOB.validate_json(job), out)
+            work(job_of(job), out)
         except (Interrupted, BrokenPipeError):
             return
+
+
+def job_of(line: str) -> Job:
+    """A job from its JSON; first the plugins that it names are used, for the runs may be made of them."""
+    use(json.loads(line)[Job._fields.index("plugins")])
+    return JOB.validate_json(line)
 
 
 def watch(stdin: TextIO, jobs: queue.SimpleQueue[str | None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from pydantic import Field
 
 from ssrun.system.documents import Count, Sparse
+from ssrun.system.plugins import Plugin
 from ssrun.system.text import ellipsis
 
 VARIABLES = (  # those by which the libraries below us choose other kernels, and so other last digits
@@ -37,6 +39,7 @@ class Environment(Sparse):
     Attributes:
         kernels: The processor's instructions that torch uses, such as `AVX512`; unknown in older documents.
         variables: Those of VARIABLES that are set; unknown in older documents.
+        plugins: Where the parts of the run come from that plugins have made; left out where there are none.
     """
 
     python: str
@@ -47,6 +50,7 @@ class Environment(Sparse):
     packages: dict[str, str]
     kernels: str = ""
     variables: dict[str, str] = Field(default_factory=dict)
+    plugins: list[Plugin] = Field(default_factory=list)
 
     def unlike(self, other: Environment) -> list[str]:
         """The fields, of those that both know, in which this environment is not as the other."""
@@ -57,8 +61,8 @@ class Environment(Sparse):
         )
 
 
-def environment(threads: int) -> Environment:
-    """This process' environment; `threads` are those that torch computes with."""
+def environment(threads: int, plugins: Sequence[Plugin] = ()) -> Environment:
+    """This process' environment; `threads` are those that torch computes with, `plugins` those that a run needs."""
     from torch.backends import cpu  # not before it is needed: help is instant
 
     return Environment(
@@ -70,6 +74,7 @@ def environment(threads: int) -> Environment:
         packages={name: version(name) for name in ("ssrun", "torch", "numpy", "sacrebleu")},
         kernels=cpu.get_cpu_capability(),
         variables={name: ellipsis(os.environ[name], 200) for name in VARIABLES if name in os.environ},
+        **({"plugins": list(plugins)} if plugins else {}),
     )
 
 
