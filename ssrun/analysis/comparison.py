@@ -98,7 +98,7 @@ def compare_runs(results: Path, manifest: Manifest) -> Comparison:
     outcomes["settings"] = pd.Series(varying(settings), dtype=object)
     outcomes["walk_share"] = list(map(walk_share, outcomes.to_dict("records"), configs))
     bootstraps = bootstrap.by_strategy(results, manifest.runs, experiment.baseline)
-    found = environments(store, manifest.runs)
+    found = environments(store, manifest.runs, bool(manifest.described))
     planned = looks(len(experiment.seeds), manifest.plan.most) if manifest.plan.most else []
     if planned:
         known = {run.seed for run in manifest.runs}

@@ -63,13 +63,13 @@ def arrival(evaluations: Sequence[Evaluation], reach: Reach, result: CompleteRes
     return {"steps_to_reach": steps, "seconds_to_reach": seconds, "reached": first is not None}
 
 
-def environments(store: Path, runs: Sequence[RunName]) -> list[Environment]:
+def environments(store: Path, runs: Sequence[RunName], scored_by_plugins: bool = False) -> list[Environment]:
     """The distinct environments of complete runs.
 
     That one run needs a plugin and another does not makes none: plugins make two where they are of two versions.
     """
     folders = (folder for run in runs if (folder := RunFolder.of(store, run)).complete)
-    found = [environment for folder in folders for environment in folder.environments()]
+    found = [environment for folder in folders for environment in made_in(folder, scored_by_plugins)]
     plugins = {(plugin.kind, plugin.name): plugin for environment in found for plugin in environment.plugins}
     at_odds = {named for environment in found for named in unlike(environment, plugins)}
     distinct: dict[bytes, Environment] = {}
@@ -80,6 +80,16 @@ def environments(store: Path, runs: Sequence[RunName]) -> list[Environment]:
         one = environment.model_copy(update={"plugins": every}) if every else environment
         distinct[canonical(one.model_dump())] = one
     return [distinct[key] for key in sorted(distinct)]
+
+
+def made_in(folder: RunFolder, scored_by_plugins: bool) -> list[Environment]:
+    """Where a complete run was made; plugins that only its scores need are those of its last environment."""
+    *earlier, last = folder.environments() or [None]
+    if last is None:
+        return []
+    scored = folder.scored() if scored_by_plugins else None
+    every = [*last.plugins, *(scored.scores.plugins if scored else ())]
+    return [*filter(None, earlier), last.model_copy(update={"plugins": every}) if every else last]
 
 
 def unlike(environment: Environment, plugins: Mapping[tuple[Kind, str], Plugin]) -> list[tuple[Kind, str]]:

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, Field, SerializeAsAny, ValidatorFunctionWra
 
 from ssrun.errors import UsageError
 from ssrun.system.fields import Fields
-from ssrun.system.kept import Kept
+from ssrun.system.kept import ANY_FIELDS, Kept
 from ssrun.system.plugins import Registry, below, unlike_its_name
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -297,6 +297,8 @@ SCHEDULES: Registry[type[Schedule]] = Registry(
 
 class KeptSchedule(Kept, Schedule):
     """A plugin's schedule, as a run keeps it: its epsilon is what the run's evaluations and result say."""
+
+    model_config = ANY_FIELDS
 
     def __call__(self, step: int, steps: int) -> float:
         raise UsageError(f"schedule {self.name!r} comes from a plugin, which is not loaded")

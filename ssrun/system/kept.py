@@ -13,13 +13,15 @@ from ssrun.system.fields import Fields
 from ssrun.system.plugins import NAME
 
 
+ANY_FIELDS = ConfigDict(extra="allow")
+
+
 class Kept(Fields):
     """A part of a stored configuration that a plugin has made: its fields as they are, and none of the plugin's code.
 
-    It holds what decides the run's numbers, so that its id is the one that the plugin's own object has.
+    It holds what decides the run's numbers, so that its id is the one that the plugin's own object has. A class of it
+    has the configuration `ANY_FIELDS`, which its other base would take away from it.
     """
-
-    model_config = ConfigDict(extra="allow")
 
     name: Annotated[str, Field(pattern=f"^{NAME}$")]
 

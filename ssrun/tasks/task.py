@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from ssrun.errors import UsageError
 from ssrun.system import signals
 from ssrun.system.fields import Fields, later
-from ssrun.system.kept import Kept
+from ssrun.system.kept import ANY_FIELDS, Kept
 from ssrun.tasks.optimal_completion import Answer, answer_of, optimal_completions
 
 Tokens = tuple[str, ...]
@@ -185,6 +185,8 @@ class Task(Fields):
 
 class KeptTask(Kept, Task):
     """A plugin's task, as a run keeps it: read, and never trained on."""
+
+    model_config = ANY_FIELDS
 
 
 class Drawn(Task):
