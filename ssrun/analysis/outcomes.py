@@ -84,12 +84,12 @@ def environments(store: Path, runs: Sequence[RunName], scored_by_plugins: bool =
 
 def made_in(folder: RunFolder, scored_by_plugins: bool) -> list[Environment]:
     """Where a complete run was made; plugins that only its scores need are those of its last environment."""
-    *earlier, last = folder.environments() or [None]
-    if last is None:
+    if not (known := folder.environments()):
         return []
+    *earlier, last = known
     scored = folder.scored() if scored_by_plugins else None
     every = [*last.plugins, *(scored.scores.plugins if scored else ())]
-    return [*filter(None, earlier), last.model_copy(update={"plugins": every}) if every else last]
+    return [*earlier, last.model_copy(update={"plugins": every}) if every else last]
 
 
 def unlike(environment: Environment, plugins: Mapping[tuple[Kind, str], Plugin]) -> list[tuple[Kind, str]]:

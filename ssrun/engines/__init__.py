@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -13,9 +14,18 @@ from ssrun.runs.events import Update
 from ssrun.system.plugins import Registry
 
 BUILT_IN = {"local": "ssrun.engines.local"}  # modules with a function `run`, which is an Engine
-ENGINES: Registry[Any] = Registry(
-    "engine", BUILT_IN, lambda thing: callable(getattr(thing, "run", thing)) and not isinstance(thing, type)
-)
+
+
+def is_engine(thing: Any) -> bool:
+    """Whether this is a function, or a module with one called `run`, that can be called as an Engine is."""
+    try:
+        signature(getattr(thing, "run", thing)).bind("runs", "store", "options")
+    except (TypeError, ValueError):
+        return False
+    return not isinstance(thing, type)
+
+
+ENGINES: Registry[Any] = Registry("engine", BUILT_IN, is_engine)
 
 
 class Options(NamedTuple):

@@ -88,7 +88,7 @@ BUILT_IN: dict[str, Entry] = {
 def unfit(name: str, entry: Entry) -> str:
     """What is wrong with a plugin's strategy: nobody could read it again where its schedule is none that is known."""
     schedule = entry.strategy.schedule.name
-    return "" if schedule in SCHEDULES else f"its schedule {schedule!r} is no entry point of ssrun.schedules: add one"
+    return "" if schedule in SCHEDULES else f"its schedule {schedule!r} is not known: give that too"
 
 
 STRATEGIES: Registry[Entry] = Registry("strategy", BUILT_IN, lambda thing: isinstance(thing, Entry), unfit)

@@ -12,7 +12,6 @@ from pydantic_core.core_schema import SerializerFunctionWrapHandler
 from ssrun.system.fields import Fields
 from ssrun.system.plugins import NAME
 
-
 ANY_FIELDS = ConfigDict(extra="allow")
 
 

@@ -35,7 +35,7 @@ GROUPS: dict[Kind, str] = {  # of entry points
 NOUNS: dict[Kind, str] = {  # what an object of each kind is
     "task": "Task",
     "schedule": "Schedule",
-    "strategy": "strategies' Entry",
+    "strategy": "Entry",
     "metric": "OutputMetric",
     "engine": "Engine",
 }
@@ -71,6 +71,11 @@ class Plugin(Document):
         if not self.distribution:
             return f"--plugin {self.object}"
         return f"entry point {self.name} = {self.object} of {GROUPS[self.kind]} ({self.origin})"
+
+    @property
+    def remedy(self) -> str:
+        """What a person can do besides mending it."""
+        return f"uninstall {self.distribution}" if self.distribution else f"leave out --plugin {self.object}"
 
     @property
     def lacking(self) -> str:
@@ -118,15 +123,15 @@ class Registry(Mapping[str, Thing], Generic[Thing]):
         if not sources:
             return self.built_in[name]
         first, *others = sources
-        where = first.plugin.where
+        where, remedy = first.plugin.where, first.plugin.remedy
         if name in self.built_in:
-            raise UsageError(f"{where}: this name is taken by ssrun's own: give it another, or uninstall its package")
+            raise UsageError(f"{where}: this name is taken by ssrun's own: give it another, or {remedy}")
         if others:
-            raise UsageError(f"{where}: this name is taken by {others[0].plugin.where}: uninstall one of them")
+            raise UsageError(f"{where}: this name is taken by {others[0].plugin.where}: {remedy}")
         thing = load(first)
         reason = self.unfit(name, thing) if self.takes(thing) else f"not a {NOUNS[self.kind]} of this name"
         if reason:
-            raise UsageError(f"{where}: {reason}: see CONTRIBUTING, or uninstall its package")
+            raise UsageError(f"{where}: {reason}: see CONTRIBUTING, or {remedy}")
         self.loaded[name] = thing
         return self.loaded[name]
 
@@ -208,8 +213,9 @@ def load(source: Source) -> Any:
             return source.load()
     except (Exception, SystemExit) as error:
         told = ellipsis(f"{type(error).__name__}: {error}", 300)
-        remedy = "mend its package, or uninstall it" if source.plugin.distribution else "mend it"
-        raise UsageError(f"{source.plugin.where}: cannot be loaded ({told}): {remedy}") from error
+        raise UsageError(
+            f"{source.plugin.where}: cannot be loaded ({told}): mend it, or {source.plugin.remedy}"
+        ) from error
 
 
 USED: list[str] = []  # what `use` was given in this process
@@ -236,7 +242,7 @@ def use(specs: Sequence[str], registries: Sequence[Registry[Any]]) -> None:
         thing = load(source)
         registry = next((each for each in registries if each.takes(thing)), None)
         if registry is None:
-            raise UsageError(f"--plugin {spec}: not a {', '.join(NOUNS.values())}: see CONTRIBUTING")
+            raise UsageError(f"--plugin {spec}: neither a {', '.join(NOUNS.values())}: see CONTRIBUTING")
         marked = {"kind": registry.kind, "digest": digest_of_module(module)}
         source = Source(plugin.model_copy(update=marked), partial(identity, thing))
         found.append((registry, name or own_name(registry.kind, path, thing), source))
