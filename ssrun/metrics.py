@@ -159,9 +159,10 @@ BUILT_IN = frozenset(METRICS)
 # fmt: off
 TAKEN = frozenset({  # that stand beside metrics, in a result, a row of a table or a line of the evaluations
     "arrivals", "bleu_signature", "converged", "curves", "diverged", "epsilon", "facts", "failed", "files",
-    "mean_epsilon", "metrics", "missing", "n", "not_converged", "of", "of_plugins", "pairs", "plugins", "reached", "reason",
-    "references", "run", "schedule", "scoring", "seed", "selected_step", "settings", "signature", "status",
-    "step", "steps", "store", "strategy", "task", "test_pairs", "text_signatures", "training_loss", "walk_share",
+    "mean_epsilon", "metrics", "missing", "n", "not_converged", "of", "of_plugins", "pairs", "plugins", "reached",
+    "reason", "references", "run", "schedule", "scoring", "seed", "selected_step", "settings", "signature",
+    "status", "step", "steps", "store", "strategy", "task", "test_pairs", "text_signatures", "training_loss",
+    "walk_share",
 })
 # fmt: on
 
