@@ -175,6 +175,7 @@ def describe(name: str, metric: Metric) -> None:
 
 TO_REACH = ("steps_to_reach", "seconds_to_reach")  # that only an experiment with a score to reach has
 OF_EXPERT = ("expert_loss", "expert_error", "expert_choices", "excess_error", "self_recovery")  # of the test set alone
+METRICS_OF_TASKS = ("validity", "bracket_f1", "chrf", "ter")  # that only some tasks have
 NOT_ALWAYS = ("ter", "perplexity", *OF_EXPERT)  # that an evaluation may lack: a line too long, a loss too large
 OF_EVERY_TASK = (  # those of outputs and losses that can say which evaluation is best, whatever the task
     "bleu",

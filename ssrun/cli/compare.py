@@ -101,6 +101,7 @@ def compare(
     with options.lacking_plugins_told(out):
         plan = load_plan(experiment, **choices, overrides=overrides)
         runs = plan.runs()
+    options.plugins_must_be_used(plugins, [run.config for run in runs])
     options.corpus_must_be_used(overrides, plan.experiment.task_kinds)
     if require_claims and not plan.experiment.claims:
         raise UsageError(f"--require-claims: no claim of {plan.name} is on these tasks and strategies: leave it out")

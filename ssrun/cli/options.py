@@ -16,6 +16,7 @@ from ssrun.metrics import METRICS
 from ssrun.system.text import plural, shown_value
 
 if TYPE_CHECKING:
+    from ssrun.config.run import RunConfig
     from ssrun.runs.inventory import Found
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -252,16 +253,25 @@ def use_plugins(specs: Plugins) -> tuple[str, ...]:
     return tuple(specs or ())
 
 
+def plugins_must_be_used(specs: Plugins, configs: Iterable[RunConfig]) -> None:
+    """Raises UsageError where `--plugin` names something that none of these runs needs."""
+    if specs:
+        from ssrun.engines.plugins import must_be_used
+
+        must_be_used(specs, configs)
+
+
 @contextmanager
 def lacking_plugins_told(out: Path | None) -> Iterator[None]:
-    """Where a name is unknown that runs of this command's store have from a plugin, says which one is not installed."""
+    """Where a name is unknown that runs of a store have from a plugin, says which one is not installed."""
     try:
         yield
     except UsageError as error:
         from ssrun.runs.inventory import plugins_in
         from ssrun.runs.results_folder import RESULTS, RUNS
 
-        for plugin in plugins_in((out or RESULTS) / RUNS):
+        stores = dict.fromkeys((out or RESULTS, RESULTS))
+        for plugin in (plugin for store in stores for plugin in plugins_in(store / RUNS)):
             if f"unknown {plugin.kind} {plugin.name!r}" in str(error):
                 raise UsageError(plugin.lacking) from None
         raise

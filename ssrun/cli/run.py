@@ -65,6 +65,7 @@ def train(
     options.corpus_must_be_used(overrides, [task])
     with options.lacking_plugins_told(out):
         run = RunSpec.of(task, strategy, resolve(task, strategy, seed, [overrides]))
+    options.plugins_must_be_used(plugins, [run.config])
     if show_config:
         show_run(run, as_json)
         return

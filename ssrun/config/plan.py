@@ -17,7 +17,7 @@ from ssrun.config.run import RunConfig, Section, validated
 from ssrun.config.spec import RunSpec, place
 from ssrun.config.tuning import Setting
 from ssrun.errors import UsageError, unknown
-from ssrun.metrics import OF_EVERY_TASK
+from ssrun.metrics import METRICS_OF_TASKS, OF_EVERY_TASK
 from ssrun.strategies import SCHEDULES, STRATEGIES, Strategy, parameters, variant
 from ssrun.strategies.schedules import Decay
 from ssrun.strategies.strategy import OF_TEACHER
@@ -29,7 +29,6 @@ SMOKE: Overrides = {  # tiny runs
     "task": {"validation_pairs": 20, "test_pairs": 50},
     "training": {"steps": 20, "evaluate_every": 10, "batch_size": 16},
 }
-JUDGED = ("validity", "bracket_f1", "chrf", "ter")  # metrics that only some tasks have
 
 
 class Winner(Section):
@@ -176,7 +175,7 @@ class Plan(Section):
             self._refuse_equal_cells(cells, configs)
             self._refuse_unscored_reach(configs)
             asked = set(experiment.asked_metrics)
-            if missing := [metric for metric in JUDGED if metric in asked - judged]:
+            if missing := [metric for metric in METRICS_OF_TASKS if metric in asked - judged]:
                 raise UsageError(f"no task of the grid has the metric {missing[0]!r}: choose another")
         return configs
 

@@ -113,7 +113,7 @@ class Registry(Mapping[str, Thing], Generic[Thing]):
         self.built_in = dict(built_in)
         self.takes = takes
         self.unfit = unfit
-        self._given: dict[str, Source] = {}
+        self.given: dict[str, Source] = {}
         self.loaded: dict[str, Thing] = {}
 
     def __getitem__(self, name: str) -> Thing:
@@ -136,10 +136,10 @@ class Registry(Mapping[str, Thing], Generic[Thing]):
         return self.loaded[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self.built_in or name in self._given or name in names_of(self.kind)
+        return name in self.built_in or name in self.given or name in names_of(self.kind)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys([*self.built_in, *sorted({*self._given, *names_of(self.kind)})]))
+        return iter(dict.fromkeys([*self.built_in, *sorted({*self.given, *names_of(self.kind)})]))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -152,13 +152,13 @@ class Registry(Mapping[str, Thing], Generic[Thing]):
     def sources(self, name: str) -> list[Source]:
         """The plugins of this name: one, if all is well."""
         installed = [source_of(self.kind, point) for point in points()[self.kind] if point.name == name]
-        given = self._given.get(name)
+        given = self.given.get(name)
         same = given and [source for source in installed if source.plugin.object == given.plugin.object]
         return installed if same or not given else [given, *installed]
 
     def plugins(self) -> list[Source]:
         """All plugins of this kind."""
-        names = dict.fromkeys([*self._given, *(point.name for point in points()[self.kind])])
+        names = dict.fromkeys([*self.given, *(point.name for point in points()[self.kind])])
         return [source for name in names for source in self.sources(name)]
 
     def origin(self, name: str) -> Plugin | None:
@@ -180,7 +180,7 @@ class Registry(Mapping[str, Thing], Generic[Thing]):
         plugin = source.plugin.model_copy(update={"name": name})
         if not re.fullmatch(NAME, name):
             raise UsageError(f"{plugin.where}: {shown_value(name)} is no name: letters, digits, '.', '_', '-'")
-        self._given[name] = source._replace(plugin=plugin)
+        self.given[name] = source._replace(plugin=plugin)
         self[name]
 
 

@@ -1,5 +1,6 @@
 """The tasks, by name. To add one, write its file and add it here; or see CONTRIBUTING for a package of one's own."""
 
+from ssrun.metrics import METRICS_OF_TASKS
 from ssrun.system.plugins import Registry, below, unlike_its_name
 from ssrun.tasks.any_order import AnyOrder
 from ssrun.tasks.captions import Captions
@@ -14,8 +15,17 @@ from ssrun.tasks.task import HELD_OUT, Continuation, Example, KeptTask, Split, T
 from ssrun.tasks.translation import Translation
 
 BUILT_IN = (Copy, Reverse, Translation, Corpus, Frames, Captions, Parsing, AnyOrder, StarPath)
+
+
+def unfit(name: str, task: type[Task]) -> str:
+    """What is wrong with a plugin's task under this name."""
+    unknown = [metric for metric in (*task.metrics, *task.text_metrics) if metric not in METRICS_OF_TASKS]
+    told = f"its metric {unknown[0]!r} is none of {', '.join(METRICS_OF_TASKS)}: add an OutputMetric" if unknown else ""
+    return unlike_its_name(name, task) or told
+
+
 TASKS: Registry[type[Task]] = Registry(
-    "task", {kind.model_fields["name"].default: kind for kind in BUILT_IN}, below(Task), unlike_its_name
+    "task", {kind.model_fields["name"].default: kind for kind in BUILT_IN}, below(Task), unfit
 )
 
 __all__ = [

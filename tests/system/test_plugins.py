@@ -53,6 +53,10 @@ class Twins(Copy):
     'Copy under another name.'
     name: Literal["twins"] = "twins"
 
+class OwnJudge(Copy):
+    metrics: ClassVar[tuple[str, ...]] = ("swaps",)
+    name: Literal["own-judge"] = "own-judge"
+
 class NoName(Copy):
     name: str
 
@@ -88,7 +92,7 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a test adds to the registries is gone after it."""
     for registry in REGISTRIES:
         monkeypatch.setattr(registry, "loaded", {})
-        monkeypatch.setattr(registry, "_given", {})
+        monkeypatch.setattr(registry, "given", {})
     monkeypatch.setattr(plugins, "USED", [])
     path, known = list(sys.path), dict(METRICS)
     yield
@@ -149,6 +153,12 @@ UNFIT: list[tuple[Kind, str, str, str]] = [
     ("task", "half", "mine:Half", "not a Task of this name"),
     ("task", "mine", "mine:MINE", "not a Task of this name"),
     ("task", "nameless", "mine:NoName", "not a Task of this name"),
+    (
+        "task",
+        "own-judge",
+        "mine:OwnJudge",
+        "its metric 'swaps' is none of validity, bracket_f1, chrf, ter: add an Output",
+    ),
     ("task", "gone", "nowhere:Gone", "cannot be loaded (ModuleNotFoundError: No module named 'nowhere'): mend it, or "),
     ("task", "absent", "mine:Absent", "cannot be loaded (AttributeError: module 'mine' has no attribute 'Absent')"),
     ("task", "broken", "broken:Broken", "cannot be loaded (ZeroDivisionError: division by zero)"),
@@ -263,7 +273,7 @@ def test_a_job_says_what_a_worker_uses_before_it_reads_the_runs(install: Install
     run = RunSpec.of("twins", "x", resolve("twins", "teacher-forcing", 0, [{"strategy": {"schedule": "half"}}]))
     line = JOB.dump_json(Job((run,), Path("store"), None, ("mine:Half", "mine:Twins"))).decode()
     for registry in REGISTRIES:
-        registry._given.clear()
+        registry.given.clear()
         registry.loaded.clear()
     plugins.USED.clear()
     assert job_of(line).chain == (run,)
@@ -416,6 +426,15 @@ def test_what_a_plugin_gives_that_is_no_number_is_refused(install: Install) -> N
         resolve("copy", "linear", 0, [{"strategy": {"schedule": "wild"}}])
     with pytest.raises(UsageError, match="metric odd: its plugin gives nan"):
         computed(["odd"], [Example(("a",), ("a",))], [("a",)])
+
+
+def test_a_file_that_no_run_needs_is_refused(install: Install) -> None:
+    for command in (("train", "--task", "copy"), ("compare", "--tasks", "copy", "--dry-run")):
+        told = ssrun(*command, "--plugin", "mine:Twins").must(2).err
+        assert "--plugin mine:Twins: no run here needs the task 'twins': name it too, or leave it out" in told
+    given = [f"--plugin=mine:{name}" for name in ("Twins", "MINE", "Half")]
+    changed = ("--set", "strategy.schedule=constant", *given)  # its own schedule is needed to name it
+    ssrun("train", "--task", "twins", "--strategy", "mine", *changed, "--show-config").must(0)
 
 
 def test_the_command_that_gives_the_numbers_names_the_file(install: Install, tmp_path: Path) -> None:
