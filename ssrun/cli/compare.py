@@ -100,11 +100,12 @@ def compare(
     overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language, sweep=True)
     with options.lacking_plugins_told(out):
         plan = load_plan(experiment, **choices, overrides=overrides)
-        runs = plan.runs()
-    options.plugins_must_be_used(plugins, [run.config for run in runs])
     options.corpus_must_be_used(overrides, plan.experiment.task_kinds)
     if require_claims and not plan.experiment.claims:
         raise UsageError(f"--require-claims: no claim of {plan.name} is on these tasks and strategies: leave it out")
+    with options.lacking_plugins_told(out):
+        runs = plan.runs()
+    options.plugins_must_be_used(plugins, [run.config for run in runs])
     if show_config and dry_run:
         raise UsageError("--show-config and --dry-run: give one of them")
     if show_config:
