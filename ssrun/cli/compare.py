@@ -100,10 +100,10 @@ def compare(
     overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language, sweep=True)
     with options.lacking_plugins_told(out):
         plan = load_plan(experiment, **choices, overrides=overrides)
-    options.corpus_must_be_used(overrides, plan.experiment.task_kinds)
-    if require_claims and not plan.experiment.claims:
-        raise UsageError(f"--require-claims: no claim of {plan.name} is on these tasks and strategies: leave it out")
-    with options.lacking_plugins_told(out):
+        options.corpus_must_be_used(overrides, plan.experiment.task_kinds)
+        if require_claims and not plan.experiment.claims:
+            told = f"no claim of {plan.name} is on these tasks and strategies"
+            raise UsageError(f"--require-claims: {told}: leave it out")
         runs = plan.runs()
     options.plugins_must_be_used(plugins, [run.config for run in runs])
     if show_config and dry_run:
@@ -128,8 +128,9 @@ def compare(
 
     engine_options = Options(jobs or os.cpu_count() or 1, checkpoint_every, cell_timeout, used)
     train = partial(train_missing, place, plan, engine_options, tensorboard, quiet)
-    command = command_of(experiment, choices, overrides, used)
-    labels = {name[:3] for name in carry_out(plan, place, command, train, shard)}
+    labels = {
+        name[:3] for name in carry_out(plan, place, command_of(experiment, choices, overrides, used), train, shard)
+    }
     comparison = concluded(place.path, quiet)
     print_comparison(comparison, "json" if as_json else "rich")
     if not labels.isdisjoint((fault.task, fault.strategy, fault.seed) for fault in comparison.faults):
