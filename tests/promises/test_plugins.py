@@ -155,34 +155,45 @@ def test_results_read_the_same_where_the_plugin_is_not_installed(
     assert json.loads(here[2].out) == json.loads((compared / "table.json").read_text())
 
 
-def test_what_is_read_imports_no_plugin_also_where_it_is_installed(compared: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def marked(tmp_path: Path) -> Environment:
+    """The plugin is installed; where its module is imported, it leaves a file `mark` and fails."""
     environment = Environment(tmp_path / "python")
     environment.unpack(wheel(tmp_path))
-    mark = tmp_path / "mark"
-    text = f"open({str(mark)!r}, 'w').close()\nraise SystemExit(7)\n"
+    text = f"open({str(tmp_path / 'mark')!r}, 'w').close()\nraise SystemExit(7)\n"
     (environment.site / "ssrun_example.py").write_text(text, encoding="utf-8")
+    return environment
+
+
+def test_what_is_read_imports_no_plugin_also_where_it_is_installed(
+    marked: Environment, compared: Path, tmp_path: Path
+) -> None:
     here, tables = shutil.copytree(compared, tmp_path / "out"), tmp_path / "tables"
     tables.mkdir()
     shutil.copy(here / "table.json", tables)
-    done = environment.run(
+    done = marked.run(
         here,
         *READING,
-        ("report", "."),
         ("show", "../tables"),
         ("list", "plugins", "--names"),
         ("list", "tasks", "--names"),
         ("train", "--help"),
         ("merge", ".", "--out", "../merged"),
         ("clean", "../merged", "--yes"),
-        *([("figures", ".", "--metric", "length_ratio", "--format", "svg")] if matplotlib_is_there() else []),
     )
     assert [one.must(0).code for one in done] == [0] * len(done)
-    assert not mark.exists()
-    (control,) = environment.run(tmp_path, ("train", "--task", "rotate"))  # what names it, loads it
-    assert (control.code, control.err.count("\n"), mark.exists()) == (2, 1, True)
+    assert not (tmp_path / "mark").exists()
+    (control,) = marked.run(tmp_path, ("train", "--task", "rotate"))  # what names it, loads it
+    assert (control.code, control.err.count("\n"), (tmp_path / "mark").exists()) == (2, 1, True)
     where = "entry point rotate = ssrun_example:Rotate of ssrun.tasks (ssrun-example-plugin 1.0)"
     assert f"{where}: cannot be loaded (SystemExit: 7): mend it, or uninstall ssrun-example-plugin" in control.err
 
 
-def matplotlib_is_there() -> bool:
-    return importlib.util.find_spec("matplotlib") is not None
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="pictures need matplotlib")
+def test_pages_and_pictures_import_no_plugin_either(marked: Environment, compared: Path, tmp_path: Path) -> None:
+    here = shutil.copytree(compared, tmp_path / "out")
+    pictures = ("figures", ".", "--format", "svg")
+    for done in marked.run(here, ("report", "."), pictures, (*pictures, "--metric", "length_ratio")):
+        done.must(0)
+    assert not (tmp_path / "mark").exists()

@@ -19,7 +19,7 @@ from ssrun import metrics
 from ssrun.analysis.document import Comparison, Row, RunValues, read_comparison
 from ssrun.config.loading import load_plan
 from ssrun.config.resolution import resolve
-from ssrun.config.run import RunConfig, ScoringConfig
+from ssrun.config.run import RunConfig, ScoringConfig, deciding
 from ssrun.config.spec import RunDocument, RunSpec
 from ssrun.engines import ENGINES, Options, load_engine
 from ssrun.engines.plugins import REGISTRIES, use
@@ -32,6 +32,7 @@ from ssrun.runs.result import CompleteResult, Evaluation, OutputScores
 from ssrun.strategies import SCHEDULES, STRATEGIES, KeptSchedule
 from ssrun.system import plugins
 from ssrun.system.documents import canonical, sealed
+from ssrun.system.files import digest
 from ssrun.system.plugins import GROUPS, Kind
 from ssrun.tasks import OUTPUT_METRICS, TASKS, Example, KeptTask
 from ssrun.tasks.output_metrics import computed
@@ -324,13 +325,28 @@ HOSTILE: list[dict[str, Any]] = [
 @pytest.mark.parametrize("task", HOSTILE)
 def test_a_stored_plugin_with_a_hostile_name_is_damage(install: Install, tmp_path: Path, task: dict[str, Any]) -> None:
     install(**ALL)
-    fields = resolve("copy", "linear").model_dump(mode="json")
-    folder = RunFolder(tmp_path / "run")
-    folder.make()
-    for part in ({**fields, "task": task}, {**fields, "strategy": {**fields["strategy"], "schedule": task}}):
-        (folder.path / "run.json").write_bytes(canonical({"store": 1, "run": "", "config": part}))
+    for place in ("task", "schedule"):
         with pytest.raises(StoreError, match="damaged"):
-            folder.weights_config()
+            stored_with(place, task, RunFolder(tmp_path / "run")).weights_config()
+
+
+def test_a_stored_plugin_is_read_whatever_plain_fields_it_has(tmp_path: Path) -> None:
+    plain = {"name": "nobodys", "deep": {"deeper": [{"x": None}]}, "text": "[/]\x1b<script>"}
+    config = stored_with("task", plain, RunFolder(tmp_path / "run")).weights_config()
+    assert config.task.model_dump() == plain
+    stored_with("schedule", plain, RunFolder(tmp_path / "run")).weights_config()
+
+
+def stored_with(place: str, fields: dict[str, Any], folder: RunFolder) -> RunFolder:
+    """A run whose task or schedule is this, with the id that such a run would have."""
+    config = resolve("copy", "linear")
+    decides, document = deciding(config), config.model_dump(mode="json", exclude={"scoring"})
+    for part in (decides, document):
+        (part if place == "task" else part["strategy"])[place] = fields
+    folder.make()
+    stored = {"store": 1, "run": digest(canonical(decides)), "config": document}
+    (folder.path / "run.json").write_bytes(canonical(stored))
+    return folder
 
 
 def test_a_table_that_describes_a_metric_in_a_hostile_way_is_damage(tmp_path: Path) -> None:
@@ -357,8 +373,6 @@ def test_a_table_that_describes_a_metric_in_a_hostile_way_is_damage(tmp_path: Pa
 
 
 def sealed_fields(fields: dict[str, Any]) -> bytes:
-    from ssrun.system.files import digest
-
     return canonical({**fields, "digest": digest(canonical(fields))})
 
 
