@@ -21,7 +21,7 @@ from ssrun.config.overrides import by_section
 from ssrun.config.resolution import resolve
 from ssrun.config.run import RunConfig
 from ssrun.config.spec import RunSpec
-from ssrun.engines import Engine, Options, load_engine
+from ssrun.engines import Engine, Options, engine_for
 from ssrun.errors import StoreError, UsageError
 from ssrun.metrics import METRICS
 from ssrun.runs import teachers
@@ -32,7 +32,7 @@ from ssrun.runs.trained import Trained, load_trained, translate
 from ssrun.seq2seq.batches import collate
 from ssrun.seq2seq.decoder_inputs import teacher_forced_inputs
 from ssrun.seq2seq.model import Memory
-from ssrun.system.devices import CPU, check_device
+from ssrun.system.devices import CPU
 from ssrun.tasks import Tokens
 from ssrun.views.formats import write_tables
 
@@ -190,8 +190,8 @@ def train(
     place = destination("train", SINGLE_RUNS, own=True, name=name, out=None if out is None else Path(out))
     teachers.check([run.config], place.store)
     add_single_run(place, run.name)
-    check_device(device)
-    bring_to_end([run], place, Options(jobs=1, device=device), load_engine("local"))
+    options = Options(jobs=1, device=device)
+    bring_to_end([run], place, options, engine_for("local", options))
     return load(place.path)
 
 
@@ -249,8 +249,7 @@ def compare(
     place = destination(plan.stem, plan.id, plan.own, name, None if out is None else Path(out))
     teachers.check([run.config for run in runs], place.store)
     options = Options(jobs, device=device, own=engine_options or {})
-    chosen = load_engine(engine)
-    chosen.check(options)
+    chosen = engine_for(engine, options)
 
     def train_missing(runs: Sequence[RunSpec], _: str) -> None:
         bring_to_end(runs, place, options, chosen)

@@ -155,8 +155,27 @@ METRICS: dict[str, Metric] = {
     "replaced": Metric("share of fed tokens unlike the true ones", "0-1", "neither", "replaced", 3, most=1.0),
     "seconds": Metric("wall-clock seconds of the run", "s", "neither", "seconds", 1, on_request=True),
 }
+BUILT_IN = frozenset(METRICS)
+# fmt: off
+TAKEN = frozenset({  # that stand beside metrics, in a result, a row of a table or a line of the evaluations
+    "arrivals", "bleu_signature", "converged", "curves", "diverged", "epsilon", "facts", "failed", "files",
+    "mean_epsilon", "metrics", "missing", "n", "not_converged", "of", "of_plugins", "pairs", "plugins", "reached",
+    "reason", "references", "run", "schedule", "scoring", "seed", "selected_step", "settings", "signature",
+    "status", "step", "steps", "store", "strategy", "task", "test_pairs", "text_signatures", "training_loss",
+    "walk_share",
+})
+# fmt: on
+
+
+def describe(name: str, metric: Metric) -> None:
+    """Adds a plugin's metric to METRICS, from now on: after those that are built in, in the order of their names."""
+    of_plugins = {other: METRICS.pop(other) for other in list(METRICS) if other not in BUILT_IN}
+    METRICS.update(sorted({**of_plugins, name: metric}.items()))
+
+
 TO_REACH = ("steps_to_reach", "seconds_to_reach")  # that only an experiment with a score to reach has
 OF_EXPERT = ("expert_loss", "expert_error", "expert_choices", "excess_error", "self_recovery")  # of the test set alone
+METRICS_OF_TASKS = ("validity", "bracket_f1", "chrf", "ter")  # that only some tasks have
 NOT_ALWAYS = ("ter", "perplexity", *OF_EXPERT)  # that an evaluation may lack: a line too long, a loss too large
 OF_EVERY_TASK = (  # those of outputs and losses that can say which evaluation is best, whatever the task
     "bleu",

@@ -36,6 +36,7 @@ from ssrun.analysis.outcomes import (
     times_of,
     values_by_seed,
     varying,
+    walk_share,
 )
 from ssrun.analysis.robustness import robust
 from ssrun.analysis.statistics import holm, mean_interval, paired
@@ -50,6 +51,7 @@ from ssrun.runs.manifest import Manifest, manifests_in, read_manifest
 from ssrun.runs.result import Scored
 from ssrun.runs.results_folder import is_marked, read_mark, store_at
 from ssrun.system.environment import Environment
+from ssrun.tasks.output_metrics import descriptions
 
 
 def comparison_in(results: Path) -> Comparison:
@@ -94,9 +96,9 @@ def compare_runs(results: Path, manifest: Manifest) -> Comparison:
     configs = [configuration_of(store, run) for run in manifest.runs]
     settings = [settings_of(config) for config in configs]
     outcomes["settings"] = pd.Series(varying(settings), dtype=object)
-    outcomes["walk_share"] = [config.strategy.walk_share(config.training.steps) if config else 0 for config in configs]
+    outcomes["walk_share"] = list(map(walk_share, outcomes.to_dict("records"), configs))
     bootstraps = bootstrap.by_strategy(results, manifest.runs, experiment.baseline)
-    found = environments(store, manifest.runs)
+    found = environments(store, manifest.runs, bool(manifest.described))
     planned = looks(len(experiment.seeds), manifest.plan.most) if manifest.plan.most else []
     if planned:
         known = {run.seed for run in manifest.runs}
@@ -173,6 +175,7 @@ def summarise(
         **copied,
         command=command,
         metrics=list(experiment.metrics),
+        described=descriptions(experiment.asked_metrics),
         seeds=list(experiment.seeds),
         steps=steps_of(complete),
         smallest_p=smallest_p(experiment, rows),

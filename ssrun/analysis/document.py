@@ -19,6 +19,7 @@ from ssrun.system.documents import Count, Document, Number, Sparse, canonical, r
 from ssrun.system.environment import Environment
 from ssrun.system.files import digest
 from ssrun.system.text import CONTROL, visible
+from ssrun.tasks.output_metrics import Described
 
 REMEDY = "make it again with its command"
 
@@ -266,8 +267,10 @@ class Comparison(Document):
         data_seeds: What drew the pairs of a task of files: each run's own `seed`, a seed of data, or nothing: `fixed`.
         faults: Runs that are counted and not averaged.
         environments: The distinct ones that the runs were made in.
+        described: The metrics of plugins that are shown.
     """
 
+    described: Described = Field(default_factory=dict, exclude_if=lambda found: not found)
     experiment: str
     plan: str = ""
     question: str

@@ -18,6 +18,7 @@ from ssrun.runs.folder import RunFolder, tokens_of
 from ssrun.runs.manifest import read_manifest
 from ssrun.runs.result import CompleteResult, Evaluation
 from ssrun.runs.results_folder import is_marked, store_of
+from ssrun.strategies import KeptSchedule
 from ssrun.system.files import reading
 from ssrun.tasks import Example, Tokens
 
@@ -91,7 +92,9 @@ def over_training(runs: Sequence[Run], metric: str) -> Curve:
 
 
 def scheduled(run: Run) -> Curve:
-    """The schedule's epsilon against the step."""
+    """The schedule's epsilon against the step; of a plugin's as the run's evaluations say."""
+    if isinstance(run.config.strategy.schedule, KeptSchedule):
+        return curve([[(float(line.step - 1), line.epsilon) for line in run.evaluations]])
     last = run.config.training.steps - 1
     steps = sorted({round(part * last / POINTS) for part in range(POINTS + 1)})
     values = [run.config.strategy.schedule(step, last + 1) for step in steps]
@@ -225,7 +228,8 @@ def set_against(runs: Sequence[Run]) -> Iterator[Contrast]:
     if not runs:
         return
     said = zip(*(map(tokens_of, run.folder.outputs()) for run in runs), strict=True)
-    cells, by_position = 0, runs[0].config.task.by_position
+    of_plugins = runs[0].result.of_plugins
+    cells, by_position = 0, of_plugins.by_position if of_plugins else runs[0].config.task.by_position
     for index, (example, outputs) in enumerate(islice(zip(runs[0].folder.test_pairs(), said, strict=True), SCANNED)):
         found = {one: marked("", one, example.references, by_position) for one in dict.fromkeys(outputs)}
         marks = [found[output]._replace(strategy=run.name.strategy) for run, output in zip(runs, outputs, strict=True)]

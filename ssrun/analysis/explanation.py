@@ -28,7 +28,7 @@ from ssrun.seq2seq.training import Diverged, adam, train
 from ssrun.seq2seq.vocabulary import EOS, Vocabulary
 from ssrun.strategies.strategy import Feed
 from ssrun.system import signals
-from ssrun.tasks import Example, Tokens
+from ssrun.tasks import Example, KeptTask, Tokens
 
 
 class Position(NamedTuple):
@@ -227,10 +227,14 @@ def walk_through(trained: Trained, example: Example, epsilon: float, coin_seed: 
 
 
 def shown(trained: Trained, batch: Batch, said: Said, teacher: Seq2Seq | None = None) -> list[Position]:
-    """The positions of a batch of one example, with what would be learned there; without its teacher, nothing."""
+    """The positions of a batch of one example, with what would be learned there.
+
+    Nothing without its teacher, or the plugin whose expert would say it.
+    """
     config = trained.config
     shares: list[dict[int, float]] = [{} for _ in range(batch.target.shape[1])]
-    if config.strategy.label != "teacher" or teacher:
+    unknown = {"teacher": teacher is None, "expert": isinstance(config.task, KeptTask)}
+    if not unknown.get(config.strategy.label):
         labels = labelling(config.strategy, config.task, trained.vocabularies, teacher)
         shares = labels(batch, said.inputs.unsqueeze(0)).shares(0)
     return positions_of(batch.target[0], said, shares, trained.vocabularies.target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from ssrun.config.run import RunConfig
 from ssrun.config.spec import SHORT, RunName
 from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder
-from ssrun.runs.result import CompleteResult, Evaluation, Scored
+from ssrun.runs.result import CompleteResult, Evaluation, OfPlugins, Scored
+from ssrun.strategies import KeptSchedule
 from ssrun.system.documents import canonical
 from ssrun.system.environment import Environment
+from ssrun.system.plugins import Kind, Plugin
 
 
 def outcome(store: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
@@ -44,6 +46,7 @@ def outcome(store: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
     scores = folder.scores()
     row |= {"status": result.status, **Scored(result, scores).metrics, "steps": result.steps}
     row |= {"test_pairs": result.test_pairs, "facts": result.facts}
+    row |= {"of_plugins": result.of_plugins} if result.of_plugins else {}
     row |= {"signature": scores.bleu_signature, "text_signatures": scores.text_signatures}
     evaluations = folder.evaluations()
     row["converged"] = has_converged(evaluations, folder.weights_config().training.steps)
@@ -60,13 +63,38 @@ def arrival(evaluations: Sequence[Evaluation], reach: Reach, result: CompleteRes
     return {"steps_to_reach": steps, "seconds_to_reach": seconds, "reached": first is not None}
 
 
-def environments(store: Path, runs: Sequence[RunName]) -> list[Environment]:
+def environments(store: Path, runs: Sequence[RunName], scored_by_plugins: bool = False) -> list[Environment]:
+    """The distinct environments of complete runs.
+
+    That one run needs a plugin and another does not makes none: plugins make two where they are of two versions.
+    """
     folders = (folder for run in runs if (folder := RunFolder.of(store, run)).complete)
-    found = (environment for folder in folders for environment in folder.environments())
-    distinct = {
-        canonical({"device": environment.device, **environment.model_dump()}): environment for environment in found
-    }
+    found = [environment for folder in folders for environment in made_in(folder, scored_by_plugins)]
+    plugins = {(plugin.kind, plugin.name): plugin for environment in found for plugin in environment.plugins}
+    at_odds = {named for environment in found for named in unlike(environment, plugins)}
+    distinct: dict[bytes, Environment] = {}
+    for environment in found:
+        own = [plugin for plugin in environment.plugins if (plugin.kind, plugin.name) in at_odds]
+        shared = [plugin for named, plugin in sorted(plugins.items()) if named not in at_odds]
+        every = sorted([*own, *shared], key=lambda plugin: (plugin.kind, plugin.name))
+        one = environment.model_copy(update={"plugins": every}) if every else environment
+        distinct[canonical({"device": one.device, **one.model_dump()})] = one
     return [distinct[key] for key in sorted(distinct)]
+
+
+def made_in(folder: RunFolder, scored_by_plugins: bool) -> list[Environment]:
+    """Where a complete run was made; plugins that only its scores need are those of its last environment."""
+    if not (known := folder.environments()):
+        return []
+    *earlier, last = known
+    scored = folder.scored() if scored_by_plugins else None
+    every = [*last.plugins, *(scored.scores.plugins if scored else ())]
+    return [*earlier, last.model_copy(update={"plugins": every}) if every else last]
+
+
+def unlike(environment: Environment, plugins: Mapping[tuple[Kind, str], Plugin]) -> list[tuple[Kind, str]]:
+    """The plugins of an environment, by kind and name, that are others than these."""
+    return [named for own in environment.plugins if plugins[named := (own.kind, own.name)] != own]
 
 
 def configuration_of(store: Path, run: RunName) -> RunConfig | None:
@@ -75,10 +103,20 @@ def configuration_of(store: Path, run: RunName) -> RunConfig | None:
     return folder.config() if folder.complete else None
 
 
+def walk_share(outcome: Mapping[Hashable, Any], config: RunConfig | None) -> float:
+    """The share of a complete run's steps that need a walk: of a plugin's schedule as the run says."""
+    if config is None:
+        return 0.0
+    if isinstance(config.strategy.schedule, KeptSchedule):
+        told = outcome.get("of_plugins")
+        return told.walk_share if isinstance(told, OfPlugins) else 0.0
+    return config.strategy.walk_share(config.training.steps)
+
+
 def settings_of(config: RunConfig | None) -> dict[str, Any]:
     """The fields of a configuration by path, such as `strategy.schedule.half_at`."""
     unshown = {"task": {"path"}, "strategy": {"teacher", "teacher_id"}}
-    return by_path(config.model_dump(mode="json", exclude={**unshown, "seed": True})) if config else {}
+    return by_path(config.model_dump(mode="json", exclude={**unshown, "seed": True, "base": True})) if config else {}
 
 
 def varying(settings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from ssrun.runs.results_folder import Destination
 from ssrun.runs.seals import kept_table, seals
 from ssrun.runs.tuning import Tuned, tuned, unfinished
 from ssrun.system.text import plural
+from ssrun.tasks.output_metrics import descriptions
 
 Train = Callable[
     [Sequence[RunSpec], str], None
@@ -37,11 +38,13 @@ def carry_out(plan: Plan, place: Destination, command: str, train: Train, shard:
         Interrupted: A signal came.
     """
     plan_id, trials = plan.id, plan.trials()
+    described = descriptions(plan.experiment.asked_metrics)
     names = tuple(run.name for trial in trials for run in trial.runs)
     found: tuple[Tuned, ...] = ()
     if plan.experiment.tune:
         if not is_tuned(place):  # or else what it found stands in the manifest already, and would be lost meanwhile
-            untuned = Manifest(plan=plan, runs=names_of(plan.runs()), trials=names, command=command)
+            wanted = names_of(plan.runs())
+            untuned = Manifest(plan=plan, described=described, runs=wanted, trials=names, command=command)
             write_manifest(place, plan_id, untuned)
         train(take_shard([run for trial in trials for run in trial.runs], shard), "trial")
         if left := unfinished(trials, place.store):
@@ -57,6 +60,7 @@ def carry_out(plan: Plan, place: Destination, command: str, train: Train, shard:
         compared += runs
         manifest = Manifest(
             plan=plan,
+            described=described,
             runs=names_of(compared),
             trials=names,
             tuning=found,

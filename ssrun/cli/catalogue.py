@@ -24,20 +24,22 @@ def list_(
         str,
         options.name_argument(
             "lists",
-            "tasks, strategies, experiments, metrics, fields (of --set), experiment-fields (of a TOML file), or the "
-            "runs in a store.",
+            "tasks, strategies, experiments, metrics, fields (of --set), experiment-fields (of a TOML file), plugins, "
+            "or the runs in a store.",
         ),
     ] = "strategies",
     store: Annotated[
         Path | None, typer.Option(help="Of runs: a folder of runs.", metavar="DIR", show_default="results/runs")
     ] = None,
     names: Annotated[bool, typer.Option("--names", help="The names alone, one a line.")] = False,
+    plugins: options.Plugins = None,
     as_json: options.Json = False,
 ) -> None:
     """Show what there is, with formulas and sources; what can be set, with defaults. In a pipe, a line an entry."""
     from ssrun.views.terminal.catalogue import LISTS, lines_of, names_of, rows_of, table_of
     from ssrun.views.terminal.console import stdout_console
 
+    options.use_plugins(plugins)
     if what == "runs":
         list_runs(store, names, as_json)
         return
@@ -91,6 +93,7 @@ def schedule(
             autocompletion=options.completed_settings("strategy."),
         ),
     ] = None,
+    plugins: options.Plugins = None,
     as_json: options.Json = False,
 ) -> None:
     """Draw epsilon, the probability of feeding the true token, over a run; with its k, half point and mean."""
@@ -99,6 +102,7 @@ def schedule(
     from ssrun.strategies.trajectory import Trajectory
     from ssrun.views.terminal.schedule import SIGNS, overlay_view, schedule_view
 
+    options.use_plugins(plugins)
     names = [part.strip() for part in name.split(",")]
     if len(names) > len(SIGNS):
         raise UsageError(f"{len(names)} curves: one drawing has room for {len(SIGNS)}")

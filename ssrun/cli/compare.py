@@ -63,6 +63,7 @@ def compare(
     out: options.Out = None,
     checkpoint_every: options.CheckpointEvery = None,
     device: options.Device = "cpu",
+    plugins: options.Plugins = None,
     cell_timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Time after which a run counts as hung.", min=1)
     ] = None,
@@ -88,10 +89,10 @@ def compare(
     from ssrun.analysis.procedure import carry_out
     from ssrun.config.loading import load, load_plan, take_shard
     from ssrun.config.overrides import parse_values
-    from ssrun.engines import Options, load_engine
-    from ssrun.runs.folder import RunFolder
+    from ssrun.engines import Options, engine_for
     from ssrun.runs.results_folder import destination
 
+    used = options.use_plugins(plugins)
     asked = options.joined(tasks)
     if corpus is not None and not asked and "corpus" not in load(experiment).task_kinds:
         asked = "corpus"
@@ -103,11 +104,14 @@ def compare(
     choices: dict[str, Any] = {**grid, "baseline": baseline, "metrics": options.joined(metrics), "smoke": smoke}
     choices["most"] = (most or MOST_SEEDS) if until_decided else None
     overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language, sweep=True)
-    plan = load_plan(experiment, **choices, overrides=overrides)
-    options.corpus_must_be_used(overrides, plan.experiment.task_kinds)
-    if require_claims and not plan.experiment.claims:
-        raise UsageError(f"--require-claims: no claim of {plan.name} is on these tasks and strategies: leave it out")
-    runs = plan.runs()
+    with options.lacking_plugins_told(out):
+        plan = load_plan(experiment, **choices, overrides=overrides)
+        options.corpus_must_be_used(overrides, plan.experiment.task_kinds)
+        if require_claims and not plan.experiment.claims:
+            told = f"no claim of {plan.name} is on these tasks and strategies"
+            raise UsageError(f"--require-claims: {told}: leave it out")
+        runs = plan.runs()
+    options.plugins_must_be_used(plugins, [run.config for run in runs])
     if show_config and dry_run:
         raise UsageError("--show-config and --dry-run: give one of them")
     if show_config:
@@ -122,24 +126,30 @@ def compare(
 
         teachers.check([run.config for run in asked_for], place.store)
     if dry_run:
-        paths = [str(place.store / run.name.place) for run in asked_for]
-        answer(as_json, paths, "".join(f"{path}\n" for path in paths))
-        done = sum(RunFolder.of(place.store, run.name).complete for run in asked_for)
-        tell(f"{done} of {len(asked_for)} runs are done")
+        show_places(asked_for, place, as_json)
         return
 
     own = parse_values("--engine-option", engine_option or [])
-    engine_options = Options(jobs, checkpoint_every, cell_timeout, device, own)
-    chosen = load_engine(engine)
-    chosen.check(engine_options)
-    train = partial(train_missing, place, plan, chosen, engine_options, quiet)
-    labels = {name[:3] for name in carry_out(plan, place, command_of(experiment, choices, overrides), train, shard)}
+    engine_options = Options(jobs, checkpoint_every, cell_timeout, device, used, own)
+    train = partial(train_missing, place, plan, engine_for(engine, engine_options), engine_options, quiet)
+    command = command_of(experiment, choices, overrides, used)
+    labels = {name[:3] for name in carry_out(plan, place, command, train, shard)}
     comparison = concluded(place.path, quiet)
     print_comparison(comparison, "json" if as_json else "rich")
     if not labels.isdisjoint((fault.task, fault.strategy, fault.seed) for fault in comparison.faults):
         raise typer.Exit(3)
     if require_claims and any(claim.verdict != "agree" for claim in comparison.claims):
         raise ClaimError("a claim that was asked for did not hold: see 'disagree' and 'inconclusive' above")
+
+
+def show_places(runs: Sequence[RunSpec], place: Destination, as_json: bool) -> None:
+    """Where the runs lie, or would, and how many are done."""
+    from ssrun.runs.folder import RunFolder
+
+    paths = [str(place.store / run.name.place) for run in runs]
+    answer(as_json, paths, "".join(f"{path}\n" for path in paths))
+    done = sum(RunFolder.of(place.store, run.name).complete for run in runs)
+    tell(f"{done} of {len(runs)} runs are done")
 
 
 def train_missing(
@@ -175,7 +185,9 @@ def train_missing(
             follow(engine.run(todo, place.store, engine_options), view)
 
 
-def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> str:
+def command_of(
+    experiment: str, choices: dict[str, Any], overrides: dict[str, dict[str, Any]], plugins: Sequence[str] = ()
+) -> str:
     """The command that gives these numbers: without what cannot change them (jobs, folders, formats, shards)."""
     from ssrun.config.overrides import given
 
@@ -190,4 +202,6 @@ def command_of(experiment: str, choices: dict[str, Any], overrides: dict[str, di
     for section, fields in sorted(overrides.items()):
         for field, value in sorted(fields.items()):
             words += ["--set", f"{section}.{field}={given(value)}"]
+    for plugin in plugins:
+        words += ["--plugin", plugin]
     return " ".join(map(shell_word, words))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +17,7 @@ from ssrun.system.devices import DEVICES
 from ssrun.system.text import plural, shown_value
 
 if TYPE_CHECKING:
+    from ssrun.config.run import RunConfig
     from ssrun.runs.inventory import Found
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -67,7 +69,7 @@ KINDS = {  # of names, each with its module and what there holds them
     "figures": ("ssrun.views.figures.catalogue", "FIGURES"),
     "formats": ("ssrun.views.formats", "FORMATS"),
     "lists": ("ssrun.views.terminal.catalogue", "LISTS"),
-    "metrics": ("ssrun.metrics", "METRICS"),
+    "metrics": ("ssrun.tasks.output_metrics", "metric_names"),
     "picture formats": ("ssrun.views.figures.catalogue", "KINDS"),
     "schedules": ("ssrun.strategies", "schedule_names"),
     "strategies": ("ssrun.strategies", "STRATEGIES"),
@@ -197,6 +199,14 @@ SourceLanguage = Annotated[
 TargetLanguage = Annotated[
     str | None, typer.Option(metavar="EXT", help="Ending of the corpus' target files, such as en.")
 ]
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        metavar="MODULE:OBJECT",
+        help="Use a task, schedule, strategy, metric or engine of a file here. May be repeated.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; warnings and errors are told all the same.")]
 ShowConfig = Annotated[
     bool, typer.Option("--show-config", help="Print the configuration as it is resolved, as TOML; train nothing.")
@@ -243,6 +253,39 @@ def overrides_of(
                 both = f"{shown_value(value)} and as {shown_value(told)}"
                 raise UsageError(f"{section}.{field} is given twice, as {both}: give one")
     return overrides
+
+
+def use_plugins(specs: Plugins) -> tuple[str, ...]:
+    """Uses what `--plugin` names, and returns it."""
+    if specs:
+        from ssrun.engines.plugins import use
+
+        use(specs)
+    return tuple(specs or ())
+
+
+def plugins_must_be_used(specs: Plugins, configs: Iterable[RunConfig]) -> None:
+    """Raises UsageError where `--plugin` names something that none of these runs needs."""
+    if specs:
+        from ssrun.engines.plugins import must_be_used
+
+        must_be_used(specs, configs)
+
+
+@contextmanager
+def lacking_plugins_told(out: Path | None) -> Iterator[None]:
+    """Where a name is unknown that runs of a store have from a plugin, says which one is not installed."""
+    try:
+        yield
+    except UsageError as error:
+        from ssrun.runs.inventory import plugins_in
+        from ssrun.runs.results_folder import RESULTS, RUNS
+
+        stores = dict.fromkeys((out or RESULTS, RESULTS))
+        for plugin in (plugin for store in stores for plugin in plugins_in(store / RUNS)):
+            if f"unknown {plugin.kind} {plugin.name!r}" in str(error):
+                raise UsageError(plugin.lacking) from None
+        raise
 
 
 def corpus_must_be_used(overrides: dict[str, dict[str, Any]], tasks: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -88,6 +89,8 @@ def figures(
     as_json: options.Json = False,
 ) -> None:
     """Draw the comparison: every figure as SVG, PDF and PNG, its paths to stdout. Needs matplotlib."""
+    if metric:
+        learn_metrics(results)
     names = options.chosen("--only", "figure", FIGURES, only)
     metrics = options.chosen("--metric", "metric", METRICS, metric)
     kinds = options.chosen("--format", "format", KINDS, format) or KINDS
@@ -147,6 +150,16 @@ def claims(
         for claim in comparison.claims
     ]
     answer(as_json, rows, claims_page(comparisons))
+
+
+def learn_metrics(results: Path) -> None:
+    """Lets METRICS have those of plugins that these results are of."""
+    from ssrun.analysis.document import read_comparison
+    from ssrun.runs.manifest import read_manifest
+    from ssrun.runs.results_folder import TABLE
+
+    with suppress(StoreError):  # which is told where they are read
+        read_manifest(results) if (results / "experiment.json").is_file() else read_comparison(results / TABLE)
 
 
 def must_be_folder(results: Path) -> None:

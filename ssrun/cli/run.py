@@ -47,6 +47,7 @@ def train(
     out: options.Out = None,
     checkpoint_every: options.CheckpointEvery = None,
     device: options.Device = "cpu",
+    plugins: options.Plugins = None,
     show_config: options.ShowConfig = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -59,10 +60,13 @@ def train(
     from ssrun.runs.manifest import add_single_run
     from ssrun.runs.results_folder import SINGLE_RUNS, destination
 
+    options.use_plugins(plugins)
     task = task or ("reverse" if corpus is None else "corpus")
     overrides = options.overrides_of(settings, steps, beam, corpus, source_language, target_language)
     options.corpus_must_be_used(overrides, [task])
-    run = RunSpec.of(task, strategy, resolve(task, strategy, seed, [overrides]))
+    with options.lacking_plugins_told(out):
+        run = RunSpec.of(task, strategy, resolve(task, strategy, seed, [overrides]))
+    options.plugins_must_be_used(plugins, [run.config])
     if show_config:
         show_run(run, as_json)
         return
@@ -112,9 +116,11 @@ def explain(
         typer.Option(help="Training step to replay and look at, from 0.", show_default="the trained model", min=0),
     ] = None,
     example: Annotated[int, typer.Option(help="Of the step's batch, or of the test set; from 0.", min=0)] = 0,
+    plugins: options.Plugins = None,
     as_json: options.Json = False,
 ) -> None:
     """Show gold, coin, fed and predicted token, position by position; or what the trained model says."""
+    options.use_plugins(plugins)
     found = options.run_at(run, task, strategy, seed)
     if step is None:
         explain_trained_model(found, example, as_json)
@@ -130,6 +136,7 @@ def explain_trained_model(found: Found, index: int, as_json: bool) -> None:
 
     signals.listen()
     trained, examples = load_trained(found.folder), found.folder.test_pairs()
+    trained = trained._replace(config=found.folder.live_config())
     if index >= len(examples):
         raise UsageError(f"--example {index}: the test set has {len(examples)} pairs: give 0 to {len(examples) - 1}")
     source = list(examples[index].source)
@@ -154,7 +161,7 @@ def explain_training_step(found: Found, step: int, index: int, as_json: bool) ->
     from ssrun.views.terminal.run import step_view
 
     signals.listen()
-    config = found.folder.config()
+    config = found.folder.live_config()
     config.task.prepared()
     console = stderr_console()
     if not is_live(console):
@@ -162,7 +169,7 @@ def explain_training_step(found: Found, step: int, index: int, as_json: bool) ->
     with Progress(console=console, transient=True, disable=not is_live(console)) as bar:
         replay = bar.add_task("replaying training", total=step)
         view = explain_step(config, step, index, lambda done: bar.update(replay, completed=done), found.folder.store)
-    here = environment(torch.get_num_threads(), torch.device("cpu"))
+    here = environment(torch.get_num_threads(), torch.device("cpu"), config.plugins)
     if any(made_in.unlike(here) for made_in in found.folder.environments()):
         tell("trained on another machine or other versions: the replay may differ in the last digits")
     fields = {**view._asdict(), "loss": finite(view.loss), "positions": rows_of(view.positions)}

@@ -90,6 +90,11 @@ class Experiment(Section):
         """Of each task the one in TASKS that it is, or is a variant of."""
         return [entry.get("base", name) for name, entry in self.tasks.items()]
 
+    @property
+    def asked_metrics(self) -> list[str]:
+        """The metrics that its table and its claims ask for."""
+        return list(dict.fromkeys([*self.metrics, *(claim.metric for claim in self.claims)]))
+
     @model_validator(mode="before")
     @classmethod
     def _axes_are_sweeps(cls, document: Any) -> Any:

@@ -128,8 +128,8 @@ def swept(tasks: Entries, sweep: Mapping[str, Sequence[Any]]) -> dict[str, GridC
 
 
 def fields_of(task: Any) -> set[str] | None:
-    """The fields of a task; None where it is unknown, which is told elsewhere."""
-    return set(TASKS[task].model_fields) - {"name"} if task in TASKS else None
+    """The fields of a task; None where it is unknown, which is told elsewhere, or a plugin's, which is not loaded."""
+    return set(TASKS.built_in[task].model_fields) - {"name"} if task in TASKS.built_in else None
 
 
 def has(of_task: set[str] | None, path: str) -> bool:

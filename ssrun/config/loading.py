@@ -18,6 +18,7 @@ from ssrun.errors import UsageError, unknown
 from ssrun.strategies import STRATEGIES
 from ssrun.system.text import shown_value
 from ssrun.tasks import TASKS
+from ssrun.tasks.output_metrics import name_metrics
 
 SMOKE_SEEDS = 2
 
@@ -54,10 +55,19 @@ def load(experiment: str) -> Experiment:
         raise UsageError(f"{path}: not TOML: {str(error)[:100] or 'nested too deeply'}") from None
     if "name" in document:
         raise UsageError(f"{path}: name: an experiment is named by its file: leave it out")
+    name_metrics(metrics_named_in(document))
     loaded = validated(Experiment, {**document, "name": label(path.stem)}, f"{path}: ")
     if "baseline" in document and loaded.baseline not in loaded.strategies:
         raise UsageError(f"{path}: baseline: {unknown('strategy', loaded.baseline, loaded.strategies)}")
     return loaded
+
+
+def metrics_named_in(document: Mapping[str, Any]) -> list[str]:
+    """The metrics that an experiment's file asks for, as far as it can be read before it is checked."""
+    columns, claims = document.get("metrics"), document.get("claims")
+    of_claims = [claim.get("metric") for claim in claims if isinstance(claim, dict)] if isinstance(claims, list) else []
+    named = [*(columns if isinstance(columns, list) else ()), *of_claims]
+    return [name for name in named if isinstance(name, str)]
 
 
 def load_plan(
@@ -99,6 +109,7 @@ def load_plan(
     elif smoke:
         chosen["seeds"] = experiment.seeds[:SMOKE_SEEDS]
     if metrics is not None:
+        name_metrics(names_in(metrics))
         chosen["metrics"] = [metric_named(metric) for metric in names_in(metrics)]
     if baseline is not None:
         if baseline not in grid["strategies"]:

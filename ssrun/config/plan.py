@@ -17,19 +17,18 @@ from ssrun.config.run import RunConfig, Section, validated
 from ssrun.config.spec import RunSpec, place
 from ssrun.config.tuning import Setting
 from ssrun.errors import UsageError, unknown
-from ssrun.metrics import OF_EVERY_TASK
+from ssrun.metrics import METRICS_OF_TASKS, OF_EVERY_TASK
 from ssrun.strategies import SCHEDULES, STRATEGIES, Strategy, parameters, variant
 from ssrun.strategies.schedules import Decay
 from ssrun.strategies.strategy import OF_TEACHER
 from ssrun.system.documents import canonical
 from ssrun.system.files import digest
-from ssrun.tasks import TASKS
+from ssrun.tasks import OUTPUT_METRICS, TASKS
 
 SMOKE: Overrides = {  # tiny runs
     "task": {"validation_pairs": 20, "test_pairs": 50},
     "training": {"steps": 20, "evaluate_every": 10, "batch_size": 16},
 }
-JUDGED = ("validity", "bracket_f1", "chrf", "ter")  # metrics that only some tasks have
 
 
 class Winner(Section):
@@ -175,8 +174,8 @@ class Plan(Section):
             judged = {metric for task in tasks for metric in (*task.metrics, *task.text_metrics)}
             self._refuse_equal_cells(cells, configs)
             self._refuse_unscored_reach(configs)
-            asked = {*experiment.metrics, *(claim.metric for claim in experiment.claims)}
-            if missing := [metric for metric in JUDGED if metric in asked - judged]:
+            asked = set(experiment.asked_metrics)
+            if missing := [metric for metric in METRICS_OF_TASKS if metric in asked - judged]:
                 raise UsageError(f"no task of the grid has the metric {missing[0]!r}: choose another")
         return configs
 
@@ -218,6 +217,9 @@ class Plan(Section):
             config = taught(config)
         elif experiment.strategies[teacher].get("teacher") or teacher == strategy:
             raise UsageError(f"{strategy}: teacher = {teacher}: it has one itself: give one that learns from data")
+        if own := {name for name in experiment.asked_metrics if name in OUTPUT_METRICS}:
+            metrics = tuple(sorted({*config.scoring.metrics, *own}))
+            config = config.model_copy(update={"scoring": config.scoring.model_copy(update={"metrics": metrics})})
         decay = config.strategy.schedule
         if not experiment.match or not isinstance(decay, Decay):
             return config

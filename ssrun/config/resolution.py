@@ -11,11 +11,15 @@ from ssrun.config.overrides import SECTIONS, Overrides
 from ssrun.config.run import RunConfig, validated
 from ssrun.config.spec import RunDocument
 from ssrun.errors import UsageError, unknown
-from ssrun.strategies import variant
+from ssrun.strategies import SCHEDULES, STRATEGIES, variant
+from ssrun.strategies.schedules import spread
 from ssrun.system.documents import read_as
 from ssrun.system.files import read_json
 from ssrun.system.text import shown_value
-from ssrun.tasks import TASKS
+from ssrun.tasks import OUTPUT_METRICS, TASKS
+from ssrun.tasks.output_metrics import name_metrics
+
+LOOKED_AT = 1_000  # steps of a plugin's schedule
 
 
 def resolve(task: str, strategy: str, seed: int = 0, layers: Sequence[Overrides] = ()) -> RunConfig:
@@ -47,8 +51,22 @@ def of_every_seed(task: str, strategy: str, seed: int = 0, layers: Sequence[Over
         raise UsageError("task.name: name the task itself: --task NAME")
     merged["task"]["name"] = task
     merged["strategy"] = variant(strategy, merged["strategy"])
-    config = validated(RunConfig, {**merged, "seed": seed})
+    base = "" if strategy in STRATEGIES.built_in else strategy
+    config = validated(RunConfig, {**merged, "seed": seed, "base": base})
+    check_plugins(config)
     return config.model_copy(update={"task": config.task.prepared()})
+
+
+def check_plugins(config: RunConfig) -> None:
+    """Raises UsageError where a metric is none that a plugin has, or a plugin's epsilon is no probability."""
+    name_metrics(config.scoring.metrics)
+    for name in config.scoring.metrics:
+        if name not in OUTPUT_METRICS:
+            raise UsageError(f"scoring.metrics: {unknown('metric of a plugin', name, OUTPUT_METRICS)}")
+    schedule, steps = config.strategy.schedule, config.training.steps
+    for step in spread(0, steps, LOOKED_AT) if schedule.name not in SCHEDULES.built_in else ():
+        if not 0 <= (epsilon := schedule(step, steps)) <= 1:
+            raise UsageError(f"schedule {schedule.name}: epsilon is {epsilon} at step {step}: its plugin is to mend it")
 
 
 def taught(config: RunConfig) -> RunConfig:

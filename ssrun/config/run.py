@@ -13,12 +13,13 @@ from pydantic_core import ErrorDetails
 
 from ssrun.errors import UsageError, unknown
 from ssrun.metrics import NOT_ALWAYS, OF_EVERY_TASK
-from ssrun.strategies import Strategy
+from ssrun.strategies import SCHEDULES, STRATEGIES, KeptSchedule, Strategy
 from ssrun.system.documents import canonical
 from ssrun.system.fields import Fields, deciding_fields, later
 from ssrun.system.files import digest
+from ssrun.system.plugins import NAME, Plugin, Registry
 from ssrun.system.text import shown_value
-from ssrun.tasks import TASKS, Task
+from ssrun.tasks import TASKS, KeptTask, Task
 
 Attention = Literal["none", "dot", "general", "aligned"]
 RateDecay = Literal["none", "linear", "cosine", "inverse-sqrt"]
@@ -91,6 +92,16 @@ class ScoringConfig(Section):
 
     beam: int = Field(1, ge=1, le=256, description="hypotheses kept; 1 is greedy")
     length_penalty: float = Field(1.0, ge=0, le=10, description="a beam's score is log p / length^this")
+    metrics: tuple[str, ...] = later(
+        (), exclude_if=lambda names: not names, description="metrics of plugins by which outputs are scored"
+    )
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _a_set_of_names(cls, names: Any) -> Any:
+        names = [names] if isinstance(names, str) else names
+        strings = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+        return tuple(sorted({*names})) if strings else names
 
     @property
     def id(self) -> str:
@@ -99,8 +110,13 @@ class ScoringConfig(Section):
 
 
 class RunConfig(Section):
-    """One run, whole. Two runs with equal configurations end with equal numbers on one machine."""
+    """One run, whole. Two runs with equal configurations end with equal numbers on one machine.
 
+    Attributes:
+        base: The plugin's strategy that it is, or is a variant of; it decides nothing.
+    """
+
+    base: str = later("", pattern=f"^({NAME})?$", exclude_if=lambda name: not name)
     task: SerializeAsAny[Task]
     strategy: Strategy
     model: ModelConfig = ModelConfig()
@@ -116,10 +132,12 @@ class RunConfig(Section):
         name = fields.get("name")
         if not isinstance(name, str) or name not in TASKS:
             raise ValueError(unknown("task", name, TASKS))
-        return TASKS[name](**fields)
+        return (TASKS.built_in.get(name) or TASKS[name])(**fields)
 
     @model_validator(mode="after")
     def _select_by_is_a_metric_of_the_task(self) -> Self:
+        if isinstance(self.task, KeptTask):
+            return self
         has = (*OF_EVERY_TASK, *self.task.metrics, *self.task.text_metrics)
         known = [name for name in has if name not in NOT_ALWAYS]
         if self.training.select_by not in known:
@@ -138,6 +156,28 @@ class RunConfig(Section):
         return self.model_copy(update={"seed": seed, "task": self.task.of_seed(seed)})
 
     @property
+    def plugins(self) -> list[Plugin]:
+        """Where the parts of its training come from that plugins have made."""
+        named: list[tuple[Registry[Any], str]] = [
+            (TASKS, self.task.name),
+            (SCHEDULES, self.strategy.schedule.name),
+            (STRATEGIES, self.base),
+        ]
+        found = (registry.origin(name) for registry, name in named if name)
+        return [plugin for plugin in found if plugin]
+
+    @property
+    def kept(self) -> Self:
+        """The same run as it is stored: what plugins have made as data, and nothing else changed."""
+        task, strategy = self.task, self.strategy
+        if task.name not in TASKS.built_in:
+            task = KeptTask.model_validate(deciding_fields(task))
+        if strategy.schedule.name not in SCHEDULES.built_in:
+            schedule = KeptSchedule.model_validate(deciding_fields(strategy.schedule))
+            strategy = strategy.model_copy(update={"schedule": schedule})
+        return self.model_copy(update={"task": task, "strategy": strategy})
+
+    @property
     def labels_are_checked(self) -> bool:
         """Whether there is something to check of what it learns: a teacher, or what a task says of its own expert."""
         kind = type(self.task)
@@ -146,7 +186,7 @@ class RunConfig(Section):
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
         """Its fields by section, as `resolve` takes a layer of them and `--set` a line each; None is left out."""
-        sections = self.model_dump(mode="json", exclude={"seed"}, exclude_none=True)
+        sections = self.model_dump(mode="json", exclude={"seed", "base"}, exclude_none=True)
         schedule = sections["strategy"].pop("schedule")
         sections["strategy"] = {"schedule": schedule.pop("name"), **schedule, **sections["strategy"]}
         return sections
@@ -169,6 +209,7 @@ def deciding(config: RunConfig) -> dict[str, Any]:
     later where it is not set: adding one changes no id.
     """
     document = deciding_fields(config)
+    document.pop("base", None)
     document["task"].pop("path", None)
     if config.strategy.teacher_id:
         document["strategy"].pop("teacher", None)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
 from ssrun.config.experiment import Experiment
 from ssrun.config.overrides import RUN_SECTIONS
 from ssrun.config.run import RunConfig
-from ssrun.strategies import SCHEDULES, STRATEGIES, Strategy
-from ssrun.tasks import TASKS
+from ssrun.strategies import SCHEDULES, STRATEGIES, Entry, Strategy
+from ssrun.system.plugins import Registry
+from ssrun.tasks import TASKS, Task
+
+Thing = TypeVar("Thing")
 
 
 class Setting(NamedTuple):
@@ -43,21 +46,30 @@ BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveM
 Schema = Mapping[str, Any]
 
 
-def settings() -> list[Setting]:
-    """Every field that `--set` reaches: the task's, the strategy's, and those of the other sections."""
+def settings(load: bool = False) -> list[Setting]:
+    """Every field that `--set` reaches: the task's, the strategy's, and those of the other sections.
+
+    Of plugins too where they are to be loaded, as far as they can be.
+    """
+    tasks, strategies, schedules = (known(registry, load) for registry in (TASKS, STRATEGIES, SCHEDULES))
     run = RunConfig.model_json_schema()
-    names = {name: entry.strategy.schedule.name for name, entry in STRATEGIES.items()}
+    names = {name: entry.strategy.schedule.name for name, entry in strategies.items()}
     about = run["$defs"]["Strategy"]["properties"]["schedule"]["description"]
     schedule = Setting("strategy.schedule", (), "choice", "", tuple(SCHEDULES), None, names, about)
     found = [
-        *shared(setting for name, task in TASKS.items() for setting in of_model(task, "task.", (name,))),
+        *shared(setting for name, task in tasks.items() for setting in of_model(task, "task.", (name,))),
         schedule,
         *(setting for setting in of_model(Strategy, "strategy.") if setting.path != schedule.path),
-        *shared(setting for name, kind in SCHEDULES.items() for setting in of_model(kind, "strategy.", (name,))),
+        *shared(setting for name, kind in schedules.items() for setting in of_model(kind, "strategy.", (name,))),
     ]
     for section in RUN_SECTIONS:
         found += within(resolved(run["properties"][section], run), run, f"{section}.")
-    return [setting._replace(defaults=setting.defaults or defaults_of(setting)) for setting in found]
+    return [setting._replace(defaults=setting.defaults or defaults_of(setting, tasks, strategies)) for setting in found]
+
+
+def known(registry: Registry[Thing], load: bool) -> dict[str, Thing]:
+    """What is built in, and of plugins what is loaded; or all that can be loaded."""
+    return {name: registry[name] for name in registry if registry.status(name) == "ok"} if load else registry.known
 
 
 def experiment_fields() -> list[Setting]:
@@ -109,13 +121,13 @@ def shared(found: Iterable[Setting]) -> list[Setting]:
     return sorted(merged.values(), key=lambda setting: order.index(setting.path))
 
 
-def defaults_of(setting: Setting) -> dict[str, Any]:
+def defaults_of(setting: Setting, tasks: Mapping[str, type[Task]], strategies: Mapping[str, Entry]) -> dict[str, Any]:
     """The defaults of a task or a strategy that are not the field's own."""
     section, _, field = setting.path.partition(".")
     if section != "strategy":
-        return {name: task.defaults[setting.path] for name, task in TASKS.items() if setting.path in task.defaults}
+        return {name: task.defaults[setting.path] for name, task in tasks.items() if setting.path in task.defaults}
     found = {}
-    for name, entry in STRATEGIES.items():
+    for name, entry in strategies.items():
         schedule = entry.strategy.schedule
         owner = schedule if setting.of else entry.strategy
         if not setting.of or schedule.name in setting.of:

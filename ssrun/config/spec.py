@@ -7,16 +7,19 @@ are scored, are no part of that: two comparisons that want the same weights find
 from __future__ import annotations
 
 import re
-from typing import Annotated, NamedTuple, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ssrun.config.run import RunConfig
 from ssrun.errors import UsageError
-from ssrun.strategies import STRATEGIES
+from ssrun.strategies import SCHEDULES, STRATEGIES, KeptSchedule
 from ssrun.system.documents import VERSION, Document
+from ssrun.system.plugins import NAME, Registry
+from ssrun.tasks import TASKS, KeptTask
 
-LABEL = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+LABEL = NAME
 PLACE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 Label = Annotated[str, Field(pattern=f"^{LABEL}$")]  # leads nowhere but into its own folder
 Place = Annotated[str, Field(pattern=f"^{PLACE}$")]  # within a store
@@ -55,8 +58,8 @@ class RunSpec(NamedTuple):
     def unlabelled(cls, config: RunConfig) -> RunSpec:
         """The run of a configuration, under the names of its task and of its strategy (or else its schedule)."""
         strategy = config.strategy.model_copy(update={"teacher": "", "teacher_id": ""})
-        named = (name for name, entry in STRATEGIES.items() if entry.strategy == strategy)
-        return cls.of(config.task.name, next(named, config.strategy.schedule.name), config)
+        named = (name for name, entry in STRATEGIES.built_in.items() if entry.strategy == strategy)
+        return cls.of(config.task.name, next(named, config.base or config.strategy.schedule.name), config)
 
 
 def place(config: RunConfig) -> str:
@@ -69,17 +72,39 @@ class RunDocument(Document):
 
     Attributes:
         run: The sha256 of what decides the weights, whole.
+        config: Without the code of plugins: what they have made of it is kept as data, and nothing is imported.
     """
 
     store: int = VERSION
     run: str
     config: RunConfig
 
+    @field_validator("config", mode="before")
+    @classmethod
+    def _of_plugins_as_data(cls, config: Any) -> Any:
+        return config.kept if isinstance(config, RunConfig) else as_data(config)
+
     @model_validator(mode="after")
     def _is_its_own(self) -> Self:
         if self.run != self.config.weights_id:
             raise ValueError("the configuration does not match its id")
         return self
+
+
+def as_data(config: Any) -> Any:
+    """The fields of a stored configuration, those of plugins' tasks and schedules as `Kept`."""
+    if not isinstance(config, Mapping):
+        return config
+    task, strategy = config.get("task"), config.get("strategy")
+    if is_of_plugin(task, TASKS):
+        config = {**config, "task": KeptTask.model_validate(task)}
+    if isinstance(strategy, Mapping) and is_of_plugin(schedule := strategy.get("schedule"), SCHEDULES):
+        config = {**config, "strategy": {**strategy, "schedule": KeptSchedule.model_validate(schedule)}}
+    return config
+
+
+def is_of_plugin(fields: Any, registry: Registry[Any]) -> bool:
+    return isinstance(fields, Mapping) and isinstance(name := fields.get("name"), str) and name not in registry.built_in
 
 
 def label(name: object) -> str:

@@ -14,9 +14,19 @@ from ssrun.errors import UsageError, unknown
 from ssrun.runs.events import Update
 from ssrun.system.devices import CPU
 from ssrun.system.fields import Fields
+from ssrun.system.plugins import Registry
 
-ENGINES = {"local": "ssrun.engines.local", "ray": "ssrun.engines.ray"}  # modules, each an Engine
+BUILT_IN = {"local": "ssrun.engines.local", "ray": "ssrun.engines.ray"}  # modules, each an Engine
 Asked = TypeVar("Asked", bound=Fields)
+
+
+def is_engine(thing: Any) -> bool:
+    """Whether this has what an Engine has."""
+    return not isinstance(thing, type) and all(callable(getattr(thing, name, None)) for name in PARTS)
+
+
+PARTS = ("check", "at_once", "run")
+ENGINES: Registry[Any] = Registry("engine", BUILT_IN, is_engine)
 
 
 class NoOptions(Fields):
@@ -29,13 +39,15 @@ class Options(NamedTuple):
     So many `jobs` go on at once; None for as many as there is room for. Checkpoints come every so many steps: None for
     a few a training, 0 for none. A run counts as hung where it has no end within `cell_timeout` seconds, from its start
     or, where it is trained with shorter ones, from the end of the last of these: never sooner than by itself; None for
-    no limit. `own` are options of the engine's own, by name.
+    no limit. `plugins` are what `--plugin` named: whatever trains the runs uses them too (see `ssrun.engines.plugins`).
+    `own` are options of the engine's own, by name.
     """
 
     jobs: int | None = None
     checkpoint_every: int | None = None
     cell_timeout: float | None = None
     device: str = CPU
+    plugins: tuple[str, ...] = ()
     own: Mapping[str, Any] = MappingProxyType({})
 
     def of_engine(self, kind: type[Asked]) -> Asked:
@@ -60,8 +72,16 @@ class Engine(Protocol):
         """
 
 
+def engine_for(name: str, options: Options) -> Engine:
+    """The engine of this name, checked: UsageError where there is none, or it cannot do what it is told."""
+    engine = load_engine(name)
+    engine.check(options)
+    return engine
+
+
 def load_engine(name: str) -> Engine:
     """The engine of this name, UsageError where there is none; what it needs is imported only now."""
     if name not in ENGINES:
         raise UsageError(unknown("engine", name, ENGINES))
-    return cast("Engine", import_module(ENGINES[name]))
+    found = ENGINES[name]
+    return cast("Engine", import_module(found) if isinstance(found, str) else found)

@@ -102,7 +102,7 @@ def run(runs: Sequence[RunSpec], store: Path, options: Options) -> Iterator[Upda
             signals.check()
             for worker in workers:
                 if not worker.assignment.left and (chain := assignments.next()):
-                    worker.give(Job(chain, store, options.checkpoint_every, options.device))
+                    worker.give(Job.of(chain, store, options))
                     yield Update(chain[0].name, Started())
             wait([worker.stdout.fileno() for worker in workers], timeout=0.1)
             for index, worker in enumerate(workers):

@@ -25,7 +25,7 @@ from ssrun.config.spec import RunSpec
 from ssrun.engines import Options
 from ssrun.engines.assignments import BUSY_PAUSE, Assignment, Assignments, given_up
 from ssrun.engines.ray_task import Arrived, News, Session, bring_to_end
-from ssrun.engines.worker import Job
+from ssrun.engines.worker import JOB, Job
 from ssrun.errors import StoreError, UsageError
 from ssrun.runs.chains import Chain, chains
 from ssrun.runs.events import UPDATE, Failed, Finished, Postponed, Started, Update, Warned
@@ -198,7 +198,7 @@ class Flights(Assignments):
             except StoreError as error:
                 yield from (Update(run.name, given_up(self.store, run, str(error))) for run in chain)
                 continue
-            job = Job(chain, self.store, self.options.checkpoint_every, self.options.device)
+            job = JOB.dump_json(Job.of(chain, self.store, self.options)).decode()
             stream = self.task.remote(job, self.session, self.asked.store == "apart", needed)
             self.going[stream] = Flight(chain, needed)
 

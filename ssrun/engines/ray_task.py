@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from ssrun.engines.worker import Job, work
+from ssrun.engines.worker import job_of, work
 from ssrun.errors import Interrupted, StoreError
 from ssrun.runs.events import UPDATE, Finished
 from ssrun.runs.folder import RunFolder
@@ -48,8 +48,8 @@ class News(NamedTuple):
     parcel: Parcel | None = None
 
 
-def bring_to_end(job: Job, session: Session, apart: bool, needed: Mapping[str, Parcel]) -> Iterator[Arrived | News]:
-    """Works on a job as a local worker does. `apart`: in a folder of its own, also where it sees the store.
+def bring_to_end(line: str, session: Session, apart: bool, needed: Mapping[str, Parcel]) -> Iterator[Arrived | News]:
+    """Works on a job, a line of JSON, as a local worker does; `apart`: in its own folder, also where it sees the store.
 
     `needed` are files by the place of a run: of those that are trained already, and of teachers. A cancelled task ends
     as a local worker does that is told to stop: with a checkpoint, and Interrupted.
@@ -61,6 +61,7 @@ def bring_to_end(job: Job, session: Session, apart: bool, needed: Mapping[str, P
         os.chdir(session.here)
     with signals.heard(signal.SIGINT):
         sees_store = not apart and holds(session.seen, session.token)
+        job = job_of(line)  # the first that imports plugins, from the folder that the user stands in
         yield Arrived(ray.get_runtime_context().get_node_id(), sees_store)
         if sees_store:
             updates = work(job)

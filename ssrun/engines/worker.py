@@ -5,6 +5,7 @@ It ends when its parent closes stdin or dies, however the parent dies. SIGINT it
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import signal
@@ -13,28 +14,36 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple, Self, TextIO
 
 from pydantic import TypeAdapter
 
 from ssrun.config.spec import RunName
+from ssrun.engines import Options
+from ssrun.engines.plugins import use
 from ssrun.errors import Interrupted, SsrunError
 from ssrun.runs.chains import Chain
 from ssrun.runs.events import UPDATE, Failed, Finished, Postponed, Retried, Update
 from ssrun.runs.folder import RunFolder
 from ssrun.system import signals
+from ssrun.system.devices import CPU
 from ssrun.system.threads import use_one_thread
 
 GRACE = 3.0  # seconds from the parent's end to the worker's
 
 
 class Job(NamedTuple):
-    """A chain to bring to its end, in a store; checkpoints and device as `Options` has them."""
+    """A chain to bring to its end, in a store; checkpoints, device and plugins as `Options` has them."""
 
     chain: Chain
     store: Path
     checkpoint_every: int | None
-    device: str
+    device: str = CPU
+    plugins: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, chain: Chain, store: Path, options: Options) -> Self:
+        return cls(chain, store, options.checkpoint_every, options.device, options.plugins)
 
 
 JOB: TypeAdapter[Job] = TypeAdapter(Job)
@@ -53,10 +62,16 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while (job := jobs.get()) is not None:
         try:
-            for update in work(JOB.validate_json(job)):
+            for update in work(job_of(job)):
                 tell(out, update)
         except (Interrupted, BrokenPipeError):
             return
+
+
+def job_of(line: str) -> Job:
+    """A job from its JSON; first the plugins that it names are used, for the runs may be made of them."""
+    use(json.loads(line)[Job._fields.index("plugins")])
+    return JOB.validate_json(line)
 
 
 def watch(stdin: TextIO, jobs: queue.SimpleQueue[str | None]) -> None:

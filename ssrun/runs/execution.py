@@ -35,7 +35,7 @@ from ssrun.system import signals
 from ssrun.system.devices import CPU, device_named
 from ssrun.system.documents import canonical
 from ssrun.system.files import write
-from ssrun.tasks import Example
+from ssrun.tasks import OUTPUT_METRICS, Example
 
 CHECKPOINTS = 4  # of one training, unless told
 GREEDY = ScoringConfig()
@@ -311,6 +311,7 @@ def score_again(config: RunConfig, folder: RunFolder, device: str) -> OutputScor
 
 def write_scores(config: RunConfig, folder: RunFolder, scores: Scores) -> OutputScores:
     signatures = {"bleu_signature": scores.signature, "text_signatures": scores.text_signatures}
-    fields = {"run": config.weights_id, "scoring": config.scoring, **signatures, "files": {}}
+    plugins = [plugin for name in config.scoring.metrics if (plugin := OUTPUT_METRICS.origin(name))]
+    fields = {"run": config.weights_id, "scoring": config.scoring, **signatures, "files": {}, "plugins": plugins}
     document = OutputScores.model_validate({**fields, **scores.quality})
     return folder.write_scores(document, [" ".join(output) for output in scores.outputs])

@@ -22,18 +22,20 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import IO, Any, ClassVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from ssrun.config.run import RunConfig, ScoringConfig
+from ssrun.config.run import RunConfig, ScoringConfig, validated
 from ssrun.config.spec import SHORT, RunDocument, RunName
-from ssrun.errors import StoreError
+from ssrun.errors import StoreError, UsageError
 from ssrun.runs.result import RESULT, CompleteResult, Evaluation, Failure, OutputScores, Result, Scored
+from ssrun.strategies import SCHEDULES
 from ssrun.system import files
 from ssrun.system.documents import canonical, read_as, read_sealed, write_sealed
 from ssrun.system.environment import Environment
-from ssrun.tasks import Example, Tokens
+from ssrun.system.plugins import Plugin, Registry
+from ssrun.tasks import TASKS, Example, Tokens
 
 LOCK = "lock"
 TRANSIENT = (LOCK, "failure.json", "checkpoint-*")  # of a run's files, those it loses when complete
@@ -161,13 +163,30 @@ class RunFolder:
             return config
         return config.model_copy(update={"scoring": self.scores().scoring})
 
+    def plugins(self) -> list[Plugin]:
+        """Where what plugins have made of the run comes from, as it says itself; StoreError where it is damaged."""
+        return [plugin for environment in self.environments()[-1:] for plugin in environment.plugins]
+
+    def live_config(self) -> RunConfig:
+        """The configuration with its plugins loaded, by the names in it; UsageError where one is not there."""
+        config = self.config()
+        known = {(plugin.kind, plugin.name): plugin for plugin in self.plugins()}
+        named: list[tuple[Registry[Any], str]] = [
+            (TASKS, config.task.name),
+            (SCHEDULES, config.strategy.schedule.name),
+        ]
+        for registry, name in named:
+            if name not in registry and (plugin := known.get((registry.kind, name))):
+                raise UsageError(plugin.lacking)
+        return validated(RunConfig, config.model_dump(mode="json"))
+
     def environments(self) -> list[Environment]:
         """Where the run was made: several where it was resumed elsewhere, its end last; none where that is unknown."""
         path = self.path / "environment.json"
         if not path.is_file():
             return []
         made = read_as(path, files.read_json(path), MadeIn, REMEDY)
-        return [*made.earlier, Environment.model_validate(made.model_dump(exclude={"earlier"}))]
+        return [*made.earlier, Environment.model_validate_json(made.model_dump_json(exclude={"earlier"}))]
 
     def write_environments(self, environments: Sequence[Environment]) -> None:
         *earlier, last = (environment.model_dump(mode="json") for environment in environments)

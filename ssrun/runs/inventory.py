@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
-
-from pydantic import BaseModel
 
 from ssrun.config.overrides import by_path
 from ssrun.config.run import ModelConfig, RunConfig, Section, TrainingConfig, validated
@@ -16,7 +14,9 @@ from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.manifest import read_manifest
 from ssrun.runs.results_folder import comparisons_of, is_marked, run_folders, store_of
-from ssrun.strategies import STRATEGIES, Strategy, variant
+from ssrun.strategies import SCHEDULES, STRATEGIES, Strategy, variant
+from ssrun.system.plugins import Plugin
+from ssrun.tasks import KeptTask
 
 OF_EVERY_RUN: dict[str, type[Section]] = {"model": ModelConfig, "training": TrainingConfig}
 Status = Literal["complete", "trained", "diverged", "failed", "in training", "unfinished", "damaged"]
@@ -71,6 +71,15 @@ def runs_at(path: Path) -> list[Found]:
     return [Found(RunSpec.unlabelled(folder.weights_config()).name, folder) for folder in below]
 
 
+def plugins_in(store: Path) -> Iterator[Plugin]:
+    """Where what plugins have made of a store's runs and scores comes from; of damaged ones nothing."""
+    for folder in run_folders(store):
+        with suppress(StoreError):
+            yield from folder.plugins()
+            for path in folder.score_paths:
+                yield from RunFolder(folder.path, path.name).scores().plugins
+
+
 def users_of(store: Path) -> dict[str, list[str]]:
     """The names of the comparisons that want a run, by its place; StoreError where a manifest is damaged."""
     users: dict[str, list[str]] = {}
@@ -114,20 +123,25 @@ def progress(folder: RunFolder) -> tuple[int, Status]:
 
 
 def changes_of(config: RunConfig, strategy: str) -> dict[str, Any]:
-    """The fields of a configuration that are not the defaults of its task and strategy, by path."""
+    """The fields of a configuration that are not the defaults of its task and strategy, by path.
+
+    Of what a plugin has made every field is told, for its defaults are its own.
+    """
     fields = type(config.task).model_fields
     unset = {name: field.get_default() for name, field in fields.items() if not field.is_required()}
-    sections: dict[str, BaseModel] = {
-        "task": config.task.model_copy(update=unset),
-        **{name: Kind() for name, Kind in OF_EVERY_RUN.items()},
-    }
-    defaults = by_path({name: section.model_dump(mode="json") for name, section in sections.items()})
+    task = config.task.model_copy(update=unset).model_dump(mode="json")
+    sections = {name: Kind().model_dump(mode="json") for name, Kind in OF_EVERY_RUN.items()}
+    defaults = by_path({"task": unset if isinstance(config.task, KeptTask) else task, **sections})
     defaults |= config.task.defaults
-    if strategy not in STRATEGIES:
-        schedule = variant("teacher-forcing", {"schedule": config.strategy.schedule.name})
+    schedule_name = config.strategy.schedule.name
+    if schedule_name not in SCHEDULES.built_in:
+        own = STRATEGIES.built_in["teacher-forcing"].strategy.model_dump(mode="json", exclude={"schedule"})
+        defaults |= by_path({"strategy": {**own, "schedule": {"name": schedule_name}}})
+    elif strategy not in STRATEGIES.built_in:
+        schedule = variant("teacher-forcing", {"schedule": schedule_name})
         defaults |= by_path({"strategy": validated(Strategy, schedule).model_dump(mode="json")})
     else:
-        defaults |= by_path({"strategy": STRATEGIES[strategy].strategy.model_dump(mode="json")})
+        defaults |= by_path({"strategy": STRATEGIES.built_in[strategy].strategy.model_dump(mode="json")})
     unshown = {"task": {"name", "path"}, "strategy": {"teacher", "teacher_id"}}
-    found = by_path(config.model_dump(mode="json", exclude={**unshown, "seed": True, "scoring": True}))
+    found = by_path(config.model_dump(mode="json", exclude={**unshown, "seed": True, "scoring": True, "base": True}))
     return {path: value for path, value in found.items() if defaults.get(path) != value}

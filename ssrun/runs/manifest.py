@@ -18,6 +18,7 @@ from ssrun.runs.tuning import Tuned
 from ssrun.system.documents import VERSION, Document, read_sealed, write_sealed
 from ssrun.system.files import exclusively
 from ssrun.system.text import shell_word, visible
+from ssrun.tasks.output_metrics import Described
 
 FILE = "experiment.json"
 
@@ -30,8 +31,10 @@ class Manifest(Document):
         trials: Those that tuning rests on.
         tuning: What came of it.
         seals: Of each claim of the experiment, in their order: since when it stands.
+        described: The metrics of plugins that are asked for.
     """
 
+    described: Described = Field(default_factory=dict, exclude_if=lambda found: not found)
     store: int = VERSION
     plan: Plan
     runs: Annotated[tuple[RunName, ...], Field(min_length=1)]

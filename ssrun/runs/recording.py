@@ -15,7 +15,7 @@ from ssrun.runs import checkpoints
 from ssrun.runs.checkpoints import Counts, Totals
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.model_selection import has_waited_enough, selected
-from ssrun.runs.result import DivergedResult, Evaluation, Result
+from ssrun.runs.result import DivergedResult, Evaluation, OfPlugins, Result
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.scoring import Scores
 from ssrun.seq2seq.training import Diverged, Step
@@ -41,7 +41,7 @@ class Recording:
     def begin(self, device: torch.device) -> Iterator[str]:
         """Makes the folder agree with the totals, before steps on this device; tells what a person should know."""
         self.folder.cut_evaluations(self.totals.metrics_bytes)
-        here = environment(torch.get_num_threads(), device)
+        here = environment(torch.get_num_threads(), device, self.config.plugins)
         if self.totals.environments and (unlike := ", ".join(self.totals.environments[-1].unlike(here))):
             yield f"begun in another environment ({unlike}): an uninterrupted run's numbers may differ"
         self.totals = self.totals.going_on_in(here)
@@ -112,6 +112,7 @@ class Recording:
             "steps": self.totals.step,
             "schedule": schedule.resolved(steps),
             "mean_epsilon": schedule.mean(steps),
+            **({"of_plugins": of_plugins} if (of_plugins := told_of_plugins(self.config)) else {}),
             **self.totals.run_counts.shares(),
             "seconds": round(self.seconds, 3),
         }
@@ -123,6 +124,14 @@ class Recording:
     def finish(self, result: Result) -> None:
         """Writes the result; everything else of the run is there."""
         self.folder.finish(result, self.totals.metrics)
+
+
+def told_of_plugins(config: RunConfig) -> OfPlugins | None:
+    """What a reader without the plugins of a run cannot tell; None where it has none."""
+    if config.kept == config:
+        return None
+    share = config.strategy.walk_share(config.training.steps)
+    return OfPlugins(walk_share=share, by_position=config.task.by_position)
 
 
 def must_be_finite(scores: Scores, step: int) -> None:

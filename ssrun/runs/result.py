@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from ssrun.config.run import ScoringConfig
 from ssrun.metrics import METRICS
 from ssrun.system.documents import VERSION, Count, Document, Number
+from ssrun.system.plugins import Plugin
 
 
 class Evaluation(Document):
@@ -59,6 +60,18 @@ class Curves(Document):
     excess_error: list[Number] = Field(default_factory=list, exclude_if=lambda found: not found)
 
 
+class OfPlugins(Document):
+    """What a result keeps of a run that plugins have made, for readers that do not load them.
+
+    Attributes:
+        walk_share: `Strategy.walk_share`.
+        by_position: `Task.by_position`.
+    """
+
+    walk_share: Annotated[float, Field(ge=0, le=1)]
+    by_position: bool
+
+
 class Outcome(Document):
     """What every result begins with.
 
@@ -70,6 +83,7 @@ class Outcome(Document):
         replaced: Share of fed tokens unlike the true ones.
         seconds: Of work on the run.
         files: sha256 of every file of the run, by name.
+        of_plugins: Where plugins have made a part of it.
     """
 
     store: Literal[1] = VERSION
@@ -81,6 +95,7 @@ class Outcome(Document):
     replaced: Number
     seconds: Number
     files: dict[str, str] = Field(default_factory=dict)
+    of_plugins: OfPlugins | None = Field(None, exclude_if=lambda found: found is None)
 
 
 class DivergedResult(Outcome):
@@ -125,6 +140,7 @@ class OutputScores(Document):
         bleu_signature: sacreBLEU's.
         text_signatures: Those of the metrics beside BLEU, by name.
         files: sha256 of the outputs, and of the weights that gave them, by name.
+        plugins: Where the metrics come from that plugins have computed.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -137,6 +153,7 @@ class OutputScores(Document):
     bleu_signature: str
     text_signatures: dict[str, str] = Field(default_factory=dict, exclude_if=lambda found: not found)
     files: dict[str, str]
+    plugins: list[Plugin] = Field(default_factory=list, exclude_if=lambda found: not found)
 
 
 class Scored(NamedTuple):

@@ -31,6 +31,7 @@ from ssrun.seq2seq.search import decode
 from ssrun.seq2seq.vocabulary import PAD, Vocabularies, Vocabulary
 from ssrun.system import signals
 from ssrun.tasks import Example, Task, Tokens
+from ssrun.tasks.output_metrics import computed
 
 CURVE = 64  # positions that the curves show
 ROOM = 10  # tokens that an output may be longer than the longest reference
@@ -135,6 +136,7 @@ def score(
         "edit_rate": edit_rate(outputs, references),
         "distinct": distinct([example.source for example in examples], outputs),
         **task.judge(examples, outputs),
+        **computed(config.metrics, examples, outputs),
     }
     values = {
         "free_running_loss": free_running.loss / positions,

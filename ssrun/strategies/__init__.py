@@ -1,7 +1,7 @@
 """The strategies, by name: how decoder inputs are chosen. To add one, add an entry to STRATEGIES.
 
 Commands, completion, `ssrun list` and the tests follow. A package of one's own adds one by an entry point of the group
-`ssrun.strategies`, and likewise a task (`ssrun.tasks`) or a schedule (`ssrun.schedules`).
+`ssrun.strategies`: see CONTRIBUTING.
 """
 
 from __future__ import annotations
@@ -10,12 +10,21 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ssrun.errors import UsageError, unknown
-from ssrun.strategies.schedules import SCHEDULES, Constant, Cycle, Exponential, InverseSigmoid, Linear, Switch
+from ssrun.strategies.schedules import (
+    SCHEDULES,
+    Constant,
+    Cycle,
+    Exponential,
+    InverseSigmoid,
+    KeptSchedule,
+    Linear,
+    Switch,
+)
 from ssrun.strategies.strategy import Strategy, parameters
-from ssrun.system.plugins import of_kind
+from ssrun.system.plugins import Registry
 from ssrun.system.text import shown_value
 
-__all__ = ["SCHEDULES", "STRATEGIES", "Entry", "Strategy", "parameters", "variant"]
+__all__ = ["SCHEDULES", "STRATEGIES", "Entry", "KeptSchedule", "Strategy", "parameters", "variant"]
 
 
 class Entry(NamedTuple):
@@ -27,7 +36,7 @@ class Entry(NamedTuple):
 
 
 _PAPER = "Bengio et al. 2015"
-STRATEGIES: dict[str, Entry] = {
+BUILT_IN: dict[str, Entry] = {
     "teacher-forcing": Entry(Strategy(schedule=Constant(value=1)), "always the true token", "Williams and Zipser 1989"),
     "always-sampling": Entry(
         Strategy(schedule=Constant(value=0)), "always the model's own token", f"{_PAPER}, Tables 1-3"
@@ -74,7 +83,15 @@ STRATEGIES: dict[str, Entry] = {
     "switch": Entry(Strategy(schedule=Switch()), "forced first half, free second half", "a control"),
     "cycle": Entry(Strategy(schedule=Cycle()), "forced and free in turn", "a control"),
 }
-STRATEGIES |= of_kind("ssrun.strategies", Entry, STRATEGIES)
+
+
+def unfit(name: str, entry: Entry) -> str:
+    """What is wrong with a plugin's strategy: nobody could read it again where its schedule is none that is known."""
+    schedule = entry.strategy.schedule.name
+    return "" if schedule in SCHEDULES else f"its schedule {schedule!r} is not known: give that too"
+
+
+STRATEGIES: Registry[Entry] = Registry("strategy", BUILT_IN, lambda thing: isinstance(thing, Entry), unfit)
 
 
 def schedule_names() -> list[str]:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, Union
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator, model_validator
 
+from ssrun.errors import UsageError
 from ssrun.system.fields import Fields
-from ssrun.system.plugins import of_kind
+from ssrun.system.kept import ANY_FIELDS, Kept
+from ssrun.system.plugins import Registry, below, unlike_its_name
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Stretch = Annotated[float, Field(ge=1e-9, le=1000, allow_inf_nan=False)]  # the longest run has 1e9 steps
@@ -32,7 +34,7 @@ EXACT_STEPS = 200_000  # up to which a mean is taken over every step: a billion 
 class Schedule(Fields):
     """A function from the optimiser step to epsilon, that can print, compare and store itself."""
 
-    formula: ClassVar[str]  # the equation, as `ssrun list strategies` shows it
+    formula: ClassVar[str] = ""  # the equation, as `ssrun list strategies` shows it
 
     name: str
 
@@ -288,12 +290,37 @@ class Piecewise(Schedule):
 
 
 BUILT_IN = (Constant, Linear, Exponential, InverseSigmoid, Switch, Cycle, Piecewise)
-SCHEDULES: dict[str, type[Schedule]] = {kind.model_fields["name"].default: kind for kind in BUILT_IN}
-SCHEDULES |= of_kind("ssrun.schedules", Schedule, SCHEDULES)
+SCHEDULES: Registry[type[Schedule]] = Registry(
+    "schedule", {kind.model_fields["name"].default: kind for kind in BUILT_IN}, below(Schedule), unlike_its_name
+)
+
+
+class KeptSchedule(Kept, Schedule):
+    """A plugin's schedule, as a run keeps it: its epsilon is what the run's evaluations and result say."""
+
+    model_config = ANY_FIELDS
+
+    def __call__(self, step: int, steps: int) -> float:
+        raise UsageError(f"schedule {self.name!r} comes from a plugin, which is not loaded")
+
+
+def of_plugins(value: Any, built_in: ValidatorFunctionWrapHandler) -> Any:
+    """A schedule by its name: of a plugin, which is loaded, or else one that is built in."""
+    if isinstance(value, Schedule) and value.name not in SCHEDULES.built_in:
+        return value
+    name = value.get("name") if isinstance(value, Mapping) else None
+    if isinstance(name, str) and name not in SCHEDULES.built_in and name in SCHEDULES:
+        return SCHEDULES[name](**value)
+    return built_in(value)
+
+
 if TYPE_CHECKING:
     AnySchedule = Schedule
 else:
-    AnySchedule = Annotated[Union[tuple(SCHEDULES.values())], Field(discriminator="name")]  # noqa: UP007 - of a tuple
+    AnySchedule = Annotated[
+        SerializeAsAny[Annotated[Union[BUILT_IN], Field(discriminator="name")]],  # noqa: UP007 - of a tuple
+        WrapValidator(of_plugins),
+    ]
 
 
 def spread(first: int, after: int, most: int) -> Iterable[int]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from ssrun.system.devices import CPU, determinism_of, title_of
 from ssrun.system.documents import Count, Sparse
+from ssrun.system.plugins import Plugin
 from ssrun.system.text import ellipsis
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class Environment(Sparse):
         variables: Those of VARIABLES that are set; unknown in older documents.
         device: What computes, such as `cuda: NVIDIA H200`; older documents know none but the processor.
         determinism: The settings by which an accelerator repeats its numbers.
+        plugins: Where the parts of the run come from that plugins have made; left out where there are none.
     """
 
     python: str
@@ -58,6 +61,7 @@ class Environment(Sparse):
     variables: dict[str, str] = Field(default_factory=dict)
     device: str = CPU
     determinism: dict[str, str] = Field(default_factory=dict)
+    plugins: list[Plugin] = Field(default_factory=list)
 
     def unlike(self, other: Environment) -> list[str]:
         """The fields, of those that both know, in which this environment is not as the other."""
@@ -65,11 +69,14 @@ class Environment(Sparse):
         return sorted(name for name in known if getattr(self, name) != getattr(other, name))
 
 
-def environment(threads: int, device: torch.device) -> Environment:
-    """This process' environment; `threads` are those that torch computes with, where it uses the processor."""
+def environment(threads: int, device: torch.device, plugins: Sequence[Plugin] = ()) -> Environment:
+    """This process' environment; `threads` are those that torch computes with, where it uses the processor.
+
+    The plugins are those that a run needs.
+    """
     from torch.backends import cpu  # not before it is needed: help is instant
 
-    determinism = determinism_of(device)
+    own: dict[str, Any] = {"determinism": determinism_of(device), "plugins": list(plugins)}
     return Environment(
         python=platform.python_version(),
         machine=platform.machine(),
@@ -80,7 +87,7 @@ def environment(threads: int, device: torch.device) -> Environment:
         kernels=cpu.get_cpu_capability(),
         variables={name: ellipsis(os.environ[name], 200) for name in VARIABLES if name in os.environ},
         device=title_of(device),
-        **({"determinism": determinism} if determinism else {}),
+        **{name: value for name, value in own.items() if value},
     )
 
 

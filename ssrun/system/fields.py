@@ -54,7 +54,7 @@ def deciding_fields(model: BaseModel) -> dict[str, Any]:
         value = getattr(model, name)
         extra = info.json_schema_extra
         if isinstance(extra, dict) and extra.get("later") and value == info.get_default(call_default_factory=True):
-            del document[name]
+            document.pop(name, None)  # which is left out already where it has an `exclude_if`
         elif isinstance(value, BaseModel):
             document[name] = deciding_fields(value)
     return document

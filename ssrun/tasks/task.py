@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from ssrun.errors import UsageError
 from ssrun.system import signals
 from ssrun.system.fields import Fields, later
+from ssrun.system.kept import ANY_FIELDS, Kept
 from ssrun.tasks.optimal_completion import Answer, answer_of, optimal_completions
 
 Tokens = tuple[str, ...]
@@ -180,6 +181,12 @@ class Task(Fields):
     def facts(self) -> dict[str, int]:
         """Counts worth reporting with a result (unknown words, pairs left out ...)."""
         return {}
+
+
+class KeptTask(Kept, Task):
+    """A plugin's task, as a run keeps it: read, and never trained on."""
+
+    model_config = ANY_FIELDS
 
 
 class Drawn(Task):

@@ -49,7 +49,7 @@ try:
     from ssrun.config.spec import RunSpec
     from ssrun.engines.worker import JOB, Job
     run = RunSpec.of(task, strategy, resolve(task, strategy, 0, [layer]))
-    print(JOB.dump_json(Job((run,), Path(results), None, "cpu")).decode())
+    print(JOB.dump_json(Job((run,), Path(results), None)).decode())
 except ModuleNotFoundError:
     from ssrun.cells import Cell
     from ssrun.config import resolve

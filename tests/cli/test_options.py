@@ -30,7 +30,11 @@ from tests.support.in_process import ssrun
         ("schedules", "con", ["constant"]),
         ("schedules", "", [*STRATEGIES, *(name for name in SCHEDULES if name not in STRATEGIES)]),
         ("formats", "m", ["markdown"]),
-        ("lists", "", ["tasks", "strategies", "experiments", "metrics", "fields", "experiment-fields", "runs"]),
+        (
+            "lists",
+            "",
+            ["tasks", "strategies", "experiments", "metrics", "fields", "experiment-fields", "plugins", "runs"],
+        ),
         ("figures", "finding,a", ["finding,attention"]),
         ("picture formats", "p", ["pdf", "png"]),
     ],

@@ -111,7 +111,7 @@ def test_set_reaches_every_field_of_model_training_and_scoring(path: str) -> Non
 
 def test_no_field_of_model_training_or_scoring_is_missing_from_the_list_above() -> None:
     own = {path for path in fields_of(resolve("reverse", "linear")) if path.split(".")[0] in RUN_SECTIONS}
-    assert own == set(OTHER)
+    assert own - {"scoring.metrics"} == set(OTHER)  # which are plugins': tests/plugins
 
 
 @pytest.mark.parametrize("strategy", UNTAUGHT)

@@ -109,10 +109,10 @@ def drawable(text: object, longest: int = 10_000) -> str:
 
 def styles(strategies: Sequence[str]) -> dict[str, Style]:
     """The style of each strategy: the same everywhere for one that ssrun knows, a colour still free for another."""
-    own = {name: index for index, name in enumerate(STRATEGIES) if name in strategies}
+    own = {name: index for index, name in enumerate(STRATEGIES.built_in) if name in strategies}
     others = [name for name in strategies if name not in own]
     free = [index for index in range(len(COLOURS)) if index not in {place % len(COLOURS) for place in own.values()}]
-    shapes = own | {name: len(STRATEGIES) + index for index, name in enumerate(others)}
+    shapes = own | {name: len(STRATEGIES.built_in) + index for index, name in enumerate(others)}
     colours = shapes | dict(zip(others, free, strict=False))
     return {
         name: Style(

@@ -74,6 +74,7 @@ def notes(comparison: Comparison, best_mark: str) -> list[str]:
     for name, of_metric in comparison.text_signatures.items():
         lines += [f"{METRICS[name].short}: {signature}" for signature in of_metric]
     lines += about_faults(comparison)
+    lines += about_plugins(comparison)
     if len(comparison.environments) > 1:
         many = f"{len(comparison.environments)} different environments"
         lines.append(f"The runs come from {many} (machine, versions or variables).")
@@ -92,6 +93,15 @@ def about_data(comparison: Comparison) -> list[str]:
         drawn.setdefault(data_words(seed), []).append(task)
     lines += [f"{', '.join(tasks)}: {by}." for by, tasks in drawn.items()]
     return lines
+
+
+def about_plugins(comparison: Comparison) -> list[str]:
+    """Which plugins have made what of these runs; nothing where none has."""
+    parts: dict[str, dict[str, None]] = {}
+    for plugin in (plugin for environment in comparison.environments for plugin in environment.plugins):
+        parts.setdefault(plugin.origin, {})[f"{plugin.kind} {plugin.name}"] = None
+    told = "; ".join(f"{origin} ({', '.join(made)})" for origin, made in sorted(parts.items()))
+    return [f"Of plugins: {told}."] if told else []
 
 
 def about_faults(comparison: Comparison) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rich.table import Table
@@ -11,11 +11,13 @@ from rich.text import Text
 
 from ssrun.config.loading import folder, names
 from ssrun.config.settable import Setting, experiment_fields, settings
-from ssrun.metrics import METRICS
-from ssrun.strategies import STRATEGIES
+from ssrun.engines import plugins
+from ssrun.metrics import BUILT_IN, METRICS, Metric
+from ssrun.strategies import STRATEGIES, Entry
 from ssrun.strategies.strategy import LOSSES
+from ssrun.system.plugins import Registry
 from ssrun.system.text import visible
-from ssrun.tasks import TASKS
+from ssrun.tasks import OUTPUT_METRICS, TASKS, Task
 from ssrun.tasks.task import Range
 
 Row = dict[str, Any]
@@ -24,12 +26,26 @@ Rows = list[Row]
 
 def tasks() -> Rows:
     """Each task with the first line of its docstring and its own fields."""
-    rows = []
-    for name, task in TASKS.items():
-        about = (task.__doc__ or "").strip().splitlines()[0]
-        own = {field: default(info.get_default()) for field, info in task.model_fields.items()}
-        fields = {field: value for field, value in own.items() if field not in ("name", "digest")}
-        rows.append({"name": name, "about": about, "fields": fields})
+    return rows_by_name(TASKS, task_row, {"fields": {}})
+
+
+def task_row(task: type[Task]) -> Row:
+    about = next(iter((task.__doc__ or "").strip().splitlines()), "")
+    own = {field: default(info.get_default(call_default_factory=True)) for field, info in task.model_fields.items()}
+    fields = {field: value for field, value in own.items() if field not in ("name", "digest")}
+    return {"about": about, "fields": fields}
+
+
+def rows_by_name(registry: Registry[Any], row_of: Callable[[Any], Row], empty: Row) -> Rows:
+    """A row for each of a registry's; a plugin's says where it is from, or why it cannot be used: then it is empty."""
+    rows: Rows = []
+    for name in registry:
+        origin = registry.origin(name)
+        if (status := registry.status(name) if origin else "ok") != "ok":
+            rows.append({"name": name, "about": f"cannot be used: {status}", **empty})
+        else:
+            known = registry.built_in[name] if origin is None else registry[name]
+            rows.append({"name": name, **row_of(known), **({"plugin": origin.origin} if origin else {})})
     return rows
 
 
@@ -40,14 +56,16 @@ def default(value: Any) -> Any:
 
 def strategies() -> Rows:
     """Each strategy with its formula, its parts, what it is, and its source."""
-    rows = []
-    for name, entry in STRATEGIES.items():
-        strategy = entry.strategy
-        parameters = strategy.schedule.model_dump(exclude={"name"}, exclude_none=True)
-        row = {"name": name, "formula": strategy.schedule.formula, "parameters": parameters}
-        row |= {"coin": strategy.coin, "feed": strategy.feed, "label": strategy.label, "loss": LOSSES[strategy.label]}
-        rows.append(row | {"about": entry.about, "source": entry.source})
-    return rows
+    parts = ("formula", "parameters", "coin", "feed", "label", "loss", "source")
+    return rows_by_name(STRATEGIES, strategy_row, dict.fromkeys(parts))
+
+
+def strategy_row(entry: Entry) -> Row:
+    strategy = entry.strategy
+    parameters = strategy.schedule.model_dump(exclude={"name"}, exclude_none=True)
+    row: Row = {"formula": strategy.schedule.formula, "parameters": parameters}
+    row |= {"coin": strategy.coin, "feed": strategy.feed, "label": strategy.label, "loss": LOSSES[strategy.label]}
+    return row | {"about": entry.about, "source": entry.source}
 
 
 def experiments() -> Rows:
@@ -59,13 +77,19 @@ def experiments() -> Rows:
 
 
 def metrics() -> Rows:
-    shown = ("unit", "better", "range", "about", "formula", "source")
-    return [{"name": name, **{part: getattr(metric, part) for part in shown}} for name, metric in METRICS.items()]
+    built_in = [{"name": name, **metric_row(METRICS[name])} for name in METRICS if name in BUILT_IN]
+    parts = ("unit", "better", "range", "formula", "source")
+    own = rows_by_name(OUTPUT_METRICS, lambda found: metric_row(found.metric), dict.fromkeys(parts))
+    return [*built_in, *own]
+
+
+def metric_row(metric: Metric) -> Row:
+    return {part: getattr(metric, part) for part in ("unit", "better", "range", "about", "formula", "source")}
 
 
 def fields() -> Rows:
     """Each field that `--set` reaches."""
-    return [row_of(setting) for setting in settings()]
+    return [row_of(setting) for setting in settings(load=True)]
 
 
 def fields_of_experiments() -> Rows:
@@ -84,6 +108,7 @@ LISTS: dict[str, Callable[[], Rows]] = {
     "metrics": metrics,
     "fields": fields,
     "experiment-fields": fields_of_experiments,
+    "plugins": plugins.rows,
 }
 
 
@@ -92,8 +117,10 @@ def rows_of(what: str) -> Rows:
 
 
 def names_of(what: str) -> list[str]:
-    """The names alone, each once."""
-    return list(dict.fromkeys(row["name"] for row in rows_of(what)))
+    """The names alone, each once; plugins are not loaded for them."""
+    known: dict[str, Iterable[str]] = {"tasks": TASKS, "strategies": STRATEGIES}
+    known |= {"metrics": dict.fromkeys([*METRICS, *OUTPUT_METRICS]), "plugins": plugins.names()}
+    return list(dict.fromkeys(known[what] if what in known else (row["name"] for row in rows_of(what))))
 
 
 def words_of(row: Row) -> dict[str, str]:
@@ -120,7 +147,7 @@ def lines_of(what: str) -> str:
     lines = []
     for row in rows_of(what):
         name, *rest = words_of(row).items()
-        lines.append("\t".join([name[1], *(f"{key}: {visible(text)}" for key, text in rest)]) + "\n")
+        lines.append("\t".join([visible(name[1]), *(f"{key}: {visible(text)}" for key, text in rest)]) + "\n")
     return "".join(lines)
 
 
