@@ -8,16 +8,16 @@ export OMP_NUM_THREADS ?= 1
 compare: .venv/installed  ## train the default experiment (144 runs, ten minutes) and print its table
 	$(BIN)/ssrun compare
 
-test: .venv/installed  ## style, types, tests
+test: .venv/for-tests  ## style, types, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
-test-slow: .venv/installed  ## the tests that take minutes: kills, damage, thousands of hostile inputs
+test-slow: .venv/for-tests  ## the tests that take minutes: kills, damage, thousands of hostile inputs
 	$(BIN)/pytest -n 2 --dist worksteal -m slow -s
 
-bench: .venv/installed  ## a step against the textbook loop; labels; a cell against a former commit; checkpoints; a table of 1,000 runs
+bench: .venv/for-tests  ## a step against the textbook loop; labels; a cell against a former commit; checkpoints; a table of 1,000 runs
 	$(BIN)/python tests/bench/steps.py
 	$(BIN)/python tests/bench/labels.py
 	$(BIN)/python tests/bench/cells.py
@@ -37,7 +37,7 @@ gallery: .venv/installed  ## the README's pictures and the claims page, from the
 	$(BIN)/ssrun figures results/budget --only budget --format png --out build/figures && cp build/figures/budget.png results/
 	$(BIN)/ssrun figures results/when-it-wins --only map --format png --out build/figures && cp build/figures/map.png results/
 
-format: .venv/installed  ## put the code in order
+format: .venv/for-tests  ## put the code in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -47,9 +47,17 @@ clean:  ## remove the environment and the caches, never results
 help:  ## this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+TRACKERS := tensorboard,mlflow,wandb
+
 # pip 25.1 is the first that reads dependency groups.
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[plot,subwords,tensorboard]" --group dev
+	$(PIP) "pip>=25.1"
+	$(PIP) --constraint constraints.txt --editable ".[plot,subwords]"
+	touch $@
+
+# What tests need besides: a cluster and trackers, which are heavy, and the tools of style and types.
+.venv/for-tests: .venv/installed
+	$(PIP) --constraint constraints.txt --editable ".[plot,subwords,ray,$(TRACKERS)]" --group dev
 	touch $@
