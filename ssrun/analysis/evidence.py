@@ -91,10 +91,10 @@ def over_training(runs: Sequence[Run], metric: str) -> Curve:
 
 
 def scheduled(run: Run) -> Curve:
-    """The schedule's epsilon against the step."""
+    """The strategy's epsilon against the step."""
     last = run.config.training.steps - 1
     steps = sorted({round(part * last / POINTS) for part in range(POINTS + 1)})
-    values = [run.config.strategy.schedule(step, last + 1) for step in steps]
+    values = [run.config.strategy.epsilon(step, last + 1) for step in steps]
     return Curve([float(step) for step in steps], values, values, values)
 
 

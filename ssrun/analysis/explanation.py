@@ -20,7 +20,13 @@ from ssrun.runs.execution import prepare
 from ssrun.runs.trained import Trained
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batch, collate
-from ssrun.seq2seq.decoder_inputs import draw, free_running_inputs, scheduled_inputs, teacher_forced_inputs
+from ssrun.seq2seq.decoder_inputs import (
+    draw,
+    free_running_inputs,
+    inputs_at,
+    scheduled_inputs,
+    teacher_forced_inputs,
+)
 from ssrun.seq2seq.labels import labelling
 from ssrun.seq2seq.model import Memory, Seq2Seq
 from ssrun.seq2seq.search import greedy, length_limit
@@ -63,7 +69,7 @@ class StepView(NamedTuple):
     """One example of one of the run's `steps`, as training fed it.
 
     Attributes:
-        epsilon: What the schedule said.
+        epsilon: What the schedule said; under a clock of positions on average over the horizon.
         loss: Of the whole batch, nats per position.
         rows: Examples in the batch.
         source: The example's source, as the encoder's vocabulary has it.
@@ -135,9 +141,8 @@ def explain_step(
 
     masks = model.masks(rows, streams.generator(config.seed, "dropout", step))
     memory = model.encode(batch.source, batch.lengths, masks)
-    epsilon = config.strategy.schedule(step, steps)
-    draws = draw(batch.target, config.strategy.coin, config.seed, step)
-    inputs = scheduled_inputs(model, memory, batch.target, epsilon, config.strategy.feed, draws, masks)
+    epsilon = config.strategy.epsilon(step, steps)
+    inputs = inputs_at(model, memory, batch.target, config, step, masks)
     logits = model.decode(memory, inputs.tokens, masks).detach()
 
     vocabularies = parts.vocabularies

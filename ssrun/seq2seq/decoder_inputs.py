@@ -7,11 +7,13 @@ the same loss and the same gradients.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from ssrun.config.run import RunConfig
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.model import Masks, Memory, Seq2Seq
 from ssrun.seq2seq.vocabulary import BOS, PAD, SPECIALS
@@ -65,31 +67,47 @@ def free_running_inputs(model: Seq2Seq, memory: Memory, target: Tensor) -> Tenso
     return walk(model, memory, teacher_forced_inputs(target), replaceable(target))
 
 
+def inputs_at(
+    model: Seq2Seq, memory: Memory, target: Tensor, config: RunConfig, step: int, masks: Masks | None = None
+) -> DecoderInputs:
+    """What a run feeds for a target [B, T] at an optimiser step, from 0."""
+    strategy = config.strategy
+    epsilon = strategy.epsilons(step, config.training.steps, target.shape[1] - 1)
+    draws = draw(target, strategy.coin, config.seed, step)
+    return scheduled_inputs(model, memory, target, epsilon, strategy.feed, draws, masks)
+
+
 def scheduled_inputs(
     model: Seq2Seq,
     memory: Memory,
     target: Tensor,
-    epsilon: float,
+    epsilon: float | Sequence[float],
     replacement: Feed,
     draws: Draws,
     masks: Masks | None = None,
 ) -> DecoderInputs:
     """Chooses each input for a target [B, T]: the true token with probability `epsilon`, else its replacement.
 
-    The dropout masks are those that the learning pass uses.
+    Epsilon is one for all, or one for each of the first T - 1 positions of the target, whose tokens the inputs from
+    the second on stand for. The dropout masks are those that the learning pass uses.
     """
     true_tokens = teacher_forced_inputs(target)
     tossed = replaceable(target)
-    true = draws.coin < epsilon
+    true = draws.coin < of_inputs(epsilon, target.device)
     replace = tossed & ~true
     if replacement == "uniform-token":
         tokens = torch.where(replace, uniform_tokens(draws.sample, model.target_size), true_tokens)
-    elif epsilon < 1:
+    elif epsilon != 1:
         sample = draws.sample if replacement == "sample" else None
         tokens = walk(model, memory, true_tokens, replace, sample, masks)
     else:
         tokens = true_tokens
     return DecoderInputs(tokens, true & tossed, tossed, (tokens != true_tokens) & tossed)
+
+
+def of_inputs(epsilon: float | Sequence[float], device: torch.device) -> float | Tensor:
+    """Epsilon of each input [T]: that of the token that it stands for, and 1 for BOS; a number stays one."""
+    return epsilon if isinstance(epsilon, float | int) else torch.tensor([1.0, *epsilon], device=device)
 
 
 def replaceable(target: Tensor) -> Tensor:

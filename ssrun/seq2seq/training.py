@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ssrun.config.run import RunConfig
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batches
-from ssrun.seq2seq.decoder_inputs import DecoderInputs, draw, scheduled_inputs
+from ssrun.seq2seq.decoder_inputs import DecoderInputs, inputs_at
 from ssrun.seq2seq.labels import labelling
 from ssrun.seq2seq.learning_rate import learning_rate
 from ssrun.seq2seq.model import Seq2Seq
@@ -74,10 +74,8 @@ def train(
         masks = model.masks(len(batch.target), streams.generator(config.seed, "dropout", step))
         memory = model.encode(batch.source, batch.lengths, masks)
 
-        epsilon = strategy.schedule(step, steps)
-        draws = draw(batch.target, strategy.coin, config.seed, step)
         # Feed, without gradient ...
-        inputs = scheduled_inputs(model, memory, batch.target, epsilon, strategy.feed, draws, masks)
+        inputs = inputs_at(model, memory, batch.target, config, step, masks)
 
         # ... then learn, in one pass over what was fed.
         labels = labels_of(batch, inputs.tokens)
@@ -91,4 +89,4 @@ def train(
         for weights in optimiser.param_groups:
             weights["lr"] = learning_rate(step, training)
         optimiser.step()
-        yield Step(step, epsilon, value, inputs)
+        yield Step(step, strategy.epsilon(step, steps), value, inputs)

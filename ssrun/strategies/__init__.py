@@ -10,7 +10,17 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ssrun.errors import UsageError, unknown
-from ssrun.strategies.schedules import SCHEDULES, Constant, Cycle, Exponential, InverseSigmoid, Linear, Switch
+from ssrun.strategies.schedules import (
+    SCHEDULES,
+    Constant,
+    Cosine,
+    Cycle,
+    Exponential,
+    InverseSigmoid,
+    Linear,
+    Staircase,
+    Switch,
+)
 from ssrun.strategies.strategy import Strategy, parameters
 from ssrun.system.plugins import of_kind
 from ssrun.system.text import shown_value
@@ -70,6 +80,30 @@ STRATEGIES: dict[str, Entry] = {
         "true tokens changed at random, and the changed sequence learned: reward-augmented likelihood whose reward is "
         "minus the number of changes, exactly so with epsilon = 1 / (1 + V / (exp(1 / tau) - 1))",
         "Norouzi et al. 2016, arXiv 1609.00150",
+    ),
+    "decoding-step": Entry(
+        Strategy(schedule=Exponential(k=0.99), clock="position", horizon=128),
+        "the true token ever less often along the target, since errors accumulate there; the model's own token is fed "
+        "in place of its expected embedding",
+        "Liu et al. 2021, EMNLP, arXiv 2108.12963",
+    ),
+    "decoding-step-inverse": Entry(
+        Strategy(schedule=Exponential(k=0.99), clock="position", horizon=128, inverse=True),
+        "the control of decoding-step: the true token ever more often along the target",
+        "Liu et al. 2021, EMNLP, arXiv 2108.12963",
+    ),
+    "composite": Entry(
+        Strategy(schedule=Exponential(), clock="both"),
+        "decoding-step, at a pace that grows over training; here one shape gives both clocks",
+        "Liu et al. 2021, EMNLP, arXiv 2108.12963",
+    ),
+    "cosine": Entry(
+        Strategy(schedule=Cosine()), "the true token ever less often: level, steep, level", "Tacotron-2 implementations"
+    ),
+    "staircase": Entry(
+        Strategy(schedule=Staircase(start=0.9, end=0.6)),
+        "the true token less often on every level: .9, .8, .7, .6, each for a quarter of the run",
+        "Espresso's list of values by epoch",
     ),
     "switch": Entry(Strategy(schedule=Switch()), "forced first half, free second half", "a control"),
     "cycle": Entry(Strategy(schedule=Cycle()), "forced and free in turn", "a control"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ssrun.config.overrides import RUN_SECTIONS, SECTIONS, parse_settings
+from ssrun.config.overrides import RUN_SECTIONS, SECTIONS, parse_settings, written
 from ssrun.config.resolution import resolve
 from ssrun.config.run import RunConfig, deciding
 from ssrun.errors import UsageError
@@ -48,7 +48,8 @@ OF_SCHEDULES = {
     "start": 0.75,
     "end": 0.625,
     "over": 0.5,
-    "k": {"exponential": 0.99, "inverse-sigmoid": 40.0},
+    "k": {"exponential": 0.98, "inverse-sigmoid": 40.0},
+    "levels": 3,
     "half_at": 0.25,
     "at": 0.25,
     "period": 10,
@@ -56,8 +57,9 @@ OF_SCHEDULES = {
 }
 
 
-def epsilons(config: RunConfig) -> list[float]:
-    return [config.strategy.schedule(step, config.training.steps) for step in range(config.training.steps)]
+def epsilons(config: RunConfig) -> list[float | list[float]]:
+    steps = config.training.steps
+    return [config.strategy.epsilons(step, steps, 20) for step in range(steps)] + [config.strategy.mean(steps)]
 
 
 def fields_of(config: RunConfig) -> set[str]:
@@ -120,10 +122,16 @@ def test_set_reaches_every_field_of_every_strategy(strategy: str) -> None:
     for field in (field for field in parameters(plain.strategy) if field not in OF_TEACHER):
         now = value_of(plain, f"strategy.{field}")
         others = {"coin": "batch", "feed": "argmax", "label": "fed" if now == "gold" else "gold"}
-        other: Any = others.get(field) or OF_SCHEDULES[field]
+        others |= {"clock": "step" if now != "step" else "position", "horizon": 7, "inverse": not now}
+        needed: list[str] = []
+        if (field == "k" and plain.strategy.clock == "both") or (field == "half_at" and now is None):
+            continue  # of which the strategy says something else
+        if field == "clock" and now != "step":
+            needed = ["strategy.horizon=16"]  # another would be in vain
+        other: Any = others.get(field, OF_SCHEDULES.get(field))
         if isinstance(other, dict):
             other = other[plain.strategy.schedule.name]
-        config = resolve("reverse", strategy, 0, [parse_settings([f"strategy.{field}={other}"])])
+        config = resolve("reverse", strategy, 0, [parse_settings([*needed, f"strategy.{field}={written(other)}"])])
         assert value_of(config, f"strategy.{field}") == other != now
         if field not in ("coin", "feed", "label"):
             assert epsilons(config) != epsilons(plain), field

@@ -18,6 +18,7 @@ from ssrun.system.text import visible
 from ssrun.tasks import TASKS
 from ssrun.tasks.task import Range
 
+SHOWN_APART = ("coin", "feed", "label")  # parts of a strategy, each with a place of its own in the list
 Row = dict[str, Any]
 Rows = list[Row]
 
@@ -44,8 +45,9 @@ def strategies() -> Rows:
     for name, entry in STRATEGIES.items():
         strategy = entry.strategy
         parameters = strategy.schedule.model_dump(exclude={"name"}, exclude_none=True)
-        row = {"name": name, "formula": strategy.schedule.formula, "parameters": parameters}
-        row |= {"coin": strategy.coin, "feed": strategy.feed, "label": strategy.label, "loss": LOSSES[strategy.label]}
+        parameters |= strategy.model_dump(exclude={"schedule", *SHOWN_APART}, exclude_defaults=True)
+        row = {"name": name, "formula": strategy.formula, "parameters": parameters}
+        row |= {part: getattr(strategy, part) for part in SHOWN_APART} | {"loss": LOSSES[strategy.label]}
         rows.append(row | {"about": entry.about, "source": entry.source})
     return rows
 
