@@ -62,7 +62,8 @@ def prepare(config: RunConfig, store: Path | None = None, device: str = CPU) -> 
     task = config.task.prepared()
     vocabularies = Vocabularies.of(task)
     sizes = (len(vocabularies.source), len(vocabularies.target))
-    model = Seq2Seq(config.model, *sizes, streams.generator(config.seed, "init")).to(device_named(device))
+    weights, sees_prefix = streams.generator(config.seed, "init"), config.strategy.at_test == "own"
+    model = Seq2Seq(config.model, *sizes, weights, sees_prefix=sees_prefix).to(device_named(device))
     batches = Batches(task, vocabularies, config.training.batch_size, config.seed)
     teacher = teacher_of(config, vocabularies, store)
     return Prepared(model, vocabularies, batches, teacher and teacher.to(model.device))
@@ -263,7 +264,8 @@ def with_weights(parts: Prepared, weights: Mapping[str, Tensor]) -> Prepared:
     """The run's parts with a model of these weights beside the trained one; as they are where there are none."""
     if not weights:
         return parts
-    model = Seq2Seq(parts.model.config, len(parts.vocabularies.source), len(parts.vocabularies.target))
+    sizes = (len(parts.vocabularies.source), len(parts.vocabularies.target))
+    model = Seq2Seq(parts.model.config, *sizes, sees_prefix=parts.model.sees_prefix)
     model.load_state_dict(weights)
     return parts._replace(model=model.to(parts.model.device))
 

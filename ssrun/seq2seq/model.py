@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ssrun.config.run import ModelConfig
-from ssrun.seq2seq.vocabulary import BOS, PAD
+from ssrun.seq2seq.vocabulary import BOS, PAD, UNKNOWN
 
 State = list[tuple[Tensor, Tensor]]  # for each layer h and c, [B, H]
 MASKED = -1e4  # the bias of a token that is never said: its probability, and so its gradient, is exactly 0
@@ -62,6 +62,10 @@ class Masks(NamedTuple):
     target: Tensor
     encoder: list[Tensor]
     decoder: list[Tensor]
+
+    def select(self, rows: Tensor) -> Masks:
+        encoder, decoder = ([mask[rows] for mask in masks] for masks in (self.encoder, self.decoder))
+        return Masks(self.source[rows], self.target[rows], encoder, decoder)
 
 
 class Prediction(NamedTuple):
@@ -119,12 +123,20 @@ class Seq2Seq(nn.Module):
     """Embedding, LSTM encoder, LSTM decoder, readout, for vocabularies of these sizes.
 
     The generator draws the initial weights; None (torch's own) also where weights are only shapes, on device `meta`.
+    One that does not see its prefix is fed UNKNOWN in the place of every token after BOS, whatever it is given.
     """
 
     def __init__(
-        self, config: ModelConfig, source_size: int, target_size: int, generator: torch.Generator | None = None
+        self,
+        config: ModelConfig,
+        source_size: int,
+        target_size: int,
+        generator: torch.Generator | None = None,
+        *,
+        sees_prefix: bool = True,
     ) -> None:
         super().__init__()
+        self.sees_prefix = sees_prefix
         self.config = config
         self.target_size = target_size
         embedding, hidden = config.embedding, config.hidden
@@ -196,7 +208,7 @@ class Seq2Seq(nn.Module):
 
     def decode(self, memory: Memory, inputs: Tensor, masks: Masks | None = None) -> Tensor:
         """Logits [B, T, V] for decoder inputs [B, T], in one pass over whole sequences."""
-        hidden = self.target_embedding(inputs)
+        hidden = self.embedded(inputs)
         if masks:
             hidden = hidden * masks.target.unsqueeze(1)
         for layer, lstm in enumerate(self.decoder):
@@ -205,6 +217,13 @@ class Seq2Seq(nn.Module):
             if masks:
                 hidden = hidden * masks.decoder[layer].unsqueeze(1)
         return self.logits(self.readout(memory, hidden))
+
+    def embedded(self, inputs: Tensor) -> Tensor:
+        """The vectors [..., E] of decoder inputs [...], as far as the model sees them."""
+        return cast("Tensor", self.target_embedding(self.seen(inputs)))
+
+    def seen(self, inputs: Tensor) -> Tensor:
+        return inputs if self.sees_prefix else torch.where(inputs == BOS, inputs, UNKNOWN)
 
     def predictor(self, memory: Memory, masks: Masks | None = None, queries: int = 0) -> Predictor:
         """The decoder one token at a time, as the weights are now; about so many tokens will be put in."""
@@ -262,9 +281,9 @@ class Predictor:
         nothing is read out.
         """
         if self.gate_table is not None:
-            gates = self.gate_table.index_select(0, token)
+            gates = self.gate_table.index_select(0, self.model.seen(token))
         else:
-            embedded = self.model.target_embedding(token)
+            embedded = self.model.embedded(token)
             gates = self.cells[0].input_gates(embedded * self.masks.target if self.masks else embedded)
         after: State = []
         for layer, cell in enumerate(self.cells):

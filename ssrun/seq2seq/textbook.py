@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,9 +12,10 @@ from ssrun.seq2seq import streams
 from ssrun.seq2seq.decoder_inputs import DecoderInputs, pick
 from ssrun.seq2seq.labels import EncodedAnswers, TokenSets, completion_labels, teachable
 from ssrun.seq2seq.vocabulary import BOS, EOS, PAD, SPECIALS
-from ssrun.strategies.strategy import Coin, Feed
 
 State = TypeVar("State")
+Coin = Literal["token", "sequence", "batch"]
+Feed = Literal["sample", "argmax", "uniform-token"]
 
 
 @torch.no_grad()

@@ -8,30 +8,21 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ssrun.strategies.parts import CLOCKS, FEEDS, PREDICTED, Clock, Coin, Feed, Label
 from ssrun.strategies.schedules import EXACT_STEPS, AnySchedule, Constant, Decay, Schedule, Turned, even, spread
 from ssrun.system.fields import Fields, later
 from ssrun.system.text import shown_value
 
-Clock = Literal["step", "position", "both"]
-Coin = Literal["token", "sequence", "batch"]
-Feed = Literal["sample", "argmax", "uniform-token"]
-Label = Literal["gold", "expert", "teacher", "fed"]
-CLOCKS: dict[Clock, str] = {  # what the schedule's epsilon becomes; t is the fed token's position, T the horizon
-    "step": "",
-    "position": "t in place of i, horizon in place of N",
-    "both": "t · (1 - ε(i)) in place of i, horizon in place of N",
-}
-LOSSES: dict[Label, str] = {  # of a position, in nats: what each label asks for; p is the model's distribution there
-    "gold": "-log p(y_t)",
-    "expert": "-Σ_v e(v) log p(v), e: what an expert may say after the prefix that was fed",
-    "teacher": "β KL(P, M) + (1 - β) KL(p, M), M = β P + (1 - β) p, P: the teacher's",
-    "fed": "-log p(x_t+1), x: what is fed",
-}
 OF_TEACHER = ("teacher", "teacher_id", "beta", "teacher_temperature")
 # Fields that only some values of another field give an effect: what they need, one of it. Set in vain they are refused.
 NEEDS: dict[str, Mapping[str, tuple[str, ...]]] = {
     **{name: {"label": ("teacher",)} for name in OF_TEACHER},
     "horizon": {"clock": ("position", "both")},
+    **{name: {"coin": ("confidence",)} for name in ("threshold", "noise_threshold", "confidence_of")},
+    **{name: {"feed": ("sample",)} for name in ("temperature", "top_k")},
+    "passes": {"feed": PREDICTED, "coin": ("confidence",)},
+    "oracle_beam": {"feed": ("beam-oracle",)},
+    "at_test": {"feed": ("mask",)},
 }
 OF_EPSILON = ("clock", "horizon", "inverse")  # the fields, beside the schedule, that epsilon depends on
 
@@ -44,12 +35,15 @@ class Strategy(Fields):
     )
     coin: Coin = Field(
         "token",
-        description="one coin a token of each sequence (the paper's), a sequence (its footnote 2), or the whole batch",
+        description="which tokens are true: by one draw a token of each sequence (the paper's), a sequence (its "
+        "footnote 2), or the whole batch; by none, the target's prefix; exactly a count of the batch's; or by how "
+        "confident the model is in what comes after a token, fed the true ones",
     )
     feed: Feed = Field(
         "sample",
-        description="what replaces a true token: a sample of the model's distribution, its argmax, "
-        "or a uniform-token, drawn uniformly from the vocabulary's real tokens",
+        description="what replaces a true token: a sample of the model's distribution, its argmax, or a random token: "
+        "a uniform-token of the vocabulary's real ones, one by its frequency in the batch's targets (unigram), one of "
+        "the same-sequence; a mask, which is <unk>; or the token there of the best of a beam's outputs (beam-oracle)",
     )
     label: Label = later(
         "gold",
@@ -89,6 +83,39 @@ class Strategy(Fields):
     )
     inverse: bool = later(False, description="whether epsilon is 1 less what the schedule says: a control")
 
+    threshold: float = later(
+        0.9, ge=0, le=1, allow_inf_nan=False, description="confidence up to which a token is the true one"
+    )
+    noise_threshold: float = later(
+        0.95,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="confidence above which a token is a random one of the same target; 1: none is",
+    )
+    confidence_of: Literal["gold", "best"] = later(
+        "gold",
+        description="whose probability the confidence is: that of the true token (the paper's), or of the best one",
+    )
+    temperature: float = later(
+        1.0, ge=0.01, le=100, allow_inf_nan=False, description="what the logits are divided by before a sample is drawn"
+    )
+    top_k: int = later(
+        0, ge=0, le=1_000_000, description="likeliest tokens that a sample is drawn from, and their like; 0: all"
+    )
+    passes: int = later(
+        0,
+        ge=0,
+        le=100_000,
+        description="passes over whole sequences, the first over the true tokens, that choose the model's own tokens "
+        "in place of a walk (Duckworth et al. 2019): as many as a target has tokens choose what the walk does; 0: walk",
+    )
+    oracle_beam: int = later(4, ge=1, le=64, description="outputs that the beam-oracle chooses from")
+    at_test: Literal["own", "mask"] = later(
+        "own",
+        description="what the trained model is fed: its own tokens, or the mask of training again (teacherless)",
+    )
+
     @model_validator(mode="after")
     def _nothing_is_set_in_vain(self) -> Self:
         for name, needs in NEEDS.items():
@@ -107,6 +134,21 @@ class Strategy(Fields):
         if clock == "both" and not self.schedule.stretched:
             remedy = "half_at in place of k, or a schedule told in shares of the run"
             raise ValueError(f"clock = both: {name} is told in steps, and runs over steps and positions: give {remedy}")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.coin in ("prefix", "count") and self.clock != "step":
+            raise ValueError(f"coin = {self.coin}: it counts by one epsilon for all tokens: give clock = step")
+        if self.coin == "confidence" and not self.passes:
+            raise ValueError("coin = confidence: it needs a pass over the true tokens: give passes = 1, or more")
+        if self.passes > 1 and not FEEDS[self.feed].predicts:
+            raise ValueError(f"passes = {self.passes}: feed {self.feed} takes nothing of them: give 1")
+        if self.noise_threshold < self.threshold:
+            told = f"noise_threshold = {self.noise_threshold:g} is below threshold = {self.threshold:g}"
+            raise ValueError(f"{told}: confidence rises from true tokens to noise")
+        if self.at_test == "mask" and self.schedule != Constant(value=0):
+            raise ValueError("at_test = mask: in training too no token may be seen: give schedule constant, value 0")
         return self
 
     @property
@@ -175,12 +217,13 @@ class Strategy(Fields):
         return self.model_copy(update={"schedule": decay.with_mean(wanted, even_mean, over, 2e-3 + 1 / self.horizon)})
 
     def walk_share(self, steps: int) -> float:
-        """The share of a run's steps in which the decoder walks through its own output to choose what it is fed.
+        """The share of a run's steps that need work of the model to choose what it is fed.
 
         Those with epsilon below 1; with one coin a batch, those whose coin is expected to say so; none for random
-        tokens. Exact up to EXACT_STEPS steps; of a longer run, over so many steps spread over it.
+        tokens. A walk counts as much as any number of passes, and as a beam, which costs more. Exact up to
+        EXACT_STEPS steps; of a longer run, over so many steps spread over it.
         """
-        if self.feed == "uniform-token":
+        if not (FEEDS[self.feed].predicts or self.coin == "confidence" or self.feed == "beam-oracle"):
             return 0.0
         if self.clock == "position":
             steps = 1  # the same at all

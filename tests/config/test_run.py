@@ -13,8 +13,8 @@ from ssrun.config.overrides import RUN_SECTIONS, SECTIONS, parse_settings, writt
 from ssrun.config.resolution import resolve
 from ssrun.config.run import RunConfig, deciding
 from ssrun.errors import UsageError
-from ssrun.strategies import parameters
-from ssrun.strategies.strategy import OF_TEACHER
+from ssrun.strategies import Strategy, parameters
+from ssrun.strategies.strategy import OF_EPSILON, OF_TEACHER
 from ssrun.system.documents import canonical
 from ssrun.tasks import TASKS
 from tests.support.corpora import of_task, parallel
@@ -121,9 +121,19 @@ def test_set_reaches_every_field_of_every_strategy(strategy: str) -> None:
     plain = resolve("reverse", strategy)
     for field in (field for field in parameters(plain.strategy) if field not in OF_TEACHER):
         now = value_of(plain, f"strategy.{field}")
-        others = {"coin": "batch", "feed": "argmax", "label": "fed" if now == "gold" else "gold"}
+        others = {
+            "coin": "token" if now == "batch" else "batch",
+            "feed": "argmax",
+            "label": "fed" if now == "gold" else "gold",
+        }
+        others |= {"temperature": 0.5, "top_k": 2, "threshold": 0.5, "noise_threshold": 0.97, "confidence_of": "best"}
+        others |= {"passes": 3, "oracle_beam": 2, "at_test": "own" if now == "mask" else "mask"}
         others |= {"clock": "step" if now != "step" else "position", "horizon": 7, "inverse": not now}
         needed: list[str] = []
+        if field == "at_test" and now == "own":
+            needed = ["strategy.schedule=constant", "strategy.value=0"]
+        if field in ("coin", "feed", "clock", "value") and needs_its_parts(plain.strategy):
+            continue
         if (field == "k" and plain.strategy.clock == "both") or (field == "half_at" and now is None):
             continue  # of which the strategy says something else
         if field == "clock" and now != "step":
@@ -133,9 +143,14 @@ def test_set_reaches_every_field_of_every_strategy(strategy: str) -> None:
             other = other[plain.strategy.schedule.name]
         config = resolve("reverse", strategy, 0, [parse_settings([*needed, f"strategy.{field}={written(other)}"])])
         assert value_of(config, f"strategy.{field}") == other != now
-        if field not in ("coin", "feed", "label"):
+        if field in (*OF_EPSILON, *type(plain.strategy.schedule).model_fields):
             assert epsilons(config) != epsilons(plain), field
         assert config.id != plain.id
+
+
+def needs_its_parts(strategy: Strategy) -> bool:
+    """Whether another coin, feed or clock would leave one of its fields without effect."""
+    return bool(strategy.passes or strategy.at_test == "mask" or strategy.coin in ("prefix", "count"))
 
 
 @pytest.mark.parametrize("task", [name for name in TASKS if name != "corpus"])

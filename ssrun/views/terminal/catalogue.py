@@ -13,7 +13,7 @@ from ssrun.config.loading import folder, names
 from ssrun.config.settable import Setting, experiment_fields, settings
 from ssrun.metrics import METRICS
 from ssrun.strategies import STRATEGIES
-from ssrun.strategies.strategy import LOSSES
+from ssrun.strategies.parts import COINS, FEEDS, LOSSES
 from ssrun.system.text import visible
 from ssrun.tasks import TASKS
 from ssrun.tasks.task import Range
@@ -48,6 +48,7 @@ def strategies() -> Rows:
         parameters |= strategy.model_dump(exclude={"schedule", *SHOWN_APART}, exclude_defaults=True)
         row = {"name": name, "formula": strategy.formula, "parameters": parameters}
         row |= {part: getattr(strategy, part) for part in SHOWN_APART} | {"loss": LOSSES[strategy.label]}
+        row |= {"true": COINS[strategy.coin].rule, "replaced": FEEDS[strategy.feed].rule}
         rows.append(row | {"about": entry.about, "source": entry.source})
     return rows
 
