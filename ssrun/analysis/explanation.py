@@ -24,11 +24,11 @@ from ssrun.seq2seq.decoder_inputs import (
     called,
     draw,
     free_running_inputs,
-    inputs_at,
     scheduled_inputs,
     teacher_forced_inputs,
 )
 from ssrun.seq2seq.labels import labelling
+from ssrun.seq2seq.learning_pass import LEARNING
 from ssrun.seq2seq.model import Memory, Seq2Seq
 from ssrun.seq2seq.search import greedy, length_limit
 from ssrun.seq2seq.training import Diverged, adam, train
@@ -44,7 +44,8 @@ class Position(NamedTuple):
         gold: The true token y_t; `<eos>` at the last position.
         coin: Of the fed token: `true`, or else what was fed instead, a token of the `model`, a `random` one, the
             `mask`, or one of the best of a `beam`; `-` for BOS, which has no coin.
-        fed: The token fed here, in place of the true token of the position before.
+        fed: The token fed here, in place of the true token of the position before; where a mixture of tokens is fed,
+            the largest of them.
         replaced: The fed token is not the true one.
         predicted: The argmax under this feed.
         wrong: It is not the true token; `repeated`: it is the prediction of the position before.
@@ -142,8 +143,8 @@ def explain_step(
     masks = model.masks(rows, streams.generator(config.seed, "dropout", step))
     memory = model.encode(batch.source, batch.lengths, masks)
     epsilon = config.strategy.epsilon(step, steps)
-    inputs = inputs_at(model, memory, batch.target, config, step, masks)
-    logits = model.decode(memory, inputs.tokens, masks).detach()
+    inputs, logits = LEARNING[config.strategy.gradient](model, memory, batch.target, config, step, masks)
+    logits = logits.detach()
 
     vocabularies = parts.vocabularies
     labels = labelling(config.strategy, config.task, vocabularies, parts.teacher)(batch, inputs.tokens)

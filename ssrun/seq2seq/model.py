@@ -208,15 +208,22 @@ class Seq2Seq(nn.Module):
 
     def decode(self, memory: Memory, inputs: Tensor, masks: Masks | None = None) -> Tensor:
         """Logits [B, T, V] for decoder inputs [B, T], in one pass over whole sequences."""
-        hidden = self.embedded(inputs)
+        return self.continued(memory, self.embedded(inputs), memory.initial, 0, masks)[0]
+
+    def continued(
+        self, memory: Memory, vectors: Tensor, before: State, position: int, masks: Masks | None = None
+    ) -> tuple[Tensor, State]:
+        """Logits [B, T, V] for vectors [B, T, E] of inputs from a position on, after a state; and the state after."""
+        hidden, after = vectors, []
         if masks:
             hidden = hidden * masks.target.unsqueeze(1)
         for layer, lstm in enumerate(self.decoder):
-            state = memory.initial[layer]
-            hidden, _ = lstm(hidden, (state[0].unsqueeze(0), state[1].unsqueeze(0)))
+            state = before[layer]
+            hidden, last = lstm(hidden, (state[0].unsqueeze(0), state[1].unsqueeze(0)))
             if masks:
                 hidden = hidden * masks.decoder[layer].unsqueeze(1)
-        return self.logits(self.readout(memory, hidden))
+            after.append((last[0].squeeze(0), last[1].squeeze(0)))
+        return self.logits(self.readout(memory, hidden, position)), after
 
     def embedded(self, inputs: Tensor) -> Tensor:
         """The vectors [..., E] of decoder inputs [...], as far as the model sees them."""
@@ -229,11 +236,14 @@ class Seq2Seq(nn.Module):
         """The decoder one token at a time, as the weights are now; about so many tokens will be put in."""
         return Predictor(self, memory, masks, queries)
 
-    def readout(self, memory: Memory, hidden: Tensor) -> Tensor:
-        """Features [B, T, H] of the decoder's output [B, T, H]: tanh(W [h; context] + b), or h without attention."""
+    def readout(self, memory: Memory, hidden: Tensor, position: int = 0) -> Tensor:
+        """Features [B, T, H] of the decoder's output [B, T, H] from a position on: tanh(W [h; context] + b).
+
+        Or h, where there is no attention.
+        """
         if self.combine is None:
             return hidden
-        context, _ = self.attend(memory, memory.states, hidden, 0)
+        context, _ = self.attend(memory, memory.states, hidden, position)
         return torch.tanh(self.combine(torch.cat((hidden, context), -1)))
 
     def attend(self, memory: Memory, values: Tensor, hidden: Tensor, position: int) -> tuple[Tensor, Tensor | None]:

@@ -98,10 +98,20 @@ STRATEGIES: dict[str, Entry] = {
         "Liu et al. 2021, EMNLP, arXiv 2108.12963",
     ),
     "confidence-aware": Entry(
-        Strategy(schedule=Switch(at=1 / 3), coin="confidence", feed="argmax", passes=1),
+        Strategy(schedule=Switch(at=1 / 3), coin="confidence", feed="argmax", passes=1, gold_weight=1),
         "the true token where the model is unsure of what follows, its own where it is sure, a random one of the "
-        "target where it is surer still; after a third of teacher forcing, and no chance",
+        "target where it is surer still; by no chance, after a third of teacher forcing, whose loss it keeps",
         "Liu et al. 2021, ACL Findings, arXiv 2107.10427",
+    ),
+    "differentiable": Entry(
+        Strategy(schedule=InverseSigmoid(), feed="argmax", gradient="soft"),
+        "inverse-sigmoid, with a soft argmax fed that gradient flows through; the lower the temperature the sharper",
+        "Goyal et al. 2017, arXiv 1704.06970",
+    ),
+    "gumbel-st": Entry(
+        Strategy(schedule=InverseSigmoid(), gradient="straight-through"),
+        "inverse-sigmoid, with samples fed that gradient flows through as if they were soft",
+        "Jang et al. 2017, arXiv 1611.01144",
     ),
     "word-oracle": Entry(
         Strategy(schedule=InverseSigmoid(), passes=1),

@@ -11,6 +11,7 @@ Clock = Literal["step", "position", "both"]
 Coin = Literal["token", "sequence", "batch", "prefix", "count", "confidence"]
 Feed = Literal["sample", "argmax", "uniform-token", "unigram", "same-sequence", "mask", "beam-oracle"]
 Label = Literal["gold", "expert", "teacher", "fed"]
+Gradient = Literal["none", "soft", "straight-through"]
 
 CLOCKS: dict[Clock, str] = {  # what the schedule's epsilon becomes; T is the horizon
     "step": "",
@@ -22,6 +23,11 @@ LOSSES: dict[Label, str] = {  # of a position, in nats: what each label asks for
     "expert": "-Σ_v e(v) log p(v), e: what an expert may say after the prefix that was fed",
     "teacher": "β KL(P, M) + (1 - β) KL(p, M), M = β P + (1 - β) p, P: the teacher's",
     "fed": "-log p(x_t+1), x: what is fed",
+}
+GRADIENTS: dict[Gradient, str] = {  # what is fed in place of a token, so that gradient flows through it; E: vectors
+    "none": "",
+    "soft": "Σ_v E_v softmax((s + g) / temperature)_v, g: Gumbel noise for a sample, else 0",
+    "straight-through": "E_v of the largest (s + g)_v, with the gradient of soft",
 }
 
 

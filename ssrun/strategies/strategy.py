@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ssrun.strategies.parts import CLOCKS, FEEDS, PREDICTED, Clock, Coin, Feed, Label
+from ssrun.strategies.parts import CLOCKS, FEEDS, PREDICTED, Clock, Coin, Feed, Gradient, Label
 from ssrun.strategies.schedules import EXACT_STEPS, AnySchedule, Constant, Decay, Schedule, Turned, even, spread
 from ssrun.system.fields import Fields, later
 from ssrun.system.text import shown_value
@@ -19,7 +19,9 @@ NEEDS: dict[str, Mapping[str, tuple[str, ...]]] = {
     **{name: {"label": ("teacher",)} for name in OF_TEACHER},
     "horizon": {"clock": ("position", "both")},
     **{name: {"coin": ("confidence",)} for name in ("threshold", "noise_threshold", "confidence_of")},
-    **{name: {"feed": ("sample",)} for name in ("temperature", "top_k")},
+    "temperature": {"feed": ("sample",), "gradient": ("soft", "straight-through")},
+    "top_k": {"feed": ("sample",)},
+    "gradient": {"feed": PREDICTED},
     "passes": {"feed": PREDICTED, "coin": ("confidence",)},
     "oracle_beam": {"feed": ("beam-oracle",)},
     "at_test": {"feed": ("mask",)},
@@ -116,6 +118,19 @@ class Strategy(Fields):
         description="what the trained model is fed: its own tokens, or the mask of training again (teacherless)",
     )
 
+    gold_weight: float = later(
+        0.0,
+        ge=0,
+        le=1000,
+        allow_inf_nan=False,
+        description="weight of a second loss beside the first: that of the true tokens, fed the true tokens",
+    )
+    gradient: Gradient = later(
+        "none",
+        description="what flows back through a fed token: nothing; or what does through a soft mixture of all tokens' "
+        "vectors, fed in its place (Goyal et al. 2017), or straight-through, as if that were fed",
+    )
+
     @model_validator(mode="after")
     def _nothing_is_set_in_vain(self) -> Self:
         for name, needs in NEEDS.items():
@@ -147,9 +162,21 @@ class Strategy(Fields):
         if self.noise_threshold < self.threshold:
             told = f"noise_threshold = {self.noise_threshold:g} is below threshold = {self.threshold:g}"
             raise ValueError(f"{told}: confidence rises from true tokens to noise")
+        if self.gradient != "none":
+            self._learns_in_a_walk()
         if self.at_test == "mask" and self.schedule != Constant(value=0):
             raise ValueError("at_test = mask: in training too no token may be seen: give schedule constant, value 0")
         return self
+
+    def _learns_in_a_walk(self) -> None:
+        """Raises ValueError where a walk with gradient cannot do what is asked for."""
+        where = f"gradient = {self.gradient}"
+        if self.passes:
+            raise ValueError(f"{where}: it flows through a walk: give passes = 0, and a coin that needs none")
+        if self.top_k:
+            raise ValueError(f"{where}: a mixture is of all tokens: give top_k = 0")
+        if self.label != "gold":
+            raise ValueError(f"{where}: label {self.label} is of tokens that were fed, not of mixtures: give gold")
 
     @property
     def formula(self) -> str:
@@ -220,9 +247,11 @@ class Strategy(Fields):
         """The share of a run's steps that need work of the model to choose what it is fed.
 
         Those with epsilon below 1; with one coin a batch, those whose coin is expected to say so; none for random
-        tokens. A walk counts as much as any number of passes, and as a beam, which costs more. Exact up to
-        EXACT_STEPS steps; of a longer run, over so many steps spread over it.
+        tokens; all where gradient flows through what is fed. A walk counts as much as any number of passes, and as a
+        beam, which costs more. Exact up to EXACT_STEPS steps; of a longer run, over so many steps spread over it.
         """
+        if self.gradient != "none":
+            return 1.0
         if not (FEEDS[self.feed].predicts or self.coin == "confidence" or self.feed == "beam-oracle"):
             return 0.0
         if self.clock == "position":

@@ -128,11 +128,14 @@ def test_set_reaches_every_field_of_every_strategy(strategy: str) -> None:
         }
         others |= {"temperature": 0.5, "top_k": 2, "threshold": 0.5, "noise_threshold": 0.97, "confidence_of": "best"}
         others |= {"passes": 3, "oracle_beam": 2, "at_test": "own" if now == "mask" else "mask"}
+        others |= {"gold_weight": 0.5, "gradient": "soft"}
         others |= {"clock": "step" if now != "step" else "position", "horizon": 7, "inverse": not now}
         needed: list[str] = []
         if field == "at_test" and now == "own":
             needed = ["strategy.schedule=constant", "strategy.value=0"]
-        if field in ("coin", "feed", "clock", "value") and needs_its_parts(plain.strategy):
+        if field in ("coin", "feed", "clock", "value", "label", "gradient", "passes", "top_k") and needs_its_parts(
+            plain.strategy
+        ):
             continue
         if (field == "k" and plain.strategy.clock == "both") or (field == "half_at" and now is None):
             continue  # of which the strategy says something else
@@ -148,9 +151,13 @@ def test_set_reaches_every_field_of_every_strategy(strategy: str) -> None:
         assert config.id != plain.id
 
 
+TOGETHER = ("coin", "feed", "clock", "value", "label", "gradient", "passes", "top_k")
+
+
 def needs_its_parts(strategy: Strategy) -> bool:
-    """Whether another coin, feed or clock would leave one of its fields without effect."""
-    return bool(strategy.passes or strategy.at_test == "mask" or strategy.coin in ("prefix", "count"))
+    """Whether another of the fields above would leave one of its fields without effect."""
+    walks = strategy.gradient == "none" and strategy.label == "gold" and not strategy.passes
+    return not walks or strategy.at_test == "mask" or strategy.coin in ("prefix", "count")
 
 
 @pytest.mark.parametrize("task", [name for name in TASKS if name != "corpus"])

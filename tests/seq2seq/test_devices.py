@@ -66,6 +66,8 @@ def no_inference_mode(monkeypatch: pytest.MonkeyPatch) -> None:
         {"coin": "confidence", "passes": 1, "temperature": 2.0, "top_k": 5, "threshold": 0.01, "noise_threshold": 0.1},
         {"coin": "count", "feed": "same-sequence"},
         {"feed": "beam-oracle", "attention": "general"},
+        {"gradient": "soft", "feed": "argmax", "temperature": 0.5, "gold_weight": 0.5},
+        {"gradient": "straight-through", "attention": "aligned"},
         {"feed": "mask", "at_test": "mask", "value": 0},
         {"label": "expert"},
         {"task": "any-order", "label": "expert"},

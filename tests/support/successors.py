@@ -100,6 +100,41 @@ def inputs(
     return fed
 
 
+def mixed_loss(
+    model: Seq2Seq,
+    batch: Batch,
+    strategy: Strategy,
+    epsilon: float,
+    draws: Draws,
+    noise: Tensor,
+    masks: Masks | None = None,
+) -> tuple[Tensor, Rows]:
+    """The loss where a mixture of vectors is fed in place of a token, and the largest token of each mixture."""
+    memory = model.encode(batch.source, batch.lengths, masks)
+    target = batch.target.tolist()
+    kinds = coins(target, torch.zeros(*batch.target.shape, model.target_size), strategy, epsilon, draws)
+    table, state, found = model.target_embedding.weight, list(memory.initial), []
+    fed: Rows = [[BOS] for _ in target]
+    for t in range(batch.target.shape[1]):
+        vectors = []
+        for row, kind in enumerate(coin[t] for coin in kinds):
+            if kind != OWN:
+                fed[row] += [target[row][t - 1]] if t else []
+                vectors.append(table[fed[row][t]])
+                continue
+            scores = found[-1][row] + (noise[row, t] if strategy.feed == "sample" else 0)
+            weights = (scores / strategy.temperature).exp() / (scores / strategy.temperature).exp().sum()
+            fed[row].append(int(scores.argmax()))
+            if strategy.gradient == "soft":
+                vectors.append(sum(weight * vector for weight, vector in zip(weights, table, strict=True)))
+            else:  # the token's vector; what flows to the scores is what would through the mixture
+                through = sum((w - w.detach()) * vector.detach() for w, vector in zip(weights, table, strict=True))
+                vectors.append(table[fed[row][t]] + through)
+        found.append(textbook.said(model, batch, memory, state, torch.stack(vectors), t, masks))
+    logits = torch.stack(found, -1)
+    return nn.functional.cross_entropy(logits, batch.target, ignore_index=PAD), fed
+
+
 def coins(
     target: Rows, forced: Tensor, strategy: Strategy, epsilon: float | Sequence[float], draws: Draws
 ) -> list[list[str]]:

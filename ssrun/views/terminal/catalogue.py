@@ -13,7 +13,7 @@ from ssrun.config.loading import folder, names
 from ssrun.config.settable import Setting, experiment_fields, settings
 from ssrun.metrics import METRICS
 from ssrun.strategies import STRATEGIES
-from ssrun.strategies.parts import COINS, FEEDS, LOSSES
+from ssrun.strategies.parts import COINS, FEEDS, GRADIENTS, LOSSES
 from ssrun.system.text import visible
 from ssrun.tasks import TASKS
 from ssrun.tasks.task import Range
@@ -49,6 +49,7 @@ def strategies() -> Rows:
         row = {"name": name, "formula": strategy.formula, "parameters": parameters}
         row |= {part: getattr(strategy, part) for part in SHOWN_APART} | {"loss": LOSSES[strategy.label]}
         row |= {"true": COINS[strategy.coin].rule, "replaced": FEEDS[strategy.feed].rule}
+        row |= {"gradient": GRADIENTS[strategy.gradient]}
         rows.append(row | {"about": entry.about, "source": entry.source})
     return rows
 
