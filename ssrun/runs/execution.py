@@ -28,7 +28,7 @@ from ssrun.runs.trained import load_trained
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batches
 from ssrun.seq2seq.model import Seq2Seq
-from ssrun.seq2seq.scoring import Scores, score
+from ssrun.seq2seq.scoring import Scores, score, training_loss
 from ssrun.seq2seq.training import Diverged, adam, train
 from ssrun.seq2seq.vocabulary import Vocabularies
 from ssrun.system import signals
@@ -278,6 +278,7 @@ def finish(run: Recording, parts: Prepared) -> None:
     scores = score(parts.model, config.task, test, parts.vocabularies, *asked, whole=True)
     best = run.totals.selection if config.training.select == "best" else None
     must_be_finite(scores, run.totals.step)
+    trained_on = training_loss(parts.model, parts.batches, run.totals.step, len(test))
     folder.write_lines("sources.txt", [" ".join(example.source) for example in test])
     folder.write_lines("next_step.txt", [" ".join(tokens) for tokens in scores.teacher_forced])
     folder.write_lines("decoding.txt", [" ".join(tokens) for tokens in scores.free_running])
@@ -292,6 +293,7 @@ def finish(run: Recording, parts: Prepared) -> None:
         {
             **run.outcome(),
             **scores.values,
+            "generalisation_gap": scores.values["teacher_forced_loss"] - trained_on,
             "selected_step": best.step if best else None,
             "references": most,
             "test_pairs": len(test),
