@@ -32,9 +32,13 @@ GRADIENTS: dict[Gradient, str] = {  # what is fed in place of a token, so that g
 
 
 class Part(NamedTuple):
-    """A coin or a feed: its rule, and who said so; of a feed also what a fed token is called that is not the true one.
+    """A coin or a feed.
 
-    One that `predicts` feeds what the model says there: it has a walk, or passes.
+    Attributes:
+        rule: Of a coin which tokens are true; of a feed what replaces one that is not.
+        source: Who said so.
+        called: Of a feed, what its tokens are called where they are shown.
+        predicts: Whether it feeds what the model says there, so that there is a walk, or passes.
     """
 
     rule: str
@@ -45,19 +49,19 @@ class Part(NamedTuple):
 
 _PAPER = "Bengio et al. 2015"
 COINS: dict[Coin, Part] = {
-    "token": Part("true where u < ε, one u a token", _PAPER),
-    "sequence": Part("true where u < ε, one u a sequence", f"{_PAPER}, footnote 2"),
-    "batch": Part("true where u < ε, one u a batch", "a widespread reading"),
+    "token": Part("where u < ε, one u a token", _PAPER),
+    "sequence": Part("where u < ε, one u a sequence", f"{_PAPER}, footnote 2"),
+    "batch": Part("where u < ε, one u a batch", "a widespread reading"),
     "prefix": Part(
-        "true where t < round(ε n), n: the target's tokens",
+        "where t < round(ε n), n: the target's tokens",
         "peeling back of Mihaylova and Martins 2019, arXiv 1906.07651; the curriculum of Ranzato et al. 2016 (MIXER)",
     ),
     "count": Part(
-        "true for exactly round(ε n) of the batch's n tokens, those of the smallest u",
+        "exactly round(ε n) of the batch's n tokens, those of the smallest u",
         "Tensor2Tensor's sampling of video frames",
     ),
     "confidence": Part(
-        "true where u < ε or c <= threshold, noise where c > noise_threshold, c = p(y_t+1 | true prefix)",
+        "where u < ε or c <= threshold; noise where c > noise_threshold, c = p(y_t+1 | true prefix)",
         "Liu et al. 2021, ACL Findings, arXiv 2107.10427",
     ),
 }

@@ -69,7 +69,6 @@ class Strategy(Fields):
     teacher_temperature: float = later(
         1.0, ge=0.01, le=20, allow_inf_nan=False, description="what the logits of model and teacher are divided by"
     )
-
     clock: Clock = later(
         "step",
         description="what epsilon runs over: the training step (the paper's); the position of the fed token in its "
@@ -79,12 +78,11 @@ class Strategy(Fields):
     horizon: int = later(
         16,
         ge=1,
-        le=100_000,
+        le=1000,
         description="positions of a target that a clock of positions runs over, and that mean epsilon is the mean of; "
         "beyond them the schedule goes on",
     )
     inverse: bool = later(False, description="whether epsilon is 1 less what the schedule says: a control")
-
     threshold: float = later(
         0.9, ge=0, le=1, allow_inf_nan=False, description="confidence up to which a token is the true one"
     )
@@ -117,7 +115,6 @@ class Strategy(Fields):
         "own",
         description="what the trained model is fed: its own tokens, or the mask of training again (teacherless)",
     )
-
     gold_weight: float = later(
         0.0,
         ge=0,

@@ -9,6 +9,10 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from ssrun.analysis.explanation import explain_step
+from ssrun.config.experiment import Experiment
+from ssrun.config.overrides import toml
+from ssrun.config.plan import Plan
 from ssrun.config.resolution import resolve
 from ssrun.config.run import Attention
 from ssrun.errors import UsageError
@@ -238,6 +242,50 @@ def test_a_model_that_sees_no_prefix_says_the_same_whatever_it_is_given() -> Non
     model.sees_prefix = True
     assert torch.equal(logits, model.decode(memory, unknown)), "as it was trained"
     assert not torch.equal(logits, model.decode(memory, forced))
+
+
+# An entry of at most eight lines
+
+ENTRIES = """
+[strategies.mine]
+base = "linear"
+clock = "position"
+horizon = 6
+passes = 2
+top_k = 5
+
+[strategies.another]
+base = "switch"
+coin = "confidence"
+feed = "mask"
+passes = 1
+threshold = 0.05
+noise_threshold = 0.06
+gold_weight = 0.5
+
+[strategies.third]
+base = "always-sampling"
+feed = "argmax"
+gradient = "soft"
+temperature = 0.3
+"""
+
+
+def test_a_strategy_of_these_kinds_is_an_entry_and_explain_shows_its_coin_its_feed_and_its_label() -> None:
+    small = {"training": {"steps": 4, "batch_size": 8}, "model": {"hidden": 8, "embedding": 8}}
+    experiment = Experiment(tasks=["copy"], seeds=0, baseline="mine", **toml(ENTRIES), **small)
+    seen = {}
+    for (_, name), config in Plan(experiment=experiment).configs().items():
+        views = [explain_step(config, 3, row) for row in range(8)]
+        positions = [position for view in views for position in view.positions]
+        seen[name] = {position.coin for position in positions}
+        assert all(position.label == {position.gold: 1.0} for position in positions)
+        assert all(position.fed == "<unk>" for position in positions if position.coin == "mask")
+    assert seen["mine"] == {"-", "true", "model"}
+    assert seen["third"] == {"-", "model"}
+    assert seen["another"] <= {"-", "true", "mask", "random"}
+    assert len(seen["another"]) > 2
+    assert max(len(entry.strip().splitlines()) for entry in ENTRIES.split("\n\n")) <= 8
 
 
 # What does not go together

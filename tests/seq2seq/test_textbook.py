@@ -46,6 +46,13 @@ def test_an_epsilon_that_is_no_probability_is_refused() -> None:
         decoder_inputs(lambda token, state: (token, state), None, torch.ones(1, 1).long(), 1.5, bos=0, pad=2)
 
 
+@pytest.mark.parametrize("part", [{"coin": "prefix"}, {"feed": "mask"}])
+def test_a_part_that_a_model_of_ones_own_has_not_is_refused(part: dict[str, str]) -> None:
+    (name,) = part
+    with pytest.raises(ValueError, match=f"unknown {name} .*known: "):
+        decoder_inputs(lambda token, state: (token, state), None, torch.ones(1, 1).long(), 0.5, bos=0, pad=2, **part)
+
+
 def test_expert_labels_keep_the_edits_fewest_whatever_the_ids_are() -> None:
     generator = torch.Generator().manual_seed(0)
     eos, pad, bos = 0, 9, 5

@@ -13,7 +13,7 @@ from ssrun.config.loading import folder, names
 from ssrun.config.settable import Setting, experiment_fields, settings
 from ssrun.metrics import METRICS
 from ssrun.strategies import STRATEGIES
-from ssrun.strategies.parts import COINS, FEEDS, GRADIENTS, LOSSES
+from ssrun.strategies.parts import COINS, FEEDS, GRADIENTS, LOSSES, Part
 from ssrun.system.text import visible
 from ssrun.tasks import TASKS
 from ssrun.tasks.task import Range
@@ -48,10 +48,14 @@ def strategies() -> Rows:
         parameters |= strategy.model_dump(exclude={"schedule", *SHOWN_APART}, exclude_defaults=True)
         row = {"name": name, "formula": strategy.formula, "parameters": parameters}
         row |= {part: getattr(strategy, part) for part in SHOWN_APART} | {"loss": LOSSES[strategy.label]}
-        row |= {"true": COINS[strategy.coin].rule, "replaced": FEEDS[strategy.feed].rule}
+        row |= {"true": ruled(COINS[strategy.coin]), "replaced by": ruled(FEEDS[strategy.feed])}
         row |= {"gradient": GRADIENTS[strategy.gradient]}
         rows.append(row | {"about": entry.about, "source": entry.source})
     return rows
+
+
+def ruled(part: Part) -> str:
+    return f"{part.rule} ({part.source})"
 
 
 def experiments() -> Rows:
