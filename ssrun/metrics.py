@@ -153,8 +153,8 @@ METRICS: dict[str, Metric] = {
         3,
         least=-math.inf,
         on_request=True,
-        formula="mean over positions t >= 3 n / 4 of log p(y_t, after y_<t) - log p(d_t, after d_<t), d: another test "
-        "target of as many positions n; curves.distractor_margin in result.json is by position",
+        formula="mean over the last ceil(n / 4) positions of log p(y_t, after y_<t) - log p(d_t, after d_<t), d: "
+        "another test target of as many positions n; curves.distractor_margin in result.json is by position",
         source="Wang and Sennrich 2020 (arXiv 2005.03642)",
     ),
     "repetition": Metric(

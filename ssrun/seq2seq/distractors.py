@@ -18,7 +18,7 @@ from ssrun.tasks import Example, Tokens
 
 
 class Margins(NamedTuple):
-    """In nats a token: over the last quarter of each target's positions, and by position, from the first."""
+    """In nats a token: over the last quarter of each target's positions, at least one; and by position."""
 
     late: float
     by_position: list[float]
@@ -52,7 +52,7 @@ def distractor_margins(model: Seq2Seq, vocabularies: Vocabularies, examples: Seq
         columns = real.shape[1]
         margins[:columns] += margin.sum(0)
         reached[:columns] += real.sum(0)
-        is_late = real & (4 * torch.arange(columns) >= 3 * real.sum(1, keepdim=True))
+        is_late = real & (torch.arange(columns) >= 3 * real.sum(1, keepdim=True) // 4)  # ceil(n / 4) of n
         late += float(margin[is_late].sum())
         positions += int(is_late.sum())
     return Margins(late / positions, (margins / reached).tolist())

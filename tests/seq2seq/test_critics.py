@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from statistics import mean
 
@@ -48,11 +49,20 @@ def test_the_margin_is_the_true_targets_log_p_less_a_distractors_of_its_length()
         pairs = zip(*(log_p(trained, example.source, target) for target in (example.target, other)), strict=True)
         for t, (true, false) in enumerate(pairs):
             by_position.setdefault(t, []).append(true - false)
-            late += [true - false] if t >= 3 * n / 4 else []
+            late += [true - false] if t >= n - math.ceil(n / 4) else []
     margins = distractor_margins(trained.model, trained.vocabularies, examples)
     assert margins.late == pytest.approx(mean(late), abs=1e-5)
     assert margins.by_position == pytest.approx([mean(by_position[t]) for t in sorted(by_position)], abs=1e-5)
     assert distractors(trained.vocabularies.target, examples) == others
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_the_shortest_targets_have_a_last_quarter(length: int) -> None:
+    trained = tiny.untrained(tiny.configuration())
+    pairs = [Example(("a",), (token,) * length) for token in ("a", "b")]
+    margins = distractor_margins(trained.model, trained.vocabularies, pairs)
+    assert len(margins.by_position) == length + 1
+    assert math.isfinite(margins.late)
 
 
 def test_a_target_that_no_other_is_like_has_no_distractor() -> None:
