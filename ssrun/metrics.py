@@ -145,6 +145,52 @@ METRICS: dict[str, Metric] = {
         formula="100 |{pairs whose outputs agree again before the end}| / |{pairs}|, as `ssrun inject` counts them",
         source="self-recovery: He et al. 2021 (arXiv 1905.10617)",
     ),
+    "distractor_margin": Metric(
+        "how much likelier a target's last quarter is than that of another target of its length; true prefixes both",
+        "nats",
+        "higher",
+        "margin",
+        3,
+        least=-math.inf,
+        on_request=True,
+        formula="mean over the last ceil(n / 4) positions of log p(y_t, after y_<t) - log p(d_t, after d_<t), d: "
+        "another test target of as many positions n; curves.distractor_margin in result.json is by position",
+        source="Wang and Sennrich 2020 (arXiv 2005.03642)",
+    ),
+    "repetition": Metric(
+        "four tokens in a row that an output has said before",
+        "%",
+        "lower",
+        "repeated %",
+        1,
+        most=100.0,
+        on_request=True,
+        formula="mean over outputs of 100 (1 - unique 4-grams / 4-grams); none where all have fewer than four tokens",
+        source="seq-rep-4 of Welleck et al. 2020 (arXiv 1908.04319)",
+    ),
+    "beam_drop": Metric(
+        "what the beam that a run is scored with loses against greedy search; only where that is more than 1",
+        "BLEU",
+        "lower",
+        "beam drop",
+        1,
+        least=-100.0,
+        most=100.0,
+        on_request=True,
+        formula="BLEU(beam 1) - BLEU(scoring.beam)",
+        source="the beam problem of Wang and Sennrich 2020 (arXiv 2005.03642)",
+    ),
+    "generalisation_gap": Metric(
+        "loss on the test set less the loss on training pairs, both when fed the true tokens: what exposure is not",
+        "nats",
+        "lower",
+        "gen. gap",
+        3,
+        least=-math.inf,
+        on_request=True,
+        formula="teacher_forced_loss(test) - teacher_forced_loss(as many pairs of the run's first batches)",
+        source="Schmidt 2019 (arXiv 1910.00292)",
+    ),
     "steps_to_reach": Metric(
         "steps until the score asked for is reached, at most the run's", "steps", "lower", "steps to", 0
     ),
@@ -176,7 +222,9 @@ def describe(name: str, metric: Metric) -> None:
 TO_REACH = ("steps_to_reach", "seconds_to_reach")  # that only an experiment with a score to reach has
 OF_EXPERT = ("expert_loss", "expert_error", "expert_choices", "excess_error", "self_recovery")  # of the test set alone
 METRICS_OF_TASKS = ("validity", "bracket_f1", "chrf", "ter")  # that only some tasks have
-NOT_ALWAYS = ("ter", "perplexity", *OF_EXPERT)  # that an evaluation may lack: a line too long, a loss too large
+OF_ENDS = ("distractor_margin", "generalisation_gap")  # of the test set alone, too
+# that an evaluation may lack: a line too long, a loss too large
+NOT_ALWAYS = ("ter", "perplexity", "repetition", "beam_drop", *OF_EXPERT, *OF_ENDS)
 OF_EVERY_TASK = (  # those of outputs and losses that can say which evaluation is best, whatever the task
     "bleu",
     "exact_match",

@@ -92,12 +92,12 @@ def over_training(runs: Sequence[Run], metric: str) -> Curve:
 
 
 def scheduled(run: Run) -> Curve:
-    """The schedule's epsilon against the step; of a plugin's as the run's evaluations say."""
+    """The strategy's epsilon against the step; of a plugin's as the run's evaluations say."""
     if isinstance(run.config.strategy.schedule, KeptSchedule):
         return curve([[(float(line.step - 1), line.epsilon) for line in run.evaluations]])
     last = run.config.training.steps - 1
     steps = sorted({round(part * last / POINTS) for part in range(POINTS + 1)})
-    values = [run.config.strategy.schedule(step, last + 1) for step in steps]
+    values = [run.config.strategy.epsilon(step, last + 1) for step in steps]
     return Curve([float(step) for step in steps], values, values, values)
 
 

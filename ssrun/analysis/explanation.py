@@ -20,13 +20,19 @@ from ssrun.runs.execution import prepare
 from ssrun.runs.trained import Trained
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batch, collate
-from ssrun.seq2seq.decoder_inputs import draw, free_running_inputs, scheduled_inputs, teacher_forced_inputs
+from ssrun.seq2seq.decoder_inputs import (
+    called,
+    draw,
+    free_running_inputs,
+    scheduled_inputs,
+    teacher_forced_inputs,
+)
 from ssrun.seq2seq.labels import labelling
+from ssrun.seq2seq.learning_pass import LEARNING
 from ssrun.seq2seq.model import Memory, Seq2Seq
 from ssrun.seq2seq.search import greedy, length_limit
 from ssrun.seq2seq.training import Diverged, adam, train
 from ssrun.seq2seq.vocabulary import EOS, Vocabulary
-from ssrun.strategies.strategy import Feed
 from ssrun.system import signals
 from ssrun.tasks import Example, KeptTask, Tokens
 
@@ -36,9 +42,10 @@ class Position(NamedTuple):
 
     Attributes:
         gold: The true token y_t; `<eos>` at the last position.
-        coin: Of the fed token: `true`, or else what was fed instead, a token of the `model` or a `random` one
-            (feed `uniform-token`); `-` for BOS, which has no coin.
-        fed: The token fed here, in place of the true token of the position before.
+        coin: Of the fed token: `true`, or else what was fed instead, a token of the `model`, a `random` one, the
+            `mask`, or one of the best of a `beam`; `-` for BOS, which has no coin.
+        fed: The token fed here, in place of the true token of the position before; where a mixture of tokens is fed,
+            the largest of them.
         replaced: The fed token is not the true one.
         predicted: The argmax under this feed.
         wrong: It is not the true token; `repeated`: it is the prediction of the position before.
@@ -63,7 +70,7 @@ class StepView(NamedTuple):
     """One example of one of the run's `steps`, as training fed it.
 
     Attributes:
-        epsilon: What the schedule said.
+        epsilon: What the schedule said; under a clock of positions on average over the horizon.
         loss: Of the whole batch, nats per position.
         rows: Examples in the batch.
         source: The example's source, as the encoder's vocabulary has it.
@@ -135,14 +142,13 @@ def explain_step(
 
     masks = model.masks(rows, streams.generator(config.seed, "dropout", step))
     memory = model.encode(batch.source, batch.lengths, masks)
-    epsilon = config.strategy.schedule(step, steps)
-    draws = draw(batch.target, config.strategy.coin, config.seed, step)
-    inputs = scheduled_inputs(model, memory, batch.target, epsilon, config.strategy.feed, draws, masks)
-    logits = model.decode(memory, inputs.tokens, masks).detach()
+    epsilon = config.strategy.epsilon(step, steps)
+    inputs, logits = LEARNING[config.strategy.gradient](model, memory, batch.target, config, step, masks)
+    logits = logits.detach()
 
     vocabularies = parts.vocabularies
     labels = labelling(config.strategy, config.task, vocabularies, parts.teacher)(batch, inputs.tokens)
-    said = Said(inputs.tokens[example], coins_of(inputs.true[example], config.strategy.feed), logits[example])
+    said = Said(inputs.tokens[example], called(inputs, example, config.strategy.feed), logits[example])
     positions = positions_of(batch.target[example], said, labels.shares(example), vocabularies.target)
     source = vocabularies.source.decode(batch.source[example].tolist())
     return StepView(step, steps, epsilon, float(labels.loss(logits)), rows, source, positions)
@@ -154,12 +160,6 @@ class Said(NamedTuple):
     inputs: Tensor
     coins: Sequence[str]
     logits: Tensor
-
-
-def coins_of(true: Tensor, feed: Feed) -> list[str]:
-    """The coins [T] in words."""
-    instead = "random" if feed == "uniform-token" else "model"
-    return ["-", *("true" if heads else instead for heads in true[1:].tolist())]
 
 
 def positions_of(
@@ -220,9 +220,9 @@ def walk_through(trained: Trained, example: Example, epsilon: float, coin_seed: 
     batch, memory = encoded(trained, example)
     strategy = trained.config.strategy
     draws = draw(batch.target, strategy.coin, coin_seed, 0)
-    inputs = scheduled_inputs(trained.model, memory, batch.target, epsilon, strategy.feed, draws)
+    inputs = scheduled_inputs(trained.model, memory, batch.target, epsilon, strategy, draws)
     logits = trained.model.decode(memory, inputs.tokens)[0]
-    said = Said(inputs.tokens[0], coins_of(inputs.true[0], strategy.feed), logits)
+    said = Said(inputs.tokens[0], called(inputs, 0, strategy.feed), logits)
     return shown(trained, batch, said)
 
 

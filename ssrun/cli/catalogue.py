@@ -98,7 +98,7 @@ def schedule(
 ) -> None:
     """Draw epsilon, the probability of feeding the true token, over a run; with its k, half point and mean."""
     from ssrun.config.run import TrainingConfig
-    from ssrun.strategies import STRATEGIES
+    from ssrun.strategies import STRATEGIES, parameters
     from ssrun.strategies.trajectory import Trajectory
     from ssrun.views.terminal.schedule import SIGNS, overlay_view, schedule_view
 
@@ -107,28 +107,41 @@ def schedule(
     if len(names) > len(SIGNS):
         raise UsageError(f"{len(names)} curves: one drawing has room for {len(SIGNS)}")
     changes = changes_of(settings or [])
-    schedules = {known: strategy_of(known, changes, len(names) > 1).schedule for known in names}
-    if len(schedules) < len(names):
+    strategies = {known: strategy_of(known, changes, len(names) > 1) for known in names}
+    if len(strategies) < len(names):
         raise UsageError(f"{name}: a name is given twice: give it once")
-    if idle := [field for field in changes if not any(field in type(kind).model_fields for kind in schedules.values())]:
+    if idle := [field for field in changes if not any(field in parameters(kind) for kind in strategies.values())]:
         raise UsageError(f"--set {idle[0]}: none of these schedules has such a field: see `ssrun list fields`")
-    curves = [(known, Trajectory.of(kind, steps or TrainingConfig().steps)) for known, kind in schedules.items()]
+    of_run = steps or TrainingConfig().steps
+    curves = [(known, Trajectory.of_strategy(kind, of_run)) for known, kind in strategies.items()]
+    if len({(curve.steps, curve.unit) for _, curve in curves}) > 1:
+        raise UsageError(f"{name}: one drawing has one axis: give those of one clock and horizon")
     documents = [
-        {**(fields := schedules[known].model_dump()), **trajectory._asdict(), "name": known, "schedule": fields["name"]}
-        for known, trajectory in curves
+        {**(fields := of_epsilon(strategies[known])), **curve._asdict(), "name": known, "schedule": fields["name"]}
+        for known, curve in curves
     ]
     if len(curves) > 1:
         answer_view(as_json, documents, overlay_view, curves)
         return
     ((name, trajectory),) = curves
     about = STRATEGIES[name].about if name in STRATEGIES else ""
-    answer_view(as_json, documents[0], schedule_view, f"{name}, {trajectory.steps:,} steps", trajectory, about)
+    title = f"{name}, {of_run:,} steps" + (f": {trajectory.steps:,} positions" if trajectory.unit != "step" else "")
+    answer_view(as_json, documents[0], schedule_view, title, trajectory, about)
+
+
+def of_epsilon(strategy: Strategy) -> dict[str, Any]:
+    """The fields that epsilon depends on: the schedule's, and those of its clock where it has another than the step."""
+    from ssrun.strategies.strategy import OF_EPSILON
+
+    clock = strategy.model_dump(include={*OF_EPSILON}, exclude_defaults=True)
+    return {**strategy.schedule.model_dump(), **clock}
 
 
 def changes_of(settings: list[str]) -> dict[str, Any]:
     """Fields of a schedule, set as `half_at=0.3` or `strategy.half_at=0.3`."""
     from ssrun.config.overrides import parse_settings
     from ssrun.strategies import Strategy
+    from ssrun.strategies.strategy import OF_EPSILON
 
     changes: dict[str, Any] = {}
     for setting in settings:
@@ -136,7 +149,7 @@ def changes_of(settings: list[str]) -> dict[str, Any]:
         field = path.strip().removeprefix("strategy.")
         if not equals or not field or "." in field:
             raise UsageError(f"--set {shown_value(setting)}: write it like --set half_at=0.3")
-        if field in Strategy.model_fields and field != "schedule":
+        if field in Strategy.model_fields and field not in ("schedule", *OF_EPSILON):
             raise UsageError(f"--set {field}: epsilon does not depend on it: leave it out")
         changes |= parse_settings([f"strategy.{field}={value}"])["strategy"]
     return changes
@@ -146,11 +159,14 @@ def strategy_of(name: str, changes: dict[str, Any], among_others: bool) -> Strat
     """A strategy by its own name or its schedule's, with these changes; among others, with those that it has."""
     from ssrun.config.run import validated
     from ssrun.strategies import SCHEDULES, STRATEGIES, Strategy, variant
+    from ssrun.strategies.schedules import Constant
+    from ssrun.strategies.strategy import OF_EPSILON
 
     known = options.names("schedules")
     if name not in known:
         raise UsageError(unknown("strategy or schedule", name, known))
     kind = SCHEDULES[STRATEGIES[name].strategy.schedule.name if name in STRATEGIES else name]
-    own = {field: value for field, value in changes.items() if not among_others or field in kind.model_fields}
+    of_kind = (*kind.model_fields, *(OF_EPSILON if kind is not Constant else ()))
+    own = {field: value for field, value in changes.items() if not among_others or field in of_kind}
     base = {} if name in STRATEGIES else {"schedule": name}
     return validated(Strategy, variant(name if name in STRATEGIES else "teacher-forcing", base | own))

@@ -19,8 +19,7 @@ from ssrun.config.tuning import Setting
 from ssrun.errors import UsageError, unknown
 from ssrun.metrics import METRICS_OF_TASKS, OF_EVERY_TASK
 from ssrun.strategies import SCHEDULES, STRATEGIES, Strategy, parameters, variant
-from ssrun.strategies.schedules import Decay
-from ssrun.strategies.strategy import OF_TEACHER
+from ssrun.strategies.strategy import choosing
 from ssrun.system.documents import canonical
 from ssrun.system.files import digest
 from ssrun.tasks import OUTPUT_METRICS, TASKS
@@ -198,9 +197,8 @@ class Plan(Section):
             raise UsageError(unknown("task", task_base, TASKS))
         entry_sections = {name: strategy_entry.pop(name) for name in RUN_SECTIONS if name in strategy_entry}
         changed = validated(Strategy, variant(strategy_base, strategy_entry))  # of another schedule, perhaps
-        said = (experiment.strategy, self.overrides.get("strategy", {}), settings.get("strategy", {}))
-        labels = [fields["label"] for fields in said if "label" in fields]
-        known = parameters(changed.model_copy(update={"label": labels[0]}) if labels else changed)
+        said = (experiment.strategy, strategy_entry, settings.get("strategy", {}), self.overrides.get("strategy", {}))
+        known = parameters(choosing(changed, said))
         of_run = {"task": set(TASKS[task_base].model_fields), "strategy": set(known)}
         layers: list[Overrides] = [  # from the weakest; below them all: defaults, and the task's own defaults
             fitting({section: getattr(experiment, section) for section in SECTIONS}, of_run),  # of all runs of the file
@@ -220,14 +218,13 @@ class Plan(Section):
         if own := {name for name in experiment.asked_metrics if name in OUTPUT_METRICS}:
             metrics = tuple(sorted({*config.scoring.metrics, *own}))
             config = config.model_copy(update={"scoring": config.scoring.model_copy(update={"metrics": metrics})})
-        decay = config.strategy.schedule
-        if not experiment.match or not isinstance(decay, Decay):
+        if not experiment.match:
             return config
         try:  # last: it depends on all of the above
-            schedule = decay.matched(experiment.mean_epsilon, config.training.steps)
+            matched = config.strategy.matched(experiment.mean_epsilon, config.training.steps)
         except ValueError as error:
             raise UsageError(f"match: {error}") from None
-        return config.model_copy(update={"strategy": config.strategy.model_copy(update={"schedule": schedule})})
+        return config.model_copy(update={"strategy": matched})
 
     def _refuse_unused_fields(self, cells: Entries) -> None:
         """Raises UsageError for a field of `task` or `strategy` that no run of the grid has."""
@@ -260,10 +257,11 @@ def known_fields(experiment: Experiment) -> dict[str, list[str]]:
     for name, entry in experiment.strategies.items():
         base, schedule = entry.get("base", name), entry.get("schedule")
         if base in STRATEGIES:
-            of_strategies.update(parameters(STRATEGIES[base].strategy))
-            of_strategies.update(OF_TEACHER if entry.get("label") == "teacher" else ())
-            named = isinstance(schedule, str) and schedule in SCHEDULES
-            of_strategies.update(SCHEDULES[str(schedule)].model_fields if named else ())
+            strategy = STRATEGIES[base].strategy
+            kinds = {type(strategy.schedule), SCHEDULES.get(str(schedule), type(strategy.schedule))}
+            for kind in kinds:
+                of_kind = strategy.model_copy(update={"schedule": kind.model_construct(name="")})
+                of_strategies.update(parameters(choosing(of_kind, [experiment.strategy, entry])))
     return {"task": sorted(of_tasks - {"name"}), "strategy": sorted(of_strategies - {"name"})}
 
 

@@ -31,7 +31,7 @@ def chains(runs: Sequence[RunSpec]) -> list[Chain]:
 
 def goes_one_way(config: RunConfig) -> bool:
     """Whether nothing in its training before its end depends on its number of steps."""
-    return not (config.strategy.schedule.stretched or DECAYS[config.training.decay].stretched)
+    return not (config.strategy.stretched or DECAYS[config.training.decay].stretched)
 
 
 def with_one_step(config: RunConfig) -> RunConfig:

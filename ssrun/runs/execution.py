@@ -28,7 +28,7 @@ from ssrun.runs.trained import load_trained
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batches
 from ssrun.seq2seq.model import Seq2Seq
-from ssrun.seq2seq.scoring import Scores, score
+from ssrun.seq2seq.scoring import Scores, score, training_loss
 from ssrun.seq2seq.training import Diverged, adam, train
 from ssrun.seq2seq.vocabulary import Vocabularies
 from ssrun.system import signals
@@ -62,7 +62,8 @@ def prepare(config: RunConfig, store: Path | None = None, device: str = CPU) -> 
     task = config.task.prepared()
     vocabularies = Vocabularies.of(task)
     sizes = (len(vocabularies.source), len(vocabularies.target))
-    model = Seq2Seq(config.model, *sizes, streams.generator(config.seed, "init")).to(device_named(device))
+    weights, sees_prefix = streams.generator(config.seed, "init"), config.strategy.at_test == "own"
+    model = Seq2Seq(config.model, *sizes, weights, sees_prefix=sees_prefix).to(device_named(device))
     batches = Batches(task, vocabularies, config.training.batch_size, config.seed)
     teacher = teacher_of(config, vocabularies, store)
     return Prepared(model, vocabularies, batches, teacher and teacher.to(model.device))
@@ -263,7 +264,8 @@ def with_weights(parts: Prepared, weights: Mapping[str, Tensor]) -> Prepared:
     """The run's parts with a model of these weights beside the trained one; as they are where there are none."""
     if not weights:
         return parts
-    model = Seq2Seq(parts.model.config, len(parts.vocabularies.source), len(parts.vocabularies.target))
+    sizes = (len(parts.vocabularies.source), len(parts.vocabularies.target))
+    model = Seq2Seq(parts.model.config, *sizes, sees_prefix=parts.model.sees_prefix)
     model.load_state_dict(weights)
     return parts._replace(model=model.to(parts.model.device))
 
@@ -276,6 +278,7 @@ def finish(run: Recording, parts: Prepared) -> None:
     scores = score(parts.model, config.task, test, parts.vocabularies, *asked, whole=True)
     best = run.totals.selection if config.training.select == "best" else None
     must_be_finite(scores, run.totals.step)
+    trained_on = training_loss(parts.model, parts.batches, run.totals.step, len(test))
     folder.write_lines("sources.txt", [" ".join(example.source) for example in test])
     folder.write_lines("next_step.txt", [" ".join(tokens) for tokens in scores.teacher_forced])
     folder.write_lines("decoding.txt", [" ".join(tokens) for tokens in scores.free_running])
@@ -290,6 +293,7 @@ def finish(run: Recording, parts: Prepared) -> None:
         {
             **run.outcome(),
             **scores.values,
+            "generalisation_gap": scores.values["teacher_forced_loss"] - trained_on,
             "selected_step": best.step if best else None,
             "references": most,
             "test_pairs": len(test),

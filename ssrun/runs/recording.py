@@ -84,7 +84,7 @@ class Recording:
         evaluation = Evaluation(
             step=totals.step,
             pairs=pairs,
-            epsilon=self.config.strategy.schedule(totals.step - 1, training.steps),
+            epsilon=self.config.strategy.epsilon(totals.step - 1, training.steps),
             training_loss=totals.window_loss / totals.window_steps,
             seconds=round(self.seconds, 3),
             **totals.window_counts.shares(),
@@ -106,12 +106,12 @@ class Recording:
 
     def outcome(self) -> dict[str, Any]:
         """The fields of an `Outcome`."""
-        steps, schedule = self.config.training.steps, self.config.strategy.schedule
+        steps, strategy = self.config.training.steps, self.config.strategy
         return {
             "run": self.config.weights_id,
             "steps": self.totals.step,
-            "schedule": schedule.resolved(steps),
-            "mean_epsilon": schedule.mean(steps),
+            "schedule": strategy.schedule.resolved(strategy.places(steps)),
+            "mean_epsilon": strategy.mean(steps),
             **({"of_plugins": of_plugins} if (of_plugins := told_of_plugins(self.config)) else {}),
             **self.totals.run_counts.shares(),
             "seconds": round(self.seconds, 3),

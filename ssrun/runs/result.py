@@ -51,13 +51,14 @@ class Evaluation(Document):
 class Curves(Document):
     """Errors in % by target position, from the first, under either feed; and the pairs that reach so far.
 
-    `excess_error` is that of every length, from 1.
+    `excess_error` is that of every length, from 1; `distractor_margin`, in nats, that of every position.
     """
 
     next_step: list[Number]
     decoding: list[Number]
     positions: list[Number]
     excess_error: list[Number] = Field(default_factory=list, exclude_if=lambda found: not found)
+    distractor_margin: list[Number] = Field(default_factory=list, exclude_if=lambda found: not found)
 
 
 class OfPlugins(Document):

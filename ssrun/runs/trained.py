@@ -47,7 +47,7 @@ def load_trained(folder: RunFolder) -> Trained:
     size = checkpoints.bytes_of(shapes)
     if not path.is_file() or not size <= path.stat().st_size <= size + checkpoints.HEADER_LIMIT:  # before it is built
         raise StoreError(f"{path}: damaged: not the size of this model's weights; remove the run's folder")
-    model = Seq2Seq(config.model, *sizes)
+    model = Seq2Seq(config.model, *sizes, sees_prefix=config.strategy.at_test == "own")
     model.load_state_dict(checkpoints.read_tensors(path, shapes, result.files.get(path.name)))
     return Trained(config, model, vocabularies)
 

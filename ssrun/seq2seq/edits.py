@@ -1,4 +1,4 @@
-"""Whole outputs against their references, position by position no longer: edit rate, and how many differ at all."""
+"""Whole outputs, position by position no longer: edit rate, how many differ at all, how they repeat themselves."""
 
 from __future__ import annotations
 
@@ -67,3 +67,15 @@ def distinct(sources: Sequence[Tokens], outputs: Sequence[Tokens]) -> float:
     """
     of_source = dict(zip(sources, outputs, strict=True))
     return 100 * len(set(of_source.values())) / len(of_source)
+
+
+def repetition(outputs: Sequence[Tokens], order: int = 4) -> float | None:
+    """N-grams of an output that it has said before, in %, a mean over outputs; None where all are too short.
+
+    100 (1 - unique n-grams / n-grams), seq-rep-n of Welleck et al. 2020 (arXiv 1908.04319).
+    """
+    found = []
+    for output in outputs:
+        grams = [output[at : at + order] for at in range(len(output) - order + 1)]
+        found += [1 - len(set(grams)) / len(grams)] if grams else []
+    return 100 * sum(found) / len(found) if found else None

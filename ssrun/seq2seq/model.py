@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ssrun.config.run import ModelConfig
-from ssrun.seq2seq.vocabulary import BOS, PAD
+from ssrun.seq2seq.vocabulary import BOS, PAD, UNKNOWN
 
 State = list[tuple[Tensor, Tensor]]  # for each layer h and c, [B, H]
 MASKED = -1e4  # the bias of a token that is never said: its probability, and so its gradient, is exactly 0
@@ -62,6 +62,10 @@ class Masks(NamedTuple):
     target: Tensor
     encoder: list[Tensor]
     decoder: list[Tensor]
+
+    def select(self, rows: Tensor) -> Masks:
+        encoder, decoder = ([mask[rows] for mask in masks] for masks in (self.encoder, self.decoder))
+        return Masks(self.source[rows], self.target[rows], encoder, decoder)
 
 
 class Prediction(NamedTuple):
@@ -119,12 +123,20 @@ class Seq2Seq(nn.Module):
     """Embedding, LSTM encoder, LSTM decoder, readout, for vocabularies of these sizes.
 
     The generator draws the initial weights; None (torch's own) also where weights are only shapes, on device `meta`.
+    One that does not see its prefix is fed UNKNOWN in the place of every token after BOS, whatever it is given.
     """
 
     def __init__(
-        self, config: ModelConfig, source_size: int, target_size: int, generator: torch.Generator | None = None
+        self,
+        config: ModelConfig,
+        source_size: int,
+        target_size: int,
+        generator: torch.Generator | None = None,
+        *,
+        sees_prefix: bool = True,
     ) -> None:
         super().__init__()
+        self.sees_prefix = sees_prefix
         self.config = config
         self.target_size = target_size
         embedding, hidden = config.embedding, config.hidden
@@ -196,25 +208,42 @@ class Seq2Seq(nn.Module):
 
     def decode(self, memory: Memory, inputs: Tensor, masks: Masks | None = None) -> Tensor:
         """Logits [B, T, V] for decoder inputs [B, T], in one pass over whole sequences."""
-        hidden = self.target_embedding(inputs)
+        return self.continued(memory, self.embedded(inputs), memory.initial, 0, masks)[0]
+
+    def continued(
+        self, memory: Memory, vectors: Tensor, before: State, position: int, masks: Masks | None = None
+    ) -> tuple[Tensor, State]:
+        """Logits [B, T, V] for vectors [B, T, E] of inputs from a position on, after a state; and the state after."""
+        hidden, after = vectors, []
         if masks:
             hidden = hidden * masks.target.unsqueeze(1)
         for layer, lstm in enumerate(self.decoder):
-            state = memory.initial[layer]
-            hidden, _ = lstm(hidden, (state[0].unsqueeze(0), state[1].unsqueeze(0)))
+            state = before[layer]
+            hidden, last = lstm(hidden, (state[0].unsqueeze(0), state[1].unsqueeze(0)))
             if masks:
                 hidden = hidden * masks.decoder[layer].unsqueeze(1)
-        return self.logits(self.readout(memory, hidden))
+            after.append((last[0].squeeze(0), last[1].squeeze(0)))
+        return self.logits(self.readout(memory, hidden, position)), after
+
+    def embedded(self, inputs: Tensor) -> Tensor:
+        """The vectors [..., E] of decoder inputs [...], as far as the model sees them."""
+        return cast("Tensor", self.target_embedding(self.seen(inputs)))
+
+    def seen(self, inputs: Tensor) -> Tensor:
+        return inputs if self.sees_prefix else torch.where(inputs == BOS, inputs, UNKNOWN)
 
     def predictor(self, memory: Memory, masks: Masks | None = None, queries: int = 0) -> Predictor:
         """The decoder one token at a time, as the weights are now; about so many tokens will be put in."""
         return Predictor(self, memory, masks, queries)
 
-    def readout(self, memory: Memory, hidden: Tensor) -> Tensor:
-        """Features [B, T, H] of the decoder's output [B, T, H]: tanh(W [h; context] + b), or h without attention."""
+    def readout(self, memory: Memory, hidden: Tensor, position: int = 0) -> Tensor:
+        """Features [B, T, H] of the decoder's output [B, T, H] from a position on: tanh(W [h; context] + b).
+
+        Or h, where there is no attention.
+        """
         if self.combine is None:
             return hidden
-        context, _ = self.attend(memory, memory.states, hidden, 0)
+        context, _ = self.attend(memory, memory.states, hidden, position)
         return torch.tanh(self.combine(torch.cat((hidden, context), -1)))
 
     def attend(self, memory: Memory, values: Tensor, hidden: Tensor, position: int) -> tuple[Tensor, Tensor | None]:
@@ -262,9 +291,9 @@ class Predictor:
         nothing is read out.
         """
         if self.gate_table is not None:
-            gates = self.gate_table.index_select(0, token)
+            gates = self.gate_table.index_select(0, self.model.seen(token))
         else:
-            embedded = self.model.target_embedding(token)
+            embedded = self.model.embedded(token)
             gates = self.cells[0].input_gates(embedded * self.masks.target if self.masks else embedded)
         after: State = []
         for layer, cell in enumerate(self.cells):

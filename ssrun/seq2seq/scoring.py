@@ -20,12 +20,14 @@ from torch import Tensor, nn
 
 from ssrun.config.run import ScoringConfig
 from ssrun.errors import UsageError
-from ssrun.seq2seq.batches import batches_of
+from ssrun.seq2seq.batches import Batches, batches_of
 from ssrun.seq2seq.calibration import Calibration
 from ssrun.seq2seq.decoder_inputs import free_running_inputs, teacher_forced_inputs
-from ssrun.seq2seq.edits import distinct, edit_rate
+from ssrun.seq2seq.distractors import distractor_margins
+from ssrun.seq2seq.edits import distinct, edit_rate, repetition
 from ssrun.seq2seq.error_recovery import recovery
 from ssrun.seq2seq.expert_measures import ExpertMeasures
+from ssrun.seq2seq.labels import loss_of
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.search import decode
 from ssrun.seq2seq.vocabulary import PAD, Vocabularies, Vocabulary
@@ -47,6 +49,7 @@ class Scores(NamedTuple):
         quality: Metrics of the decoded outputs by name.
         curves: Errors in % by target position, from the first: `next_step` and `decoding`, and `positions`,
             the number of pairs that reach so far; with an expert `excess_error`, by length.
+            With distractors `distractor_margin`, in nats.
         outputs: The decoded tokens, in the examples' order.
         teacher_forced: For each example the argmax at each of its positions (EOS too), fed the true tokens.
         free_running: The same, fed its own argmax.
@@ -106,6 +109,7 @@ def score(
     expert = ExpertMeasures(task, vocabularies.target, longest) if whole else None
     reached, positions = torch.zeros(CURVE), 0
     outputs: list[Tokens] = [()] * len(examples)
+    greedily = list(outputs)
     references = [example.references for example in examples]
     limit = max(vocabularies.target.length(reference) for item in references for reference in item) + ROOM
     for indices, batch in batches_of(examples, vocabularies, model.device):
@@ -124,6 +128,8 @@ def score(
         reached[: len(real)] += real[:CURVE]
         for index, ids in zip(indices, decode(model, memory, limit, config.beam, config.length_penalty), strict=True):
             outputs[index] = vocabularies.target.decode(ids)
+        for index, ids in zip(indices, decode(model, memory, limit), strict=True) if config.beam > 1 else ():
+            greedily[index] = vocabularies.target.decode(ids)
     bleu, signature = corpus_bleu(outputs, references)
     asked = [name for name in task.text_metrics if name in text_metrics]
     of_text = {name: found for name in asked if (found := TEXT_METRICS[name](outputs, references))}
@@ -134,6 +140,8 @@ def score(
         **{name: value for name, (value, _) in of_text.items()},
         "exact_match": 100 * (sum(exact) / len(exact)),
         "edit_rate": edit_rate(outputs, references),
+        **({} if (repeated := repetition(outputs)) is None else {"repetition": repeated}),
+        **({"beam_drop": corpus_bleu(greedily, references)[0] - bleu} if config.beam > 1 else {}),
         "distinct": distinct([example.source for example in examples], outputs),
         **task.judge(examples, outputs),
         **computed(config.metrics, examples, outputs),
@@ -149,6 +157,9 @@ def score(
         **(expert.values if expert else {}),
         **(recovered(model, vocabularies, examples) if whole else {}),
     }
+    margins = distractor_margins(model, vocabularies, examples) if whole else None
+    if margins:
+        values["distractor_margin"] = margins.late
     length = int((reached > 0).sum())
     curves = {
         "next_step": _rounded(100 * teacher_forced.by_position[:length] / reached[:length]),
@@ -157,8 +168,27 @@ def score(
     }
     if expert and (excess := expert.excess_by_length()):
         curves["excess_error"] = [round(value, 2) for value in excess[:CURVE]]
+    if margins:
+        curves["distractor_margin"] = [round(value, 4) for value in margins.by_position[:CURVE]]
     said = (outputs, teacher_forced.predicted, free_running.predicted)
     return Scores(values, quality, curves, *said, signature, {name: told for name, (_, told) in of_text.items()})
+
+
+@torch.no_grad()
+def training_loss(model: Seq2Seq, batches: Batches, steps: int, pairs: int) -> float:
+    """The teacher-forced loss on the training pairs of a run's first batches, of as many as hold `pairs`.
+
+    Nats per position, as that of the test set; no dropout.
+    """
+    nats = positions = 0.0
+    for step in range(min(steps, -(-pairs // batches.batch_size))):
+        signals.check()
+        batch = batches.at(step).to(model.device)
+        counted = int((batch.target != PAD).sum())
+        logits = model.decode(model.encode(batch.source, batch.lengths), teacher_forced_inputs(batch.target))
+        nats += counted * float(loss_of(logits, batch.target))
+        positions += counted
+    return nats / positions
 
 
 def recovered(model: Seq2Seq, vocabularies: Vocabularies, examples: Sequence[Example]) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ssrun.seq2seq.model import Memory, Seq2Seq, select
+from ssrun.seq2seq.model import Masks, Memory, Seq2Seq, select
 from ssrun.seq2seq.vocabulary import BOS, EOS
 from ssrun.system import signals
 
@@ -97,10 +97,17 @@ def beam_search(model: Seq2Seq, memory: Memory, limit: int, beam: int, length_pe
 
 
 def all_hypotheses(
-    model: Seq2Seq, memory: Memory, limit: int, beam: int, length_penalty: float
+    model: Seq2Seq,
+    memory: Memory,
+    limit: int,
+    beam: int,
+    length_penalty: float,
+    ends: Tensor | None = None,
+    masks: Masks | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Beam search; a hypothesis that has said EOS stays in the beam with its final score.
 
+    Where `ends` [B] are given EOS is said there, at these positions, and not before. Masks are those of training.
     Shapes: B sources, K beam, V vocabulary; row b K + k of a state is hypothesis k of source b.
 
     Returns:
@@ -108,8 +115,10 @@ def all_hypotheses(
     """
     size = len(memory.states)
     sources = torch.arange(size, device=model.device)
-    wide = memory.select(sources.repeat_interleave(beam))
-    predict, state = model.predictor(wide, queries=size * beam * limit), wide.initial
+    hypothesis = sources.repeat_interleave(beam)
+    wide, wide_masks = memory.select(hypothesis), masks and masks.select(hypothesis)
+    predict, state = model.predictor(wide, wide_masks, queries=size * beam * limit), wide.initial
+    is_eos = torch.arange(model.target_size, device=model.device) == EOS
     token = torch.full((size * beam,), BOS, device=model.device)
     total = torch.full((size, beam), -torch.inf, device=model.device)  # log p
     total[:, 0] = 0  # the hypotheses are all the same at first: begin with one
@@ -120,6 +129,8 @@ def all_hypotheses(
         signals.check()
         logits, state, _ = predict(token, state, position)
         log_p = logits.log_softmax(-1).view(size, beam, model.target_size)
+        if ends is not None:
+            log_p = log_p.masked_fill((ends == position).view(-1, 1, 1) != is_eos, -torch.inf)
         log_p = log_p.masked_fill(ended.unsqueeze(-1), -torch.inf)
         log_p[..., EOS] = log_p[..., EOS].masked_fill(ended, 0)  # an ended hypothesis goes on as itself
         after = (total.unsqueeze(-1) + log_p).view(size, -1)

@@ -4,7 +4,8 @@ There is no generator state to carry, to checkpoint or to get out of step: what 
 is known without running steps 0 to 16. Neither the strategy's name nor the task's is part of the key, so
 all strategies of one task and seed start from the same weights, see the same batches and toss the same coins.
 
-Purposes: `init` (weights), `data` (fresh pairs), `order` (of pairs and batches), `dropout`, `coin`, `sample`.
+Purposes: `init` (weights), `data` (fresh pairs), `order` (of pairs and batches), `dropout`, `coin`, `sample`,
+`gumbel` (noise on logits, where gradient flows through what is fed).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Literal
 
 import torch
 
-Purpose = Literal["init", "data", "order", "dropout", "coin", "sample"]
+Purpose = Literal["init", "data", "order", "dropout", "coin", "sample", "gumbel"]
 
 
 def key(seed: int, purpose: Purpose, index: int = 0) -> int:

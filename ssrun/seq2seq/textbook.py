@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor
 
+from ssrun.errors import unknown
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.decoder_inputs import DecoderInputs, pick
 from ssrun.seq2seq.labels import EncodedAnswers, TokenSets, completion_labels, teachable
 from ssrun.seq2seq.vocabulary import BOS, EOS, PAD, SPECIALS
-from ssrun.strategies.strategy import Coin, Feed
 
 State = TypeVar("State")
+Coin = Literal["token", "sequence", "batch"]
+Feed = Literal["sample", "argmax", "uniform-token"]
 
 
 @torch.no_grad()
@@ -56,8 +58,11 @@ def decoder_inputs(
         The ids to feed [B, T], and which coins said true, which positions had one, which ids really differ.
 
     Raises:
-        ValueError: epsilon is no probability.
+        ValueError: epsilon is no probability, or there is no such coin or feed.
     """
+    for name, value, known in (("coin", coin, get_args(Coin)), ("feed", feed, get_args(Feed))):
+        if value not in known:
+            raise ValueError(unknown(name, value, known))
     if not 0 <= epsilon <= 1:
         raise ValueError(f"epsilon = {epsilon}: give a probability, 0 to 1")
     rows, columns = target.shape

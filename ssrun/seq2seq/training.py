@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ssrun.config.run import RunConfig
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batches
-from ssrun.seq2seq.decoder_inputs import DecoderInputs, draw, scheduled_inputs
+from ssrun.seq2seq.decoder_inputs import DecoderInputs
 from ssrun.seq2seq.labels import labelling
+from ssrun.seq2seq.learning_pass import LEARNING
 from ssrun.seq2seq.learning_rate import learning_rate
 from ssrun.seq2seq.model import Seq2Seq
-from ssrun.seq2seq.vocabulary import EOS
+from ssrun.seq2seq.objective import objective_of, with_gold_loss
 
 
 class Step(NamedTuple):
@@ -34,18 +35,6 @@ class Diverged(Exception):
     def __init__(self, step: int, loss: float) -> None:
         super().__init__(f"diverged at step {step}: the loss is {loss}")
         self.step = step
-
-
-def objective_of(loss: Tensor, logits: Tensor, counted: Tensor, smoothing: float) -> Tensor:
-    """What is minimised: the loss, or with label smoothing (1 - s) loss + s mean of -log p over all tokens; nats.
-
-    All tokens are those that can be said: neither PAD nor BOS (Szegedy et al. 2016, section 7). The means are over the
-    positions that count, [B, T].
-    """
-    if not smoothing:
-        return loss
-    spread = -logits.log_softmax(-1)[..., EOS:].mean(-1)
-    return (1 - smoothing) * loss + smoothing * spread[counted].mean()
 
 
 def adam(model: Seq2Seq, config: RunConfig) -> torch.optim.Adam:
@@ -68,27 +57,25 @@ def train(
     """
     strategy, training = config.strategy, config.training
     steps = training.steps
+    learn = LEARNING[strategy.gradient]
     labels_of = labelling(strategy, batches.task, batches.vocabularies, teacher)
     for step in range(first, steps):
         batch = batches.at(step).to(model.device)
         masks = model.masks(len(batch.target), streams.generator(config.seed, "dropout", step))
         memory = model.encode(batch.source, batch.lengths, masks)
 
-        epsilon = strategy.schedule(step, steps)
-        draws = draw(batch.target, strategy.coin, config.seed, step)
-        # Feed, without gradient ...
-        inputs = scheduled_inputs(model, memory, batch.target, epsilon, strategy.feed, draws, masks)
-
-        # ... then learn, in one pass over what was fed.
+        # Feed, without gradient, then learn, in one pass over what was fed; or both in one walk, with it.
+        inputs, logits = learn(model, memory, batch.target, config, step, masks)
         labels = labels_of(batch, inputs.tokens)
-        logits = model.decode(memory, inputs.tokens, masks)
         loss = labels.loss(logits)
         if not math.isfinite(value := loss.item()):
             raise Diverged(step, value)
         optimiser.zero_grad()
-        objective_of(loss, logits, labels.counted, training.label_smoothing).backward()  # type: ignore[no-untyped-call]
+        objective = objective_of(loss, logits, labels.counted, training.label_smoothing)
+        objective = with_gold_loss(objective, strategy.gold_weight, model, memory, batch.target, masks)
+        objective.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), training.clip)
         for weights in optimiser.param_groups:
             weights["lr"] = learning_rate(step, training)
         optimiser.step()
-        yield Step(step, epsilon, value, inputs)
+        yield Step(step, strategy.epsilon(step, steps), value, inputs)

@@ -13,11 +13,13 @@ from ssrun.errors import UsageError, unknown
 from ssrun.strategies.schedules import (
     SCHEDULES,
     Constant,
+    Cosine,
     Cycle,
     Exponential,
     InverseSigmoid,
     KeptSchedule,
     Linear,
+    Staircase,
     Switch,
 )
 from ssrun.strategies.strategy import Strategy, parameters
@@ -79,6 +81,86 @@ BUILT_IN: dict[str, Entry] = {
         "true tokens changed at random, and the changed sequence learned: reward-augmented likelihood whose reward is "
         "minus the number of changes, exactly so with epsilon = 1 / (1 + V / (exp(1 / tau) - 1))",
         "Norouzi et al. 2016, arXiv 1609.00150",
+    ),
+    "decoding-step": Entry(
+        Strategy(schedule=Exponential(k=0.99), clock="position", horizon=128),
+        "the true token ever less often along the target, since errors accumulate there; the model's own token is fed "
+        "in place of its expected embedding",
+        "Liu et al. 2021, EMNLP, arXiv 2108.12963",
+    ),
+    "decoding-step-inverse": Entry(
+        Strategy(schedule=Exponential(k=0.99), clock="position", horizon=128, inverse=True),
+        "the control of decoding-step: the true token ever more often along the target",
+        "Liu et al. 2021, EMNLP, arXiv 2108.12963",
+    ),
+    "composite": Entry(
+        Strategy(schedule=Exponential(), clock="both"),
+        "decoding-step, at a pace that grows over training; here one shape gives both clocks",
+        "Liu et al. 2021, EMNLP, arXiv 2108.12963",
+    ),
+    "confidence-aware": Entry(
+        Strategy(schedule=Switch(at=1 / 3), coin="confidence", feed="argmax", passes=1, gold_weight=1),
+        "the true token where the model is unsure of what follows, its own where it is sure, a random one of the "
+        "target where it is surer still; by no chance, after a third of teacher forcing, whose loss it keeps",
+        "Liu et al. 2021, ACL Findings, arXiv 2107.10427",
+    ),
+    "differentiable": Entry(
+        Strategy(schedule=InverseSigmoid(), feed="argmax", gradient="soft"),
+        "inverse-sigmoid, with a soft argmax fed that gradient flows through; the lower the temperature the sharper",
+        "Goyal et al. 2017, arXiv 1704.06970",
+    ),
+    "gumbel-st": Entry(
+        Strategy(schedule=InverseSigmoid(), gradient="straight-through"),
+        "inverse-sigmoid, with samples fed that gradient flows through as if they were soft",
+        "Jang et al. 2017, arXiv 1611.01144",
+    ),
+    "word-oracle": Entry(
+        Strategy(schedule=InverseSigmoid(), passes=1),
+        "inverse-sigmoid, with tokens of one pass over the true ones: what Gumbel noise on the logits comes to",
+        "Zhang et al. 2019, arXiv 1906.02448",
+    ),
+    "sentence-oracle": Entry(
+        Strategy(schedule=InverseSigmoid(), coin="batch", feed="beam-oracle"),
+        "inverse-sigmoid, with the tokens of that output of a beam that is most like the target",
+        "Zhang et al. 2019, arXiv 1906.02448",
+    ),
+    "parallel": Entry(
+        Strategy(schedule=InverseSigmoid(), passes=2),
+        "inverse-sigmoid, with two passes over whole sequences in place of the walk",
+        "Duckworth et al. 2019, arXiv 1906.04331",
+    ),
+    "peeling-back": Entry(
+        Strategy(schedule=Linear(), coin="prefix", feed="argmax", passes=1),
+        "the target's beginning true, the rest the model's own, from ever further back",
+        "Mihaylova and Martins 2019, arXiv 1906.07651",
+    ),
+    "counted": Entry(
+        Strategy(schedule=InverseSigmoid(), coin="count"),
+        "inverse-sigmoid, with exactly its share of true tokens in every batch: no chance in how many",
+        "Tensor2Tensor's sampling of video frames",
+    ),
+    "word-dropout": Entry(
+        Strategy(schedule=Constant(value=0.75), feed="mask"),
+        "true tokens blanked at random: a control for not knowing the prefix",
+        "Bowman et al. 2016, arXiv 1511.06349",
+    ),
+    "unigram-noise": Entry(
+        Strategy(schedule=Constant(value=0.75), feed="unigram"),
+        "true tokens changed at random to frequent ones: a control for noise in the prefix",
+        "Xie et al. 2017, arXiv 1703.02573",
+    ),
+    "teacherless": Entry(
+        Strategy(schedule=Constant(value=0), feed="mask", at_test="mask"),
+        "no token of the prefix is ever seen, at test neither: nothing to be biased by",
+        "Bachmann and Nagarajan 2024, arXiv 2403.06963",
+    ),
+    "cosine": Entry(
+        Strategy(schedule=Cosine()), "the true token ever less often: level, steep, level", "Tacotron-2 implementations"
+    ),
+    "staircase": Entry(
+        Strategy(schedule=Staircase(start=0.9, end=0.6)),
+        "the true token less often on every level: .9, .8, .7, .6, each for a quarter of the run",
+        "Espresso's list of values by epoch",
     ),
     "switch": Entry(Strategy(schedule=Switch()), "forced first half, free second half", "a control"),
     "cycle": Entry(Strategy(schedule=Cycle()), "forced and free in turn", "a control"),

@@ -1,7 +1,8 @@
 """epsilon over training: the probability of feeding the TRUE previous token.
 
 i is the optimiser step, from 0; N the number of steps of the run. The paper's clock is the step, not the
-epoch. Equations as in Bengio et al. 2015 (arXiv 1506.03099), section 2.4, where they come from there.
+epoch. Under another clock (see `Strategy.clock`) the same curves run over the N first positions of a target.
+Equations as in Bengio et al. 2015 (arXiv 1506.03099), section 2.4, where they come from there.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from itertools import pairwise
 from operator import itemgetter
@@ -39,8 +40,11 @@ class Schedule(Fields):
     name: str
 
     @abstractmethod
-    def __call__(self, step: int, steps: int) -> float:
-        """epsilon, in [0, 1], at optimiser step `step` (from 0) of a run of `steps`."""
+    def __call__(self, step: float, steps: int) -> float:
+        """epsilon, in [0, 1], at optimiser step `step` (from 0) of a run of `steps`.
+
+        Under a clock of positions, at that position of so many; between two of them under both clocks.
+        """
 
     def mean(self, steps: int) -> float:
         """The mean epsilon over a run of `steps` steps: the share of true tokens the run is fed.
@@ -71,7 +75,7 @@ class Constant(Schedule):
     name: Literal["constant"] = "constant"
     value: Share = Field(1.0, description="epsilon, throughout")
 
-    def __call__(self, step: int, steps: int) -> float:
+    def __call__(self, step: float, steps: int) -> float:
         return self.value
 
     @property
@@ -95,25 +99,28 @@ class Decay(Schedule):
 
     def matched(self, mean: float, steps: int) -> Self:
         """This decay, its `shape` field moved until its mean epsilon over the run is `mean`; ValueError if none is."""
-        field, low, high = self.shape
-        others = self.model_dump(exclude={"k", field})
         # The mean here is over at most 2,000 steps at even distances: fast, fair because a decay has no period to
         # meet, and fixed for ever, because the field that it finds is a part of the run's id.
-        count = min(steps, 2_000)
-        even_steps = [index * steps // count for index in range(count)]
+        even_steps = even(steps, 2_000)
 
-        def even_mean(decay: Schedule) -> float:
-            return math.fsum(decay(step, steps) for step in even_steps) / count
+        def even_mean(decay: Self) -> float:
+            return math.fsum(decay(step, steps) for step in even_steps) / len(even_steps)
 
+        return self.with_mean(mean, even_mean, f"{steps} steps", 2e-3 + 1 / steps)
+
+    def with_mean(self, mean: float, mean_of: Callable[[Self], float], over: str, tolerance: float) -> Self:
+        """This decay, its `shape` field moved until `mean_of` it is `mean`; ValueError with `over` where none is."""
+        field, low, high = self.shape
+        others = self.model_dump(exclude={"k", field})
         for _ in range(60):  # the mean rises with every shape field
             middle = (low + high) / 2
-            if even_mean(self.model_validate({**others, field: middle})) < mean:
+            if mean_of(self.model_validate({**others, field: middle})) < mean:
                 low = middle
             else:
                 high = middle
         decay = self.model_validate({**others, field: high})
-        if abs(even_mean(decay) - mean) > 2e-3 + 1 / steps:
-            raise ValueError(f"no {field} gives {self.name} a mean epsilon of {mean:.3f} over {steps} steps")
+        if abs(mean_of(decay) - mean) > tolerance:
+            raise ValueError(f"no {field} gives {self.name} a mean epsilon of {mean:.3f} over {over}")
         return decay
 
 
@@ -126,11 +133,48 @@ class Linear(Decay):
     name: Literal["linear"] = "linear"
     over: Stretch = Field(1.0, description="share of the run over which epsilon falls")
 
-    def __call__(self, step: int, steps: int) -> float:
+    def __call__(self, step: float, steps: int) -> float:
         return max(self.end, self.start - (self.start - self.end) * step / (self.over * steps))
 
     def resolved(self, steps: int) -> dict[str, float]:
         return {"half_step": self.over * steps / 2}
+
+
+class Cosine(Decay):
+    """epsilon(i) = end + (start - end) (1 + cos(pi min(1, i / (over N)))) / 2: level, steep, level (Tacotron-2)."""
+
+    formula: ClassVar[str] = "ε(i) = end + (start - end) · (1 + cos(pi · min(1, i / (over · N)))) / 2"
+    shape: ClassVar[tuple[str, float, float]] = ("over", 1e-3, 1000)
+
+    name: Literal["cosine"] = "cosine"
+    over: Stretch = Field(1.0, description="share of the run over which epsilon falls")
+
+    def __call__(self, step: float, steps: int) -> float:
+        turn = math.pi * min(1.0, step / (self.over * steps))
+        return self.end + (self.start - self.end) * (1 + math.cos(turn)) / 2
+
+    def resolved(self, steps: int) -> dict[str, float]:
+        return {"half_step": self.over * steps / 2}
+
+
+class Staircase(Decay):
+    """epsilon(i) = start - (start - end) j / (levels - 1), j = min(levels - 1, floor(levels i / (over N))).
+
+    From `start` to `end` on levels of equal height and length; four from 0.9 to 0.6 are Espresso's .9, .8, .7, .6.
+    """
+
+    formula: ClassVar[str] = (
+        "ε(i) = start - (start - end) · j / (levels - 1),  j = min(levels - 1, floor(levels · i / (over · N)))"
+    )
+    shape: ClassVar[tuple[str, float, float]] = ("over", 1e-3, 1000)
+
+    name: Literal["staircase"] = "staircase"
+    levels: int = Field(4, ge=2, le=1000, description="values that epsilon takes, at equal distances")
+    over: Stretch = Field(1.0, description="share of the run over which epsilon falls")
+
+    def __call__(self, step: float, steps: int) -> float:
+        level = min(self.levels - 1, math.floor(self.levels * step / (self.over * steps)))
+        return max(self.end, self.start - (self.start - self.end) * level / (self.levels - 1))
 
 
 class HalfLife(Decay):
@@ -181,7 +225,7 @@ class Exponential(HalfLife):
         assert self.half_at is not None  # noqa: S101 - the validator leaves one of the two
         return -math.log(2) / (self.half_at * steps)
 
-    def __call__(self, step: int, steps: int) -> float:
+    def __call__(self, step: float, steps: int) -> float:
         return max(self.end, self.start * math.exp(step * self._log_k(steps)))
 
     def resolved(self, steps: int) -> dict[str, float]:
@@ -211,7 +255,7 @@ class InverseSigmoid(HalfLife):
         assert self.half_at is not None  # noqa: S101 - the validator leaves one of the two
         return math.exp(lambert_w(self.half_at * steps))
 
-    def __call__(self, step: int, steps: int) -> float:
+    def __call__(self, step: float, steps: int) -> float:
         k = self._k(steps)
         return max(self.end, self.start * logistic(math.log(k) - step / k))  # which cannot overflow
 
@@ -228,7 +272,7 @@ class Switch(Schedule):
     name: Literal["switch"] = "switch"
     at: Share = Field(0.5, description="share of the run before the switch")
 
-    def __call__(self, step: int, steps: int) -> float:
+    def __call__(self, step: float, steps: int) -> float:
         return 1.0 if step < self.at * steps else 0.0
 
     def resolved(self, steps: int) -> dict[str, float]:
@@ -244,7 +288,7 @@ class Cycle(Schedule):
     period: int = Field(100, ge=1, le=1_000_000_000, description="steps after which it begins again")
     duty: Share = Field(0.5, description="share of a period that is forced")
 
-    def __call__(self, step: int, steps: int) -> float:
+    def __call__(self, step: float, steps: int) -> float:
         return 1.0 if step % self.period < self.duty * self.period else 0.0
 
     @property
@@ -275,7 +319,7 @@ class Piecewise(Schedule):
                 raise ValueError(f"points: step {after} stands after step {before}: put them in order")
         return self
 
-    def __call__(self, step: int, steps: int) -> float:
+    def __call__(self, step: float, steps: int) -> float:
         after = bisect_right(self.points, step, key=itemgetter(0))
         if after == 0:
             return self.points[0][1]
@@ -289,7 +333,22 @@ class Piecewise(Schedule):
         return False
 
 
-BUILT_IN = (Constant, Linear, Exponential, InverseSigmoid, Switch, Cycle, Piecewise)
+class Turned(Schedule):
+    """Another schedule as time passes `pace` times as fast, or what it leaves of 1; of no name that could be set."""
+
+    formula: ClassVar[str] = "1 - ε(pace · i), or ε(pace · i)"
+
+    name: Literal["turned"] = "turned"
+    schedule: SerializeAsAny[Schedule]
+    pace: float = 1.0
+    inverse: bool = False
+
+    def __call__(self, step: float, steps: int) -> float:
+        epsilon = self.schedule(step * self.pace, steps)
+        return 1 - epsilon if self.inverse else epsilon
+
+
+BUILT_IN = (Constant, Linear, Exponential, InverseSigmoid, Switch, Cycle, Piecewise, Cosine, Staircase)
 SCHEDULES: Registry[type[Schedule]] = Registry(
     "schedule", {kind.model_fields["name"].default: kind for kind in BUILT_IN}, below(Schedule), unlike_its_name
 )
@@ -300,7 +359,7 @@ class KeptSchedule(Kept, Schedule):
 
     model_config = ANY_FIELDS
 
-    def __call__(self, step: int, steps: int) -> float:
+    def __call__(self, step: float, steps: int) -> float:
         raise UsageError(f"schedule {self.name!r} comes from a plugin, which is not loaded")
 
 
@@ -321,6 +380,12 @@ else:
         SerializeAsAny[Annotated[Union[BUILT_IN], Field(discriminator="name")]],  # noqa: UP007 - of a tuple
         WrapValidator(of_plugins),
     ]
+
+
+def even(count: int, most: int) -> list[int]:
+    """`most` of the numbers from 0 to `count` - 1 at even distances; all where there are no more."""
+    chosen = min(count, most)
+    return [index * count // chosen for index in range(chosen)]
 
 
 def spread(first: int, after: int, most: int) -> Iterable[int]:

@@ -1,4 +1,4 @@
-"""A schedule over one run, as numbers."""
+"""A schedule over one run, or over the positions of a target, as numbers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from bisect import bisect_left
 from typing import NamedTuple
 
 from ssrun.strategies.schedules import Constant, Decay, Schedule, spread
+from ssrun.strategies.strategy import Strategy
 
 PARTS = 120
 SAMPLES = 32  # steps of each part of a run, and its borders, that its lowest and highest epsilon are taken over
@@ -23,6 +24,7 @@ class Trajectory(NamedTuple):
         first: epsilon at the first step; `last` at the last.
         mean_own: The mean share of tokens that are not the true ones but the model's own (or random), 1 - mean_epsilon.
         ranges: Lowest and highest epsilon within each of PARTS equal parts of the run, and at their borders.
+        unit: What the steps are, steps or positions; where they are positions, so is all that is said in steps.
     """
 
     formula: str
@@ -36,6 +38,18 @@ class Trajectory(NamedTuple):
     mean_epsilon: float
     mean_own: float
     ranges: list[tuple[float, float]]
+    unit: str = "step"
+
+    @classmethod
+    def of_strategy(cls, strategy: Strategy, steps: int) -> Trajectory:
+        """A strategy's over a run of so many steps: over its horizon's positions where its clock counts them.
+
+        By both clocks it is what the run ends with; the means are the whole run's.
+        """
+        places, mean = strategy.places(steps), strategy.mean(steps)
+        found = cls.of(strategy.curve(steps - 1, steps), places)
+        unit = "step" if strategy.clock == "step" else "position"
+        return found._replace(formula=strategy.formula, mean_epsilon=mean, mean_own=1 - mean, unit=unit)
 
     @classmethod
     def of(cls, schedule: Schedule, steps: int) -> Trajectory:

@@ -152,7 +152,7 @@ def share_of_peak(_: Path) -> Iterator[str]:
         start = time.process_time()
         memory = parts.model.encode(batch.source, batch.lengths)
         encoded = time.process_time()
-        inputs = scheduled_inputs(parts.model, memory, batch.target, 0, "sample", draws)
+        inputs = scheduled_inputs(parts.model, memory, batch.target, 0, config.strategy, draws)
         walked = time.process_time()
         loss_of(parts.model.decode(memory, inputs.tokens), batch.target).backward()  # type: ignore[no-untyped-call]
         learned = time.process_time()

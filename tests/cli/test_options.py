@@ -27,7 +27,7 @@ from tests.support.in_process import ssrun
             ],
         ),
         ("experiments", "hu", ["huszar"]),
-        ("schedules", "con", ["constant"]),
+        ("schedules", "cons", ["constant"]),
         ("schedules", "", [*STRATEGIES, *(name for name in SCHEDULES if name not in STRATEGIES)]),
         ("formats", "m", ["markdown"]),
         (

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from ssrun.config.overrides import RUN_SECTIONS, SECTIONS, parse_settings
+from ssrun.config.overrides import RUN_SECTIONS, SECTIONS, parse_settings, written
 from ssrun.config.resolution import resolve
 from ssrun.config.run import RunConfig, deciding
 from ssrun.errors import UsageError
-from ssrun.strategies import parameters
-from ssrun.strategies.strategy import OF_TEACHER
+from ssrun.strategies import Strategy, parameters
+from ssrun.strategies.strategy import OF_EPSILON, OF_TEACHER
 from ssrun.system.documents import canonical
 from ssrun.tasks import TASKS
 from tests.support.corpora import of_task, parallel
@@ -48,7 +48,8 @@ OF_SCHEDULES = {
     "start": 0.75,
     "end": 0.625,
     "over": 0.5,
-    "k": {"exponential": 0.99, "inverse-sigmoid": 40.0},
+    "k": {"exponential": 0.98, "inverse-sigmoid": 40.0},
+    "levels": 3,
     "half_at": 0.25,
     "at": 0.25,
     "period": 10,
@@ -56,8 +57,9 @@ OF_SCHEDULES = {
 }
 
 
-def epsilons(config: RunConfig) -> list[float]:
-    return [config.strategy.schedule(step, config.training.steps) for step in range(config.training.steps)]
+def epsilons(config: RunConfig) -> list[float | list[float]]:
+    steps = config.training.steps
+    return [config.strategy.epsilons(step, steps, 20) for step in range(steps)] + [config.strategy.mean(steps)]
 
 
 def fields_of(config: RunConfig) -> set[str]:
@@ -119,15 +121,43 @@ def test_set_reaches_every_field_of_every_strategy(strategy: str) -> None:
     plain = resolve("reverse", strategy)
     for field in (field for field in parameters(plain.strategy) if field not in OF_TEACHER):
         now = value_of(plain, f"strategy.{field}")
-        others = {"coin": "batch", "feed": "argmax", "label": "fed" if now == "gold" else "gold"}
-        other: Any = others.get(field) or OF_SCHEDULES[field]
+        others = {
+            "coin": "token" if now == "batch" else "batch",
+            "feed": "argmax",
+            "label": "fed" if now == "gold" else "gold",
+        }
+        others |= {"temperature": 0.5, "top_k": 2, "threshold": 0.5, "noise_threshold": 0.97, "confidence_of": "best"}
+        others |= {"passes": 3, "oracle_beam": 2, "at_test": "own" if now == "mask" else "mask"}
+        others |= {"gold_weight": 0.5, "gradient": "soft"}
+        others |= {"clock": "step" if now != "step" else "position", "horizon": 7, "inverse": not now}
+        needed: list[str] = []
+        if field == "at_test" and now == "own":
+            needed = ["strategy.schedule=constant", "strategy.value=0"]
+        if field in ("coin", "feed", "clock", "value", "label", "gradient", "passes", "top_k") and needs_its_parts(
+            plain.strategy
+        ):
+            continue
+        if (field == "k" and plain.strategy.clock == "both") or (field == "half_at" and now is None):
+            continue  # of which the strategy says something else
+        if field == "clock" and now != "step":
+            needed = ["strategy.horizon=16"]  # another would be in vain
+        other: Any = others.get(field, OF_SCHEDULES.get(field))
         if isinstance(other, dict):
             other = other[plain.strategy.schedule.name]
-        config = resolve("reverse", strategy, 0, [parse_settings([f"strategy.{field}={other}"])])
+        config = resolve("reverse", strategy, 0, [parse_settings([*needed, f"strategy.{field}={written(other)}"])])
         assert value_of(config, f"strategy.{field}") == other != now
-        if field not in ("coin", "feed", "label"):
+        if field in (*OF_EPSILON, *type(plain.strategy.schedule).model_fields):
             assert epsilons(config) != epsilons(plain), field
         assert config.id != plain.id
+
+
+TOGETHER = ("coin", "feed", "clock", "value", "label", "gradient", "passes", "top_k")
+
+
+def needs_its_parts(strategy: Strategy) -> bool:
+    """Whether another of the fields above would leave one of its fields without effect."""
+    walks = strategy.gradient == "none" and strategy.label == "gold" and not strategy.passes
+    return not walks or strategy.at_test == "mask" or strategy.coin in ("prefix", "count")
 
 
 @pytest.mark.parametrize("task", [name for name in TASKS if name != "corpus"])
@@ -206,8 +236,8 @@ def test_where_a_corpus_lies_is_no_part_of_the_id_and_its_text_is(tmp_path: Path
         ("task.length=9..4", "task.length: 9..4 is not a range: "),
         ("task.name=copy", "task.name: name the task itself: --task NAME"),
         ("strategy.k=0.5", "strategy.k = 0.5: input should be greater than or equal to 1"),
-        ("strategy.coin=tokn", "strategy.coin = 'tokn': input should be 'token', 'sequence' or 'batch'"),
-        ("strategy.feed=greedy", "strategy.feed = 'greedy': input should be 'sample', 'argmax' or 'uniform-token'"),
+        ("strategy.coin=tokn", "strategy.coin = 'tokn': input should be 'token', 'sequence', 'batch', 'prefix'"),
+        ("strategy.feed=greedy", "strategy.feed = 'greedy': input should be 'sample', 'argmax', 'uniform-token'"),
         ("strategy.start=2", "strategy.start = 2: input should be less than or equal to 1"),
         ("strategy.schedule=liner", "unknown schedule 'liner': did you mean 'linear'? "),
         (f"model.hidden={'9' * 5000}", "model.hidden = "),

@@ -37,7 +37,7 @@ class Smoothstep(Schedule):
     name: Literal["smoothstep"] = "smoothstep"
     end: float = Field(0.0, ge=0, le=1, allow_inf_nan=False, description="epsilon at the end of the run")
 
-    def __call__(self, step: int, steps: int) -> float:
+    def __call__(self, step: float, steps: int) -> float:
         x = step / steps
         return 1 - (1 - self.end) * (3 * x**2 - 2 * x**3)
 

@@ -27,9 +27,9 @@ from ssrun.seq2seq.decoder_inputs import (
 from ssrun.seq2seq.labels import loss_of
 from ssrun.seq2seq.model import Masks, Predictor, Seq2Seq
 from ssrun.seq2seq.search import greedy
+from ssrun.seq2seq.textbook import Coin, Feed
 from ssrun.seq2seq.training import adam, train
 from ssrun.seq2seq.vocabulary import BOS, EOS, PAD, SPECIALS
-from ssrun.strategies.strategy import Coin, Feed
 from tests.support import textbook, tiny
 
 COINS, FEEDS = get_args(Coin), get_args(Feed)
@@ -40,13 +40,13 @@ SEED = 3
 def inputs_of(model: Seq2Seq, target: Tensor, epsilon: float, feed: str, coin: str) -> DecoderInputs:
     batch = tiny.batch()
     memory = model.encode(batch.source, batch.lengths)
-    return scheduled_inputs(model, memory, target, epsilon, feed, draw(target, coin, SEED, 0))
+    return scheduled_inputs(model, memory, target, epsilon, tiny.strategy(coin, feed), draw(target, coin, SEED, 0))
 
 
 def two_passes(model: Seq2Seq, epsilon: float, feed: str, draws: Draws, masks: Masks | None) -> Tensor:
     batch = tiny.batch()
     memory = model.encode(batch.source, batch.lengths, masks)
-    inputs = scheduled_inputs(model, memory, batch.target, epsilon, feed, draws, masks)
+    inputs = scheduled_inputs(model, memory, batch.target, epsilon, tiny.feeds(feed), draws, masks)
     return loss_of(model.decode(memory, inputs.tokens, masks), batch.target)
 
 
@@ -141,7 +141,9 @@ def test_free_running_and_epsilon_zero_with_argmax_feed_what_greedy_search_says(
     with torch.no_grad():
         memory = model.encode(batch.source, batch.lengths)
     outputs, _ = greedy(model, memory, batch.target.shape[1] - 1)
-    scheduled = scheduled_inputs(model, memory, batch.target, 0, "argmax", draw(batch.target, "token", SEED, 0))
+    scheduled = scheduled_inputs(
+        model, memory, batch.target, 0, tiny.feeds("argmax"), draw(batch.target, "token", SEED, 0)
+    )
     assert torch.equal(free_running_inputs(model, memory, batch.target), scheduled.tokens)
     for tokens, tossed, output in zip(scheduled.tokens, scheduled.tossed, outputs, strict=True):
         count = min(int(tossed.sum()), len(output))
@@ -175,7 +177,9 @@ def test_replaced_counts_real_differences_only(feed: str) -> None:
 def test_epsilon_zero_replaces_even_where_a_coin_shows_exactly_zero() -> None:
     target = tiny.batch().target
     zeros = torch.zeros(target.shape)
-    assert not scheduled_inputs(tiny.model(), None, target, 0, "uniform-token", Draws(zeros, zeros)).true.any()
+    assert not scheduled_inputs(
+        tiny.model(), None, target, 0, tiny.feeds("uniform-token"), Draws(zeros, zeros)
+    ).true.any()
 
 
 # Coins
@@ -233,7 +237,9 @@ def test_a_sample_is_independent_of_its_coin() -> None:
 
 def test_uniform_token_draws_every_real_token_alike_and_no_special() -> None:
     target = torch.full((1000, 11), len(SPECIALS))
-    inputs = scheduled_inputs(tiny.model(), None, target, 0, "uniform-token", draw(target, "token", SEED, 0))
+    inputs = scheduled_inputs(
+        tiny.model(), None, target, 0, tiny.feeds("uniform-token"), draw(target, "token", SEED, 0)
+    )
     counts = torch.bincount(inputs.tokens[:, 1:].flatten(), minlength=tiny.SIZE)
     assert counts[: len(SPECIALS)].tolist() == [0] * len(SPECIALS)
     assert chisquare(counts[len(SPECIALS) :].numpy()).pvalue > 1e-3
@@ -242,7 +248,7 @@ def test_uniform_token_draws_every_real_token_alike_and_no_special() -> None:
 def test_uniform_token_reaches_the_first_and_the_last_token_and_nothing_beyond() -> None:
     target = torch.full((1, 3), len(SPECIALS))
     ends = Draws(torch.ones(1, 3), torch.tensor([[0.5, 0.0, 1 - 2**-24]]))
-    inputs = scheduled_inputs(tiny.model(), None, target, 0, "uniform-token", ends)
+    inputs = scheduled_inputs(tiny.model(), None, target, 0, tiny.feeds("uniform-token"), ends)
     assert inputs.tokens.tolist() == [[BOS, len(SPECIALS), tiny.SIZE - 1]]
 
 
@@ -298,7 +304,7 @@ def test_the_walk_ends_at_the_last_replaced_position_and_asks_for_replaced_rows_
     coin[[1, 4], 2] = coin[3, 5] = 1
     watched = Watched(model, monkeypatch)
     memory = model.encode(tiny.batch().source, tiny.batch().lengths)
-    scheduled_inputs(model, memory, target, 0.5, feed, Draws(coin, torch.rand(7, 9)))
+    scheduled_inputs(model, memory, target, 0.5, tiny.feeds(feed), Draws(coin, torch.rand(7, 9)))
     assert (watched.steps, watched.rows, watched.gradient) == (5, 3, False)
 
 

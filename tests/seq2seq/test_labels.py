@@ -56,7 +56,9 @@ def batch_of(count: int = 7) -> Batch:
 
 def fed_to(model: Seq2Seq, batch: Batch, epsilon: float = 0.3, feed: Any = "sample") -> Tensor:
     memory = model.encode(batch.source, batch.lengths)
-    return scheduled_inputs(model, memory, batch.target, epsilon, feed, draw(batch.target, "token", 3, 0)).tokens
+    return scheduled_inputs(
+        model, memory, batch.target, epsilon, tiny.feeds(feed), draw(batch.target, "token", 3, 0)
+    ).tokens
 
 
 def an_early_end(model: Seq2Seq) -> Seq2Seq:
@@ -331,7 +333,9 @@ def test_the_share_that_raml_keeps_is_that_of_its_temperature() -> None:
     epsilon = 1 / (1 + size / (math.exp(1 / tau) - 1))
     target = torch.full((400, 101), len(SPECIALS))
     target[:, -1] = EOS
-    inputs = scheduled_inputs(tiny.model(), None, target, epsilon, "uniform-token", draw(target, "token", 0, 0)).tokens
+    inputs = scheduled_inputs(
+        tiny.model(), None, target, epsilon, tiny.feeds("uniform-token"), draw(target, "token", 0, 0)
+    ).tokens
     said = torch.bincount(fed_labels(target, inputs)[:, :-1].flatten())[len(SPECIALS) :]
     assert len(said) == size
     assert float(said[0] / said[1:].double().mean()) == pytest.approx(math.exp(1 / tau), rel=0.05)
@@ -386,7 +390,7 @@ def test_gold_leaves_weights_bit_for_bit_as_a_cross_entropy_with_the_target_does
         masks = theirs.model.masks(len(batch.target), streams.generator(0, "dropout", step))
         memory = theirs.model.encode(batch.source, batch.lengths, masks)
         draws = draw(batch.target, "token", 0, step)
-        inputs = scheduled_inputs(theirs.model, memory, batch.target, 0.5, "sample", draws, masks)
+        inputs = scheduled_inputs(theirs.model, memory, batch.target, 0.5, tiny.feeds("sample"), draws, masks)
         logits = theirs.model.decode(memory, inputs.tokens, masks)
         optimiser.zero_grad()
         nn.functional.cross_entropy(logits.flatten(0, 1), batch.target.flatten(), ignore_index=PAD).backward()

@@ -14,6 +14,7 @@ from ssrun.config.resolution import resolve
 from ssrun.strategies.schedules import (
     SCHEDULES,
     Constant,
+    Cosine,
     Cycle,
     Decay,
     Exponential,
@@ -21,6 +22,7 @@ from ssrun.strategies.schedules import (
     Linear,
     Piecewise,
     Schedule,
+    Staircase,
     Switch,
     lambert_w,
     logistic,
@@ -54,6 +56,10 @@ CLOSED_FORMS = [
     (InverseSigmoid(k=40, start=0.9, end=0.3), np.maximum(0.3, 0.9 * 40 / (40 + np.exp(I / 40)))),
     (InverseSigmoid(), k_of(0.5) / (k_of(0.5) + np.exp(I / k_of(0.5)))),
     (InverseSigmoid(half_at=0.25), k_of(0.25) / (k_of(0.25) + np.exp(I / k_of(0.25)))),
+    (Cosine(), (1 + np.cos(np.pi * I / N)) / 2),
+    (Cosine(start=0.9, end=0.2, over=0.5), 0.2 + 0.35 * (1 + np.cos(np.pi * np.minimum(1, I / (N / 2))))),
+    (Staircase(start=0.9, end=0.6), np.repeat([0.9, 0.8, 0.7, 0.6], N // 4)),
+    (Staircase(levels=3, over=0.3), np.repeat([1, 0.5, 0], [N // 10, N // 10, 8 * N // 10])),
     (Switch(), np.where(I < N / 2, 1, 0)),
     (Switch(at=0.1), np.where(I < N / 10, 1, 0)),
     (Cycle(), np.where(I // 50 % 2 == 0, 1, 0)),
@@ -177,7 +183,7 @@ def test_the_mean_of_a_decay_over_a_long_run_is_its_integral() -> None:
     assert Exponential().mean(10**9) == pytest.approx(0.75 / (2 * math.log(2)), abs=1e-4)
 
 
-@pytest.mark.parametrize("kind", [Linear, Exponential, InverseSigmoid])
+@pytest.mark.parametrize("kind", [Linear, Exponential, InverseSigmoid, Cosine, Staircase])
 @pytest.mark.parametrize("mean", [0.2, 0.5, 0.8])
 @pytest.mark.parametrize("steps", [500, 50_000])
 def test_a_matched_decay_has_the_mean_that_was_asked_for(kind: type[Decay], mean: float, steps: int) -> None:

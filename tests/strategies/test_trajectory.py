@@ -9,6 +9,8 @@ import pytest
 from ssrun.strategies.schedules import SCHEDULES, Decay, Exponential, InverseSigmoid, Linear
 from ssrun.strategies.trajectory import Trajectory, width_of
 
+NO_HALF = ("constant", "cycle", "piecewise", "staircase")
+
 
 @pytest.mark.parametrize("name", SCHEDULES)
 @pytest.mark.parametrize("steps", [1, 2, 70, 1000])
@@ -20,7 +22,7 @@ def test_the_numbers_are_the_schedules(name: str, steps: int) -> None:
     assert trajectory.mean_epsilon == schedule.mean(steps)
     assert trajectory.mean_own == 1 - trajectory.mean_epsilon
     assert (trajectory.first, trajectory.last) == (epsilons[0], epsilons[-1])
-    assert trajectory.half_share == (None if name in ("constant", "cycle", "piecewise") else pytest.approx(0.5))
+    assert trajectory.half_share == (None if name in NO_HALF else pytest.approx(0.5))
     assert min(low for low, _ in trajectory.ranges) == min(epsilons)
     assert max(high for _, high in trajectory.ranges) == max(epsilons)
 
@@ -52,5 +54,5 @@ def test_a_curve_that_never_falls_so_far_says_so() -> None:
     assert Trajectory.of(Wave(depth=1), 100).width == pytest.approx(59, abs=1)
     assert Trajectory.of(Wave(depth=0.5), 100)[4:6] == (None, False)
     falls = {name: Trajectory.of(kind(name=name), 100).falls for name, kind in SCHEDULES.items()}
-    decays = {"linear": True, "exponential": True, "inverse-sigmoid": True}
+    decays = {"linear": True, "exponential": True, "inverse-sigmoid": True, "cosine": True, "staircase": True}
     assert falls == {"constant": False, "switch": None, "cycle": None, "piecewise": None, **decays}

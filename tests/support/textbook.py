@@ -23,15 +23,7 @@ def loss(model: Seq2Seq, batch: Batch, epsilon: float, feed: str, draws: Draws, 
     token = torch.full_like(batch.target[:, 0], BOS)
     all_logits = []
     for t in range(batch.target.shape[1]):
-        hidden = model.target_embedding(token)
-        if masks:
-            hidden = hidden * masks.target
-        for layer, lstm in enumerate(model.decoder):
-            state[layer] = torch.lstm_cell(hidden, state[layer], *lstm.all_weights[0])
-            hidden = state[layer][0]
-            if masks:
-                hidden = hidden * masks.decoder[layer]
-        logits = model.output(read(model, batch, memory, hidden, t))
+        logits = said(model, batch, memory, state, model.target_embedding(token), t, masks)
         all_logits.append(logits)
 
         token = batch.target[:, t]
@@ -39,6 +31,19 @@ def loss(model: Seq2Seq, batch: Batch, epsilon: float, feed: str, draws: Draws, 
             heads = draws.coin[:, t + 1] < epsilon
             token = torch.where(heads, token, replacement(logits.detach(), feed, draws.sample[:, t + 1]))
     return nn.functional.cross_entropy(torch.stack(all_logits, -1), batch.target, ignore_index=PAD)
+
+
+def said(
+    model: Seq2Seq, batch: Batch, memory: Memory, state: list, embedded: Tensor, t: int, masks: Masks | None
+) -> Tensor:
+    """Logits [B, V] after a token's vector [B, E] at position t; the state becomes the one after it."""
+    hidden = embedded * masks.target if masks else embedded
+    for layer, lstm in enumerate(model.decoder):
+        state[layer] = torch.lstm_cell(hidden, state[layer], *lstm.all_weights[0])
+        hidden = state[layer][0]
+        if masks:
+            hidden = hidden * masks.decoder[layer]
+    return model.output(read(model, batch, memory, hidden, t))
 
 
 def read(model: Seq2Seq, batch: Batch, memory: Memory, hidden: Tensor, t: int) -> Tensor:

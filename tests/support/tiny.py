@@ -15,6 +15,7 @@ from ssrun.runs.trained import Trained
 from ssrun.seq2seq.batches import Batch, collate
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.vocabulary import EOS, SPECIALS
+from ssrun.strategies import Strategy
 from ssrun.tasks import Example
 from tests.support.runs import finished
 
@@ -31,6 +32,17 @@ def model(seed: int = 0, scale: float = 2.5, **fields: object) -> Seq2Seq:
             if name != "output.bias":
                 weight.mul_(scale)
     return made
+
+
+def strategy(coin: str = "token", feed: str = "sample", **fields: object) -> Strategy:
+    """A strategy of these parts; its schedule is one of no consequence."""
+    parts = {"schedule": {"name": "constant", "value": 0}, "coin": coin, "feed": feed}
+    return Strategy.model_validate(parts | fields)
+
+
+def feeds(feed: str) -> Strategy:
+    """One coin a token, and this feed."""
+    return strategy("token", feed)
 
 
 def pairs(count: int, longest: int = 6, seed: int = 0) -> list[tuple[list[int], list[int]]]:

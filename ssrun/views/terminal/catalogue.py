@@ -14,12 +14,13 @@ from ssrun.config.settable import Setting, experiment_fields, settings
 from ssrun.engines import plugins
 from ssrun.metrics import BUILT_IN, METRICS, Metric
 from ssrun.strategies import STRATEGIES, Entry
-from ssrun.strategies.strategy import LOSSES
+from ssrun.strategies.parts import COINS, FEEDS, GRADIENTS, LOSSES, Part
 from ssrun.system.plugins import Registry
 from ssrun.system.text import visible
 from ssrun.tasks import OUTPUT_METRICS, TASKS, Task
 from ssrun.tasks.task import Range
 
+SHOWN_APART = ("coin", "feed", "label")  # parts of a strategy, each with a place of its own in the list
 Row = dict[str, Any]
 Rows = list[Row]
 
@@ -56,16 +57,22 @@ def default(value: Any) -> Any:
 
 def strategies() -> Rows:
     """Each strategy with its formula, its parts, what it is, and its source."""
-    parts = ("formula", "parameters", "coin", "feed", "label", "loss", "source")
+    parts = ("formula", "parameters", *SHOWN_APART, "loss", "true", "replaced by", "gradient", "source")
     return rows_by_name(STRATEGIES, strategy_row, dict.fromkeys(parts))
 
 
 def strategy_row(entry: Entry) -> Row:
     strategy = entry.strategy
     parameters = strategy.schedule.model_dump(exclude={"name"}, exclude_none=True)
-    row: Row = {"formula": strategy.schedule.formula, "parameters": parameters}
-    row |= {"coin": strategy.coin, "feed": strategy.feed, "label": strategy.label, "loss": LOSSES[strategy.label]}
-    return row | {"about": entry.about, "source": entry.source}
+    parameters |= strategy.model_dump(exclude={"schedule", *SHOWN_APART}, exclude_defaults=True)
+    row: Row = {"formula": strategy.formula, "parameters": parameters}
+    row |= {part: getattr(strategy, part) for part in SHOWN_APART} | {"loss": LOSSES[strategy.label]}
+    row |= {"true": ruled(COINS[strategy.coin]), "replaced by": ruled(FEEDS[strategy.feed])}
+    return row | {"gradient": GRADIENTS[strategy.gradient], "about": entry.about, "source": entry.source}
+
+
+def ruled(part: Part) -> str:
+    return f"{part.rule} ({part.source})"
 
 
 def experiments() -> Rows:

@@ -1,4 +1,4 @@
-"""Epsilon over a run, drawn for the terminal: one curve, or several in one drawing."""
+"""Epsilon over a run, or over positions, drawn for the terminal: one curve, or several in one drawing."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # braille, by colum
 
 
 def schedule_view(title: str, trajectory: Trajectory, about: str = "", plain: bool = False) -> RenderableType:
+    whole = "run" if trajectory.unit == "step" else "horizon"
     facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column()
@@ -27,11 +28,12 @@ def schedule_view(title: str, trajectory: Trajectory, about: str = "", plain: bo
     if "k" in trajectory.resolved:
         facts.add_row("k", f"{trajectory.resolved['k']:.6g}")
     if trajectory.half_share is not None:
-        beyond = ", beyond the run" if trajectory.half_share >= 1 else ""
-        facts.add_row("half point", f"step {half_step(trajectory)}, {trajectory.half_share:.3g} of the run{beyond}")
+        beyond = f", beyond the {whole}" if trajectory.half_share >= 1 else ""
+        share = f"{trajectory.half_share:.3g} of the {whole}{beyond}"
+        facts.add_row("half point", f"{trajectory.unit} {half_step(trajectory)}, {share}")
     if trajectory.width is not None:
-        share = trajectory.width / trajectory.steps
-        facts.add_row("90 to 10 %", f"{plural(trajectory.width, 'step')}, {share:.3g} of the run")
+        share = f"{trajectory.width / trajectory.steps:.3g} of the {whole}"
+        facts.add_row("90 to 10 %", f"{plural(trajectory.width, trajectory.unit)}, {share}")
     elif trajectory.falls is False:
         facts.add_row("90 to 10 %", "never")
     ends = f"first {trajectory.first:.4f}, last {trajectory.last:.4f}"
@@ -55,9 +57,10 @@ def overlay_view(curves: Sequence[tuple[str, Trajectory]], plain: bool = False) 
         width = "never" if trajectory.falls is False else "-" if trajectory.width is None else f"{trajectory.width:,}"
         facts = (k, half, width, f"{trajectory.mean_epsilon:.3f}")
         legend.add_row(Text(sign, style=style), Text(shown(name, plain)), *facts)
-    steps = curves[0][1].steps
+    first = curves[0][1]
     lines = [Text.assemble(*line) for line in cells]
-    return page(Text(f"{plural(steps, 'step')}", style="bold"), framed(lines, steps, None, plain), legend)
+    title = Text(plural(first.steps, first.unit), style="bold")
+    return page(title, framed(lines, first._replace(half_share=None), plain), legend)
 
 
 def half_step(trajectory: Trajectory) -> str:
@@ -81,11 +84,12 @@ def chart(trajectory: Trajectory, plain: bool) -> Text:
         for row in rows_of(ranges, HEIGHT * down - 1):
             cells[row // down][column // across] |= 1 if plain else DOTS[column % 2][row % 4]
     signs = ("".join(("*" if plain else chr(0x2800 + cell)) if cell else " " for cell in line) for line in cells)
-    return framed([Text(line, style="cyan") for line in signs], trajectory.steps, trajectory.half_share, plain)
+    return framed([Text(line, style="cyan") for line in signs], trajectory, plain)
 
 
-def framed(lines: Sequence[Text], steps: int, half_share: float | None, plain: bool) -> Text:
+def framed(lines: Sequence[Text], trajectory: Trajectory, plain: bool) -> Text:
     """A drawing's lines with their axes: epsilon on the left, steps below, and a mark at a half point in the run."""
+    half_share = trajectory.half_share
     axis = {"side": "|", "corner": "+", "floor": "-", "half": "+"} if plain else AXIS
     labels = {0: "1.0", HEIGHT // 2: "0.5", HEIGHT - 1: "0.0"}
     text = Text()
@@ -94,11 +98,11 @@ def framed(lines: Sequence[Text], steps: int, half_share: float | None, plain: b
         text.append(f"{name:>3}{labels.get(row, ''):>4} {axis['side']}", style="dim")
         text.append(line).append("\n")
     floor = [axis["floor"]] * WIDTH
-    words = "step"
+    words = trajectory.unit
     if half_share is not None and half_share < 1:
         floor[int(half_share * WIDTH)] = axis["half"]
-        words = f"step   ({axis['half']} half point)"
+        words += f"   ({axis['half']} half point)"
     text.append(f"        {axis['corner']}{''.join(floor)}\n", style="dim")
-    end = f"{steps - 1:,}"
+    end = f"{trajectory.steps - 1:,}"
     text.append(f"         0{words:^{WIDTH - 1 - len(end)}}{end}", style="dim")
     return text
