@@ -22,6 +22,7 @@ bench: .venv/for-tests  ## a step against the textbook loop; labels; a cell agai
 	$(BIN)/python tests/bench/labels.py
 	$(BIN)/python tests/bench/cells.py
 	$(BIN)/python tests/bench/checkpoints.py
+	$(BIN)/python -m tests.bench.passes
 
 smoke: .venv/installed  ## a tiny comparison, for CI
 	$(BIN)/ssrun compare --smoke
