@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -14,40 +15,96 @@ from ssrun.analysis.convergence import has_converged
 from ssrun.analysis.survival import Time, first_reached
 from ssrun.config.claims import Operand, Reach
 from ssrun.config.overrides import by_path
-from ssrun.config.run import RunConfig
-from ssrun.config.spec import SHORT, RunName
+from ssrun.config.run import RunConfig, ScoringConfig
+from ssrun.config.spec import SHORT, EverySeed, RunName
 from ssrun.errors import StoreError
-from ssrun.runs.folder import RunFolder
+from ssrun.runs.configurations import KNOWN, Configurations
+from ssrun.runs.folder import OUTPUTS, RunFolder, checked_content
 from ssrun.runs.result import CompleteResult, Evaluation, Scored
+from ssrun.system import signals
 from ssrun.system.documents import canonical
 from ssrun.system.environment import Environment
 
+GREEDY = ScoringConfig()
 
-def outcome(store: Path, run: RunName, reach: Reach | None) -> dict[str, Any]:
-    """What became of one run, a row of the data frame: labels, `status`, `reason`; where it is complete, the rest.
 
-    Raises:
-        StoreError: Its result is damaged.
+class About(NamedTuple):
+    """What a configuration says to a table: its fields by path, and the share of its steps that need a walk."""
+
+    settings: dict[str, Any]
+    walk_share: float
+
+
+NOTHING = About({}, 0.0)
+
+
+class Outcome(NamedTuple):
+    """What became of one run.
+
+    Attributes:
+        row: Of the data frame: labels, `status`, `reason`; where the run is complete, the rest.
+        about: Its configuration, where it came to an end.
+        outputs: The digest of its outputs, where it has some.
     """
-    folder = RunFolder.of(store, run)
-    row: dict[str, Any] = {"task": run.task, "strategy": run.strategy, "seed": run.seed, "reason": ""}
-    if not folder.complete:
-        failure = folder.failure()
-        return row | ({"status": "failed", "reason": failure.reason} if failure else {"status": "missing"})
-    result = folder.result()
-    for fault in folder.damage(result, ("run.json", "environment.json", "metrics.jsonl")):
-        raise StoreError(fault)
-    if folder.path.name.rpartition("-")[2] != result.run[:SHORT]:
-        raise StoreError(f"{folder.path}: holds another run: remove the folder and run again")
-    if not isinstance(result, CompleteResult):
-        return row | {"status": result.status, "reason": result.reason}
-    scores = folder.scores()
-    row |= {"status": result.status, **Scored(result, scores).metrics, "steps": result.steps}
-    row |= {"test_pairs": result.test_pairs, "facts": result.facts}
-    row |= {"signature": scores.bleu_signature, "text_signatures": scores.text_signatures}
-    evaluations = folder.evaluations()
-    row["converged"] = has_converged(evaluations, folder.weights_config().training.steps)
-    return row | (arrival(evaluations, reach, result) if reach else {})
+
+    row: dict[str, Any]
+    about: About = NOTHING
+    outputs: str | None = None
+
+
+class Outcomes:
+    """Reads runs of a store, each of their files once; what many of them share is validated once.
+
+    Attributes:
+        environments: The distinct ones of the runs so far, by their canonical form.
+    """
+
+    def __init__(self, store: Path, reach: Reach | None) -> None:
+        self.store, self.reach = store, reach
+        self.environments: dict[bytes, Environment] = {}
+        self._files_of_environments: set[str] = set()
+        self._configurations = Configurations()
+        self._about = lru_cache(maxsize=KNOWN)(about)
+
+    def of(self, run: RunName) -> Outcome:
+        """What became of one run; StoreError where something that is used of it is damaged.
+
+        Interrupted where a signal came.
+        """
+        signals.check()
+        folder = RunFolder.of(self.store, run)
+        row: dict[str, Any] = {"task": run.task, "strategy": run.strategy, "seed": run.seed, "reason": ""}
+        if not folder.complete:
+            failure = folder.failure()
+            return Outcome(row | ({"status": "failed", "reason": failure.reason} if failure else {"status": "missing"}))
+        result = folder.result()
+        config, environment, metrics = (
+            checked_content(folder.path / name, result.files)
+            for name in ("run.json", "environment.json", "metrics.jsonl")
+        )
+        if folder.path.name.rpartition("-")[2] != result.run[:SHORT]:
+            raise StoreError(f"{folder.path}: holds another run: remove the folder and run again")
+        if result.files["environment.json"] not in self._files_of_environments:
+            self._files_of_environments.add(result.files["environment.json"])
+            for found in folder.environments_in(environment):
+                self.environments[canonical(found.model_dump())] = found
+        every, _ = self._configurations.read(folder, config)
+        if not isinstance(result, CompleteResult):
+            return Outcome(row | {"status": result.status, "reason": result.reason}, self._about(every, GREEDY))
+        scores = folder.scores_of(result)
+        row |= {"status": result.status, **Scored(result, scores).metrics, "steps": result.steps}
+        row |= {"test_pairs": result.test_pairs, "facts": result.facts}
+        row |= {"signature": scores.bleu_signature, "text_signatures": scores.text_signatures}
+        evaluations = folder.evaluations_in(metrics)
+        row["converged"] = has_converged(evaluations, every.config.training.steps)
+        row |= arrival(evaluations, self.reach, result) if self.reach else {}
+        return Outcome(row, self._about(every, scores.scoring), scores.files[OUTPUTS])
+
+
+def about(every: EverySeed, scoring: ScoringConfig) -> About:
+    """What the configuration of every seed says, scored so."""
+    config = every.config.model_copy(update={"scoring": scoring})
+    return About(settings_of(config), config.strategy.walk_share(config.training.steps))
 
 
 def arrival(evaluations: Sequence[Evaluation], reach: Reach, result: CompleteResult) -> dict[str, Any]:
@@ -60,38 +117,30 @@ def arrival(evaluations: Sequence[Evaluation], reach: Reach, result: CompleteRes
     return {"steps_to_reach": steps, "seconds_to_reach": seconds, "reached": first is not None}
 
 
-def environments(store: Path, runs: Sequence[RunName]) -> list[Environment]:
-    folders = (folder for run in runs if (folder := RunFolder.of(store, run)).complete)
-    found = (environment for folder in folders for environment in folder.environments())
-    distinct = {canonical(environment.model_dump()): environment for environment in found}
-    return [distinct[key] for key in sorted(distinct)]
-
-
-def configuration_of(store: Path, run: RunName) -> RunConfig | None:
-    """A complete run's configuration; of others none."""
-    folder = RunFolder.of(store, run)
-    return folder.config() if folder.complete else None
-
-
-def settings_of(config: RunConfig | None) -> dict[str, Any]:
+def settings_of(config: RunConfig) -> dict[str, Any]:
     """The fields of a configuration by path, such as `strategy.schedule.half_at`."""
     unshown = {"task": {"path"}, "strategy": {"teacher", "teacher_id"}}
-    return by_path(config.model_dump(mode="json", exclude={**unshown, "seed": True})) if config else {}
+    return by_path(config.model_dump(mode="json", exclude={**unshown, "seed": True}))
 
 
 def varying(settings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Of each the fields that are not the same in all that have any."""
-    begun = [fields for fields in settings if fields]
+    begun = list({id(fields): fields for fields in settings if fields}.values())  # many runs share theirs
     names = sorted({name for fields in begun for name in fields})  # in the order in which a document keeps them
     vary = [name for name in names if len({repr(fields.get(name)) for fields in begun}) > 1]
-    return [{name: fields[name] for name in vary if name in fields} for fields in settings]
+    found = {id(fields): {name: fields[name] for name in vary if name in fields} for fields in settings}
+    return [found[id(fields)] for fields in settings]
 
 
 def paired_values(
     outcomes: pd.DataFrame, metric: str, left: Operand, right: Operand
 ) -> tuple[list[float], list[float]]:
     """The values of two strategies by seed, of the seeds of which both completed one run."""
-    treatment, baseline = (values_by_seed(outcomes, metric, operand) for operand in (left, right))
+    return in_pairs(*(values_by_seed(outcomes, metric, operand) for operand in (left, right)))
+
+
+def in_pairs(treatment: Mapping[int, float], baseline: Mapping[int, float]) -> tuple[list[float], list[float]]:
+    """The values of the seeds that both have, in their order."""
     both = sorted(treatment.keys() & baseline.keys())
     return [treatment[seed] for seed in both], [baseline[seed] for seed in both]
 

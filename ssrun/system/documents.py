@@ -62,18 +62,26 @@ def read_sealed(path: Path, kind: type[Kind] | TypeAdapter[Kind], remedy: str, e
     content = read_bytes(path)
     fields = parse_json(path, content)
     known = fields.pop("digest", None)
-    if known != digest(canonical(fields)) or (exact and content != canonical({**fields, "digest": known})):
+    unsealed = canonical(fields)
+    if known != digest(unsealed) or (exact and content != canonical({**fields, "digest": known})):
         must_not_be_newer(path, fields)
         raise StoreError(f"{path}: damaged: its digest does not match; {remedy}")
-    return read_as(path, fields, kind, remedy)
+    return _validated(path, fields, unsealed, kind, remedy)
 
 
 def read_as(path: Path, fields: dict[str, Any], kind: type[Kind] | TypeAdapter[Kind], remedy: str) -> Kind:
     """These fields as a document of this kind; StoreError, with the first fault, where they are not, or too new."""
+    return _validated(path, fields, canonical(fields), kind, remedy)
+
+
+def _validated(
+    path: Path, fields: dict[str, Any], content: bytes, kind: type[Kind] | TypeAdapter[Kind], remedy: str
+) -> Kind:
+    """These fields, whose canonical bytes are the content, as `read_as` gives them."""
     must_not_be_newer(path, fields)
     adapter = kind if isinstance(kind, TypeAdapter) else TypeAdapter(kind)
     try:
-        return adapter.validate_json(canonical(fields))
+        return adapter.validate_json(content)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
     field = ".".join(map(str, fault["loc"]))

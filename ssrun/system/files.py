@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -157,8 +158,7 @@ def digest_of(path: Path) -> str:
 def reading(path: Path) -> Iterator[BufferedReader]:
     """A regular file, open; StoreError, in one line, where it is missing, a link or another kind, or cannot be read."""
     try:
-        path.lstat()
-        if not path.is_file() or path.is_symlink():
+        if not stat.S_ISREG(path.lstat().st_mode):
             raise StoreError(f"{path}: not a regular file: ssrun reads none but its own")
         with path.open("rb") as file:
             yield file
