@@ -159,7 +159,7 @@ def train_missing(
         if not quiet:
             tell(told)
         if todo:
-            complete = complete_runs(place.store, names)
+            complete = partial(complete_runs, place.store, names)
             title = plan.name if noun == "run" else f"{plan.name}: {noun}s"
             shown = plan.experiment.model_copy(update={"name": title})
             with watch_comparison(shown, names, len(todo), complete, engine_options.jobs, quiet) as view:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ssrun.config.spec import EverySeed, RunDocument
 from ssrun.runs.folder import NO_RUN, RunFolder
 from ssrun.system.documents import canonical, read_as
-from ssrun.system.files import parse_json, read_bytes
+from ssrun.system.files import parsed, read_bytes
 
 KNOWN = 1_000  # configurations that are remembered; runs by data of their own seed have one each
 SEEDS = range(2**31)
@@ -27,7 +27,7 @@ class Configurations:
             StoreError: It is missing or damaged.
         """
         path = folder.path / "run.json"
-        fields = parse_json(path, read_bytes(path) if content is None else content)
+        fields, _ = parsed(path, read_bytes(path) if content is None else content, canonical)
         config = fields.get("config")
         seed = config.get("seed") if isinstance(config, dict) else None
         text = canonical({**fields, "run": "", "config": {**config, "seed": 0}} if isinstance(config, dict) else {})

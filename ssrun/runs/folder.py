@@ -44,6 +44,7 @@ REMEDY = "remove the run's folder and run again"
 NO_RUN = "remove the run's folder"
 CHANGED = "changed by somebody while the run was in training: run the same command again, which goes on from before"
 VOCABULARIES = TypeAdapter(dict[str, list[str]])
+EVALUATIONS = TypeAdapter(list[Evaluation])
 
 
 class Busy(StoreError):
@@ -135,9 +136,9 @@ class RunFolder:
     @property
     def score_path(self) -> Path:
         """The folder of the scores that are meant."""
-        greedy = self.path / "scores" / ScoringConfig().id[:SHORT]
         if self.scoring:
-            return greedy.with_name(self.scoring)
+            return self.path / "scores" / self.scoring
+        greedy = self.path / "scores" / ScoringConfig().id[:SHORT]
         return greedy if greedy.is_dir() else next(iter(self.score_paths), greedy)
 
     def make(self) -> None:
@@ -207,14 +208,17 @@ class RunFolder:
 
     def evaluations_in(self, content: bytes) -> list[Evaluation]:
         """Those that a file of evaluations holds, as `evaluations`."""
-        path = self.path / "metrics.jsonl"
+        lines = content.split(b"\n")[:-1]
+        with suppress(ValidationError):  # all at once, where nothing is wrong
+            return EVALUATIONS.validate_json(b"[%b]" % b",".join(lines))
         evaluations = []
-        for line in content.split(b"\n")[:-1]:
+        for line in lines:
             try:
                 evaluations.append(Evaluation.model_validate_json(line))
             except ValidationError as error:
                 if error.errors()[0]["type"] == "json_invalid":  # torn, and so the last
                     break
+                path = self.path / "metrics.jsonl"
                 raise StoreError(f"{path}: damaged: a line is no evaluation; {REMEDY}") from None
         return evaluations
 

@@ -62,10 +62,10 @@ class Pairs(Sequence[Example]):
     def __getitem__(self, index: slice) -> Chosen: ...
 
     def __getitem__(self, index: int | slice) -> Example | Chosen:
-        places = range(len(self))[index]
-        if isinstance(places, range):
-            return Chosen(self, places)
-        return example_of(self._lines(places, places + 1)[:-1].decode())
+        places = range(len(self.longest))[index]
+        if isinstance(places, int):
+            return example_of(self._lines(places, places + 1)[:-1].decode())
+        return Chosen(self, places)
 
     def __iter__(self) -> Iterator[Example]:
         return map(example_of, chain.from_iterable(text.decode().split("\n")[:-1] for text in self.texts()))
@@ -124,9 +124,9 @@ class Chosen(Sequence[Example]):
     def __getitem__(self, index: slice) -> Chosen: ...
 
     def __getitem__(self, index: int | slice) -> Example | Chosen:
-        if isinstance(index, slice):
-            return Chosen(self._pairs, self._places[index], self._in_order and (index.step or 1) > 0)
-        return self._pairs[self._places[index]]
+        if isinstance(index, int):
+            return self._pairs[self._places[index]]
+        return Chosen(self._pairs, self._places[index], self._in_order and (index.step or 1) > 0)
 
     def __iter__(self) -> Iterator[Example]:
         if not self._in_order:
