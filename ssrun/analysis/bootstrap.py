@@ -7,14 +7,14 @@ seeds can say. What was computed is kept in `bootstrap.json` beside the runs, by
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ssrun.analysis.document import BootstrapPair
 from ssrun.config.spec import RunName
 from ssrun.errors import StoreError
-from ssrun.runs.folder import OUTPUTS, RunFolder
+from ssrun.runs.folder import RunFolder
 from ssrun.runs.results_folder import store_of
 from ssrun.system import signals
 from ssrun.system.documents import Count, Document, Number, read_sealed, write_sealed
@@ -23,8 +23,10 @@ RESAMPLES = 1000
 SEED = 12345  # sacreBLEU's own default
 FILE = "bootstrap.json"
 REMEDY = "run the comparison again, which makes it anew"
+MOST = 5_000  # pairs of runs, which take ten minutes with a thousand sentences each; of more none is computed
 Bootstraps = dict[tuple[str, str], list[BootstrapPair]]  # by task and strategy, in the order of the seeds
-Pair = tuple[RunName, RunFolder, RunFolder]  # a run, its folder, its baseline's
+Outputs = Mapping[RunName, str]  # of complete runs the digest of their outputs
+Pair = tuple[RunName, RunName]  # a run, and its baseline's
 
 
 class Kept(Document):
@@ -34,20 +36,18 @@ class Kept(Document):
     pairs: dict[str, tuple[Number, Number]]
 
 
-def pairs_of(results: Path, runs: Sequence[RunName], baseline: str) -> dict[str, Pair]:
-    """Each complete run and the complete baseline of its task and seed, by a key of both outputs' digests."""
-    store = store_of(results)
-    folders = {run: folder for run in runs if (folder := RunFolder.of(store, run)).complete}
-    complete = {run: folder for run, folder in folders.items() if folder.scored()}
-    outputs = {run: folder.scores().files[OUTPUTS] for run, folder in complete.items()}
-    baselines = {(run.task, run.seed): run for run in complete if run.strategy == baseline}
+def pairs_of(outputs: Outputs, baseline: str) -> dict[str, Pair]:
+    """Each run and the baseline of its task and seed, by a key of both outputs' digests; none where they are too many.
+
+    So many seeds say more than a test set can, and a bootstrap of each would take hours.
+    """
+    baselines = {(run.task, run.seed): run for run in outputs if run.strategy == baseline}
     pairs: dict[str, Pair] = {}
-    for run, folder in complete.items():
+    for run, of_run in outputs.items():
         other = baselines.get((run.task, run.seed))
         if run.strategy != baseline and other:
-            key = f"{run.task}/{run.strategy}/{run.seed}/{outputs[run]}/{outputs[other]}"
-            pairs[key] = (run, folder, complete[other])
-    return pairs
+            pairs[f"{run.task}/{run.strategy}/{run.seed}/{of_run}/{outputs[other]}"] = (run, other)
+    return pairs if len(pairs) <= MOST else {}
 
 
 def kept(results: Path) -> dict[str, tuple[float, float]]:
@@ -61,13 +61,13 @@ def kept(results: Path) -> dict[str, tuple[float, float]]:
     return {key: (difference, p) for key, (difference, p) in pairs.items() if difference or p == 1}
 
 
-def fill(results: Path, runs: Sequence[RunName], baseline: str) -> Iterator[tuple[int, int]]:
+def fill(results: Path, outputs: Outputs, baseline: str) -> Iterator[tuple[int, int]]:
     """Computes what is missing, or damaged, and keeps it; tells how many of how many comparisons are done.
 
     Raises:
         Interrupted: A signal came; the next call begins again.
     """
-    pairs = pairs_of(results, runs, baseline)
+    pairs, store = pairs_of(outputs, baseline), store_of(results)
     try:
         known = kept(results)
     except StoreError:
@@ -75,7 +75,8 @@ def fill(results: Path, runs: Sequence[RunName], baseline: str) -> Iterator[tupl
     missing = [key for key in pairs if key not in known]
     for done, key in enumerate(missing, start=1):
         signals.check()
-        known[key] = compare(*pairs[key][1:])
+        treatment, reference = (RunFolder.of(store, run) for run in pairs[key])
+        known[key] = compare(treatment, reference)
         yield done, len(missing)
     if missing or known.keys() - pairs.keys():
         write_sealed(results / FILE, Kept(pairs={key: known[key] for key in sorted(pairs)}))
@@ -102,11 +103,11 @@ def compare(treatment: RunFolder, baseline: RunFolder) -> tuple[float, float]:
     return difference, float(scores[1].p_value) if difference else 1.0
 
 
-def by_strategy(results: Path, runs: Sequence[RunName], baseline: str) -> Bootstraps:
+def by_strategy(results: Path, outputs: Outputs, baseline: str) -> Bootstraps:
     """What was computed."""
     known = kept(results)
     found: Bootstraps = {}
-    for key, (run, _, _) in pairs_of(results, runs, baseline).items() if known else ():
+    for key, (run, _) in pairs_of(outputs, baseline).items() if known else ():
         if key in known:
             pair = BootstrapPair(seed=run.seed, difference=known[key][0], p=known[key][1])
             found.setdefault((run.task, run.strategy), []).append(pair)

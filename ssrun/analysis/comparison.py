@@ -25,21 +25,9 @@ from ssrun.analysis.document import (
     read_comparison,
 )
 from ssrun.analysis.looks import looks
-from ssrun.analysis.outcomes import (
-    configuration_of,
-    environments,
-    outcome,
-    paired_values,
-    scored_pairs,
-    settings_of,
-    steps_of,
-    times_of,
-    values_by_seed,
-    varying,
-    walk_share,
-)
+from ssrun.analysis.outcomes import Outcomes, in_pairs, scored_pairs, steps_of, times_of, values_by_seed, varying
 from ssrun.analysis.robustness import robust
-from ssrun.analysis.statistics import holm, mean_interval, paired
+from ssrun.analysis.statistics import all_paired, holm, mean_interval, paired
 from ssrun.analysis.survival import summaries
 from ssrun.config.claims import Operand
 from ssrun.config.experiment import Experiment
@@ -50,6 +38,7 @@ from ssrun.runs.folder import RunFolder
 from ssrun.runs.manifest import Manifest, manifests_in, read_manifest
 from ssrun.runs.result import Scored
 from ssrun.runs.results_folder import is_marked, read_mark, store_at
+from ssrun.system import signals
 from ssrun.system.environment import Environment
 from ssrun.tasks.output_metrics import descriptions
 
@@ -77,34 +66,38 @@ def conclude(results: Path, watch: Callable[[Iterable[tuple[int, int]]], object]
         StoreError: Something that it rests on is missing or damaged.
         Interrupted: A signal came.
     """
-    manifest = read_manifest(results)
-    watch(bootstrap.fill(results, manifest.runs, manifest.experiment.baseline))
-    return compare_runs(results, manifest)
+    return compare_runs(results, read_manifest(results), watch)
 
 
-def compare_runs(results: Path, manifest: Manifest) -> Comparison:
-    """The comparison of these runs.
+def compare_runs(
+    results: Path, manifest: Manifest, watch: Callable[[Iterable[tuple[int, int]]], object] | None = None
+) -> Comparison:
+    """The comparison of these runs; with `watch`, as `conclude` has it, its bootstraps are made first.
 
     Raises:
         StoreError: Something that it rests on is damaged.
+        Interrupted: A signal came.
     """
     experiment, mark = manifest.experiment, read_mark(results)
     if experiment.tune and not manifest.tuning:
         raise StoreError(f"{results}: its tuning is not finished: run its command again")
     store = store_at(results, mark.runs)
-    outcomes = pd.DataFrame([outcome(store, run, experiment.reach) for run in manifest.runs])
-    configs = [configuration_of(store, run) for run in manifest.runs]
-    settings = [settings_of(config) for config in configs]
+    read = Outcomes(store, experiment.reach, bool(manifest.described))
+    found = [read.of(run) for run in manifest.runs]
+    outcomes = pd.DataFrame([outcome.row for outcome in found])
+    settings = [outcome.about.settings for outcome in found]
     outcomes["settings"] = pd.Series(varying(settings), dtype=object)
-    outcomes["walk_share"] = list(map(walk_share, outcomes.to_dict("records"), configs))
-    bootstraps = bootstrap.by_strategy(results, manifest.runs, experiment.baseline)
-    found = environments(store, manifest.runs, bool(manifest.described))
+    outcomes["walk_share"] = [outcome.about.walk_share for outcome in found]
+    outputs = {run: outcome.outputs for run, outcome in zip(manifest.runs, found, strict=True) if outcome.outputs}
+    if watch:
+        watch(bootstrap.fill(results, outputs, experiment.baseline))
+    bootstraps = bootstrap.by_strategy(results, outputs, experiment.baseline)
     planned = looks(len(experiment.seeds), manifest.plan.most) if manifest.plan.most else []
     if planned:
         known = {run.seed for run in manifest.runs}
         seeds = tuple(seed for seed in manifest.plan.seed_order if seed in known)
         experiment = experiment.model_copy(update={"seeds": seeds})
-    comparison = summarise(experiment, outcomes, manifest.command, found, bootstraps, mark.plan, planned)
+    comparison = summarise(experiment, outcomes, manifest.command, read.environments, bootstraps, mark.plan, planned)
     beside = {
         "claims": with_standing(comparison.claims, manifest),
         "looked_before": [] if planned else looked_before(manifest, manifests_in(store)),
@@ -225,28 +218,37 @@ def task_rows(
     experiment: Experiment, outcomes: pd.DataFrame, task: str, metrics: Sequence[str], bootstraps: Bootstraps
 ) -> list[Row]:
     """One task's rows: means over seeds, and paired differences from the baseline, Holm-corrected over strategies."""
+    signals.check()
     groups = {name: outcomes[outcomes["strategy"] == name] for name in experiment.strategies}
     estimates: dict[str, dict[str, dict[str, Any]]] = {name: means(group, metrics) for name, group in groups.items()}
     of_test = scored_pairs(outcomes, task)
+    none = outcomes[:0]
+    values = {
+        (name, metric): values_by_seed(groups.get(name, none), metric, Operand(name, task))
+        for name in {*groups, experiment.baseline}
+        for metric in metrics
+    }
+    asked = [
+        (name, metric, pair)
+        for metric in metrics
+        for name in groups
+        if name != experiment.baseline and metric in estimates[name]
+        if (pair := in_pairs(values[name, metric], values[experiment.baseline, metric]))[0]
+    ]
+    resolutions = {metric: METRICS[metric].resolution(of_test) for metric in metrics}
+    found = all_paired([pair for *_, pair in asked], [resolutions[metric] for _, metric, _ in asked])
     for metric in metrics:
-        differences = {}
-        resolution = METRICS[metric].resolution(of_test)
-        for name in groups:
-            if name != experiment.baseline and metric in estimates[name]:
-                values = paired_values(outcomes, metric, Operand(name, task), Operand(experiment.baseline, task))
-                if values[0]:
-                    differences[name] = paired(*values, resolution=resolution)
+        differences = {name: difference for (name, of, _), difference in zip(asked, found, strict=True) if of == metric}
         adjusted = holm([difference.p for difference in differences.values()])
         for (name, (mean, low, high, p, pairs, _)), p_holm in zip(differences.items(), adjusted, strict=True):
             estimates[name][metric] |= {"difference": mean, "difference_low": low, "difference_high": high}
             estimates[name][metric] |= {"p": p, "p_holm": p_holm, "pairs": pairs}
     for metric in {*experiment.metrics[:1], "free_running_loss"}.intersection(metrics):
         for name in groups:
-            own, other = (values_by_seed(outcomes, metric, Operand(of, task)) for of in (name, experiment.baseline))
+            own = values[name, metric]
             if len(own) > 1:
-                resolution = METRICS[metric].resolution(of_test)
-                other = {} if name == experiment.baseline else other
-                estimates[name][metric]["robust"] = robust(own, other, METRICS[metric].better, resolution)
+                other = {} if name == experiment.baseline else values[experiment.baseline, metric]
+                estimates[name][metric]["robust"] = robust(own, other, METRICS[metric].better, resolutions[metric])
     for name, fields in estimates.items():
         if "bleu" in fields and (task, name) in bootstraps:
             fields["bleu"]["bootstrap"] = bootstraps[task, name]

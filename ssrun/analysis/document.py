@@ -5,6 +5,7 @@ It holds no times, unless a metric of the experiment is one, so that the same ru
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,11 +18,14 @@ from ssrun.metrics import METRICS
 from ssrun.runs.tuning import Tuned
 from ssrun.system.documents import Count, Document, Number, Sparse, canonical, read_as, read_sealed
 from ssrun.system.environment import Environment
-from ssrun.system.files import digest
+from ssrun.system.files import TABLE_LIMIT, digest, read_bytes
 from ssrun.system.text import CONTROL, visible
 from ssrun.tasks.output_metrics import Described
 
 REMEDY = "make it again with its command"
+STEERS = re.compile(
+    rb"\\[bfrtu]|[\x80-\xff]"
+)  # in JSON: where there is none of these, no text holds a control character
 
 
 def _known(name: str) -> str:
@@ -340,7 +344,9 @@ def read_comparison(path: Path) -> Comparison:
     Raises:
         StoreError: It is damaged, or none of ours.
     """
-    comparison = read_sealed(path, Comparison, REMEDY)
+    comparison = read_sealed(path, Comparison, REMEDY, limit=TABLE_LIMIT)
+    if not STEERS.search(read_bytes(path, TABLE_LIMIT)):
+        return comparison
     return read_as(path, _harmless(comparison.model_dump(mode="json")), Comparison, REMEDY)
 
 

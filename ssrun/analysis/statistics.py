@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -25,6 +26,8 @@ Floats: TypeAlias = NDArray[np.float64]
 
 EXACT_PAIRS = 20  # up to here all 2^n sign assignments are visited, above they are drawn
 DRAWN_FLIPS = 99_999  # so that the smallest drawn p is 1 / 100,000
+AT_ONCE = 4096  # assignments whose signs are in memory together, a byte-aligned number
+MOST_SUMS = 10_000_000  # in memory together
 TOLERANCE = 1e-9  # relative: numbers closer than this differ by rounding, not by measurement
 
 
@@ -82,11 +85,28 @@ def paired(
     Raises:
         ValueError: On unequal lengths, a value that is not finite, or a level outside (0, 1).
     """
-    found = paired_differences(treatment, baseline)
-    mean, low, high, n = mean_interval(found.tolist(), level, resolution)
-    smallest = 2.0 ** (1 - n) if n <= EXACT_PAIRS else smallest_sign_flip(n)
-    p = two_sided_sign_flip(found) if n > 1 else None
-    return PairedDifference(mean, low, high, p, n, smallest if n else None)
+    return all_paired([(treatment, baseline)], [resolution], level)[0]
+
+
+def all_paired(
+    pairs: Sequence[tuple[Sequence[float], Sequence[float]]], resolutions: Sequence[float], level: float = 0.95
+) -> list[PairedDifference]:
+    """`paired` of each of these treatments and its baseline; together, since all draw the same sign assignments."""
+    differences = [paired_differences(*pair) for pair in pairs]
+    p_values = two_sided_sign_flips(differences)
+    intervals = [
+        mean_interval(found.tolist(), level, resolution)
+        for found, resolution in zip(differences, resolutions, strict=True)
+    ]
+    return [
+        PairedDifference(mean, low, high, p if n > 1 else None, n, smallest_p(n) if n else None)
+        for (mean, low, high, n), p in zip(intervals, p_values, strict=True)
+    ]
+
+
+def smallest_p(n: int) -> float:
+    """The least two-sided sign-flip p that n differences can have."""
+    return 2.0 ** (1 - n) if n <= EXACT_PAIRS else smallest_sign_flip(n)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -163,9 +183,8 @@ def sign_flip_above(array: Floats, boundary: float) -> float:
 
     Assignments are those of `paired`; of no values it is 1.
     """
-    sums, above = flipped_sums(array - boundary)
-    drawn = int(array.size > EXACT_PAIRS)
-    return (int(np.count_nonzero(sums >= above)) + drawn) / (sums.size + drawn)
+    (sums,), (bar,) = flipped_sums((array - boundary)[None])
+    return share_of_assignments(sums >= bar, array.size)
 
 
 def smallest_sign_flip(n: int) -> float:
@@ -173,27 +192,57 @@ def smallest_sign_flip(n: int) -> float:
     return 2.0**-n if n <= EXACT_PAIRS else 1 / (DRAWN_FLIPS + 1)
 
 
-def two_sided_sign_flip(array: Floats) -> float:
-    """The p of `paired`."""
-    sums, bar = flipped_sums(array if array.sum() > 0 else -array)
-    drawn = int(array.size > EXACT_PAIRS)
-    return (int(np.count_nonzero(np.abs(sums) >= bar)) + drawn) / (sums.size + drawn)
+def two_sided_sign_flips(arrays: Sequence[Floats]) -> list[float]:
+    """The p of `paired` of each array."""
+    p_values = [1.0] * len(arrays)
+    for n in {array.size for array in arrays}:
+        places = [place for place, array in enumerate(arrays) if array.size == n]
+        at_once = max(1, MOST_SUMS // (2**n if n <= EXACT_PAIRS else DRAWN_FLIPS))
+        for start in range(0, len(places), at_once):
+            some = places[start : start + at_once]
+            found = [arrays[place] if arrays[place].sum() > 0 else -arrays[place] for place in some]
+            for place, sums, bar in zip(some, *flipped_sums(np.array(found)), strict=True):
+                p_values[place] = share_of_assignments(np.abs(sums) >= bar, n)
+    return p_values
 
 
-def flipped_sums(array: Floats) -> tuple[Floats, float]:
+def share_of_assignments(hits: NDArray[np.bool_], n: int) -> float:
+    """The share of the sign assignments of n values that are hits; where they are drawn, one more (`paired`)."""
+    drawn = int(n > EXACT_PAIRS)
+    return (int(np.count_nonzero(hits)) + drawn) / (hits.size + drawn)
+
+
+def flipped_sums(arrays: Floats) -> tuple[Floats, list[float]]:
     """The sums under all sign assignments, or 99,999 drawn ones, and the array's own, less than which is no rounding.
 
-    |d| are flipped in sorted order, whose sums have the distribution that those of d have.
+    |d| are flipped in sorted order, whose sums have the distribution that those of d have. A sum that ties with the
+    array's own lies a billionth above what it is held against: no order of adding changes on which side.
+
+    Args:
+        arrays: As many of n values as there is room for the sums of, (k, n).
+
+    Returns:
+        Sums (k, assignments), and k bars.
     """
-    sizes = np.sort(np.abs(array))
-    bar = float(array.sum() - TOLERANCE * sizes.sum())
-    if array.size <= EXACT_PAIRS:
-        sums = np.zeros(1)
-        for size in sizes:
-            sums = np.concatenate((sums + size, sums - size))
-        return sums, bar
+    sizes = np.sort(np.abs(arrays), axis=1)
+    bars = [float(array.sum() - TOLERANCE * size.sum()) for array, size in zip(arrays, sizes, strict=True)]
+    n = arrays.shape[1]
+    if n <= EXACT_PAIRS:
+        sums = np.zeros((len(arrays), 1))
+        for size in sizes.T:
+            sums = np.concatenate((sums + size[:, None], sums - size[:, None]), axis=1)
+        return sums, bars
+    sums = np.empty((len(arrays), DRAWN_FLIPS))
+    bits = drawn_bits(n)
+    for start in range(0, DRAWN_FLIPS, AT_ONCE):
+        positive = np.unpackbits(bits[:, start // 8 : (start + AT_ONCE) // 8], axis=1)
+        some = sums[:, start : start + AT_ONCE]
+        some[:] = sizes @ (2.0 * positive[:, : some.shape[1]] - 1)
+    return sums, bars
+
+
+@lru_cache(maxsize=1)
+def drawn_bits(n: int) -> NDArray[np.uint8]:
+    """The signs of n values in each drawn assignment, a bit each, 1 for plus: (n, 12,500)."""
     generator = np.random.default_rng(0)
-    sums = np.zeros(DRAWN_FLIPS)
-    for size in sizes:
-        sums += np.where(generator.random(DRAWN_FLIPS) < 0.5, size, -size)
-    return sums, bar
+    return np.array([np.packbits(generator.random(DRAWN_FLIPS) < 0.5) for _ in range(n)])

@@ -177,7 +177,7 @@ def train_missing(
     if not quiet:
         tell(told)
     if todo:
-        complete = complete_runs(place.store, names)
+        complete = partial(complete_runs, place.store, names)
         at_once = engine.at_once(engine_options)
         title = plan.name if noun == "run" else f"{plan.name}: {noun}s"
         shown = plan.experiment.model_copy(update={"name": title})

@@ -99,7 +99,8 @@ class Plan(Section):
         """The runs of these seeds; those of some tasks with their strategies alone, where they are given."""
         configs = self.configs()
         wanted = [pair for pair in configs if pairs is None or pair in pairs]
-        return [RunSpec.of(*pair, self._of_seed(configs, pair, seed)) for seed in seeds for pair in wanted]
+        of_pairs = [self._of_seeds(configs, pair, seeds) for pair in wanted]
+        return list(chain.from_iterable(zip(*of_pairs, strict=True)))
 
     def teachers(self, runs: Sequence[RunSpec]) -> list[RunSpec]:
         """The runs of other strategies that these learn from, whether they are among these or not."""
@@ -112,14 +113,16 @@ class Plan(Section):
                 found[task, teacher, seed] = RunSpec.of(task, teacher, configs[task, teacher].of_seed(seed))
         return list(found.values())
 
-    def _of_seed(self, configs: Mapping[tuple[str, str], RunConfig], pair: tuple[str, str], seed: int) -> RunConfig:
-        """A run of this seed; where it learns from another strategy of the grid, from that one's run of the seed."""
-        config = configs[pair].of_seed(seed)
+    def _of_seeds(
+        self, configs: Mapping[tuple[str, str], RunConfig], pair: tuple[str, str], seeds: Sequence[int]
+    ) -> list[RunSpec]:
+        """A run of each seed; where it learns from another strategy of the grid, from that one's run of the seed."""
+        config = configs[pair]
         teacher = configs.get((pair[0], config.strategy.teacher)) if config.strategy.label == "teacher" else None
         if teacher is None:
-            return config
-        run = teacher.of_seed(seed)
-        return of_teacher(config, place(run), run)
+            return RunSpec.of_seeds(*pair, config, seeds)
+        taught_by = [teacher.of_seed(seed) for seed in seeds]
+        return [RunSpec.of(*pair, of_teacher(config.of_seed(run.seed), place(run), run)) for run in taught_by]
 
     @property
     def seed_order(self) -> list[int]:

@@ -7,15 +7,16 @@ are scored, are no part of that: two comparisons that want the same weights find
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from ssrun.config.run import RunConfig
+from ssrun.config.run import RunConfig, ScoringConfig, deciding
 from ssrun.errors import UsageError
 from ssrun.strategies import SCHEDULES, STRATEGIES, KeptSchedule
-from ssrun.system.documents import VERSION, Document
+from ssrun.system.documents import VERSION, Document, canonical
+from ssrun.system.files import digest
 from ssrun.system.plugins import NAME, Registry
 from ssrun.tasks import TASKS, KeptTask
 
@@ -43,6 +44,23 @@ class RunName(NamedTuple):
         return f"{self.task} / {self.strategy} / seed {self.seed}"
 
 
+class EverySeed:
+    """A configuration that stands for all seeds, and the ids of its runs, of which the greater part is made once."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+        self._deciding = deciding(config.model_copy(update={"scoring": ScoringConfig()}))
+
+    def of_seed(self, seed: int) -> RunConfig:
+        return self.config.of_seed(seed)
+
+    def weights_id(self, seed: int) -> str:
+        """That of the run of this seed, `RunConfig.weights_id`."""
+        if self.config.task.of_seed(seed) is not self.config.task:  # its data are the seed's
+            return self.of_seed(seed).weights_id
+        return digest(canonical({**self._deciding, "seed": seed}))
+
+
 class RunSpec(NamedTuple):
     """One run to be done: what it is called, and everything that decides its numbers."""
 
@@ -55,6 +73,16 @@ class RunSpec(NamedTuple):
         return cls(RunName(task, strategy, config.seed, place(config), config.scoring.id[:SHORT]), config)
 
     @classmethod
+    def of_seeds(cls, task: str, strategy: str, config: RunConfig, seeds: Sequence[int]) -> list[RunSpec]:
+        """The runs of a configuration with these seeds, under these labels."""
+        every, scoring = EverySeed(config), config.scoring.id[:SHORT]
+        return [
+            cls(RunName(task, strategy, seed, place(own, every.weights_id(seed)), scoring), own)
+            for seed in seeds
+            for own in [every.of_seed(seed)]
+        ]
+
+    @classmethod
     def unlabelled(cls, config: RunConfig) -> RunSpec:
         """The run of a configuration, under the names of its task and of its strategy (or else its schedule)."""
         strategy = config.strategy.model_copy(update={"teacher": "", "teacher_id": ""})
@@ -62,9 +90,10 @@ class RunSpec(NamedTuple):
         return cls.of(config.task.name, next(named, config.base or config.strategy.schedule.name), config)
 
 
-def place(config: RunConfig) -> str:
+def place(config: RunConfig, weights_id: str | None = None) -> str:
     """Where a run lies in a store: `reverse/inverse-sigmoid-0-1a2b3c4d5e`, at its end the seed and a digest."""
-    return f"{config.task.name}/{config.strategy.schedule.name}-{config.seed}-{config.weights_id[:SHORT]}"
+    weights_id = weights_id or config.weights_id
+    return f"{config.task.name}/{config.strategy.schedule.name}-{config.seed}-{weights_id[:SHORT]}"
 
 
 class RunDocument(Document):

@@ -19,11 +19,11 @@ def chains(runs: Sequence[RunSpec]) -> list[Chain]:
     evaluated, which of its weights are kept and when its patience ends is each run's own affair. Every other run is a
     chain of itself, and so is one that is asked for again. In the order of the first of each.
     """
-    asked: Counter[str] = Counter()
-    together: dict[tuple[str, int], list[RunSpec]] = {}
+    asked: Counter[tuple[str, ...]] = Counter()
+    together: dict[tuple[object, int], list[RunSpec]] = {}
     for run in runs:
-        own = run.config.model_dump_json()
-        way = with_one_step(run.config).model_dump_json() if goes_one_way(run.config) else own
+        own = run.name[3:]  # its place and its scoring: whatever it is called
+        way: object = with_one_step(run.config).model_dump_json() if goes_one_way(run.config) else own
         together.setdefault((way, asked[own]), []).append(run)
         asked[own] += 1
     return [tuple(sorted(chain, key=lambda run: run.config.training.steps)) for chain in together.values()]

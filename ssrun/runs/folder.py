@@ -43,8 +43,10 @@ TEXTS = ("references.txt", "sources.txt", "next_step.txt", "decoding.txt")
 OUTPUTS = "hypotheses.txt"
 TEXT_LIMIT = 2**32  # bytes of a file of lines
 REMEDY = "remove the run's folder and run again"
+NO_RUN = "remove the run's folder"
 CHANGED = "changed by somebody while the run was in training: run the same command again, which goes on from before"
 VOCABULARIES = TypeAdapter(dict[str, list[str]])
+EVALUATIONS = TypeAdapter(list[Evaluation])
 
 
 class Busy(StoreError):
@@ -136,9 +138,9 @@ class RunFolder:
     @property
     def score_path(self) -> Path:
         """The folder of the scores that are meant."""
-        greedy = self.path / "scores" / ScoringConfig().id[:SHORT]
         if self.scoring:
-            return greedy.with_name(self.scoring)
+            return self.path / "scores" / self.scoring
+        greedy = self.path / "scores" / ScoringConfig().id[:SHORT]
         return greedy if greedy.is_dir() else next(iter(self.score_paths), greedy)
 
     def make(self) -> None:
@@ -154,7 +156,7 @@ class RunFolder:
     def weights_config(self) -> RunConfig:
         """The configuration that decides the weights, with the default scoring."""
         path = self.path / "run.json"
-        return read_as(path, files.read_json(path), RunDocument, "remove the run's folder").config
+        return read_as(path, files.read_json(path), RunDocument, NO_RUN).config
 
     def config(self) -> RunConfig:
         """The configuration; its scoring is that of the scores that are meant, where there are any."""
@@ -183,9 +185,12 @@ class RunFolder:
     def environments(self) -> list[Environment]:
         """Where the run was made: several where it was resumed elsewhere, its end last; none where that is unknown."""
         path = self.path / "environment.json"
-        if not path.is_file():
-            return []
-        made = read_as(path, files.read_json(path), MadeIn, REMEDY)
+        return self.environments_in(files.read_bytes(path)) if path.is_file() else []
+
+    def environments_in(self, content: bytes) -> list[Environment]:
+        """Those that a file of environments says; StoreError where it is damaged."""
+        path = self.path / "environment.json"
+        made = read_as(path, files.parse_json(path, content), MadeIn, REMEDY)
         return [*made.earlier, Environment.model_validate_json(made.model_dump_json(exclude={"earlier"}))]
 
     def write_environments(self, environments: Sequence[Environment]) -> None:
@@ -218,14 +223,21 @@ class RunFolder:
 
     def evaluations(self) -> list[Evaluation]:
         """The evaluations, to the last whole line; StoreError where a whole line is none."""
-        path = self.path / "metrics.jsonl"
+        return self.evaluations_in(files.read_bytes(self.path / "metrics.jsonl", TEXT_LIMIT))
+
+    def evaluations_in(self, content: bytes) -> list[Evaluation]:
+        """Those that a file of evaluations holds, as `evaluations`."""
+        lines = content.split(b"\n")[:-1]
+        with suppress(ValidationError):  # all at once, where nothing is wrong
+            return EVALUATIONS.validate_json(b"[%b]" % b",".join(lines))
         evaluations = []
-        for line in files.read_bytes(path, TEXT_LIMIT).split(b"\n")[:-1]:
+        for line in lines:
             try:
                 evaluations.append(Evaluation.model_validate_json(line))
             except ValidationError as error:
                 if error.errors()[0]["type"] == "json_invalid":  # torn, and so the last
                     break
+                path = self.path / "metrics.jsonl"
                 raise StoreError(f"{path}: damaged: a line is no evaluation; {REMEDY}") from None
         return evaluations
 
@@ -283,10 +295,13 @@ class RunFolder:
 
     def scores(self) -> OutputScores:
         """The scores that are meant; StoreError where they are missing, damaged, or not of these weights."""
+        return self.scores_of(self.result())
+
+    def scores_of(self, trained: Result) -> OutputScores:
+        """The scores that are meant of a run with this result, as `scores`."""
         path = self.score_path / "scores.json"
         files.must_be_no_link(path.parent)
         scores = read_sealed(path, OutputScores, "remove its folder and run again, which scores again", exact=True)
-        trained = self.result()
         weights = [one.files.get("model.safetensors") for one in (scores, trained)]
         if (scores.run, weights[0]) != (trained.run, weights[1]) or scores.scoring.id[:SHORT] != path.parent.name:
             raise StoreError(f"{path}: damaged: of another run or scoring; remove its folder and run again")
@@ -310,7 +325,7 @@ class RunFolder:
     def scored(self) -> Scored | None:
         """The result with the scores that are meant, of a complete run; None where it diverged."""
         result = self.result()
-        return Scored(result, self.scores()) if isinstance(result, CompleteResult) else None
+        return Scored(result, self.scores_of(result)) if isinstance(result, CompleteResult) else None
 
     def sweep_temporaries(self) -> None:
         """Removes what writers left that died before a file was whole."""
@@ -319,7 +334,7 @@ class RunFolder:
     def sweep(self) -> None:
         """Removes what only training needs, once the run is complete; again where that was cut short."""
         for path in list(self.path.iterdir()):
-            if is_transient(path.name):
+            if path.name not in self.ALL_FILES and is_transient(path.name):
                 with suppress(OSError):  # a folder that is read-only keeps it, and a folder of that name is not ours
                     path.unlink()
 
@@ -358,11 +373,17 @@ def text_of(lines: Sequence[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def checked_lines(path: Path, digests: Mapping[str, str]) -> list[str]:
-    """A file's lines, split on line feeds alone; StoreError where its digest is not the one among these by its name."""
+def checked_content(path: Path, digests: Mapping[str, str]) -> bytes:
+    """A file's content; StoreError where its digest is not the one among these by its name."""
     content = files.read_bytes(path, TEXT_LIMIT)
     if files.digest(content) != digests.get(path.name):
         raise StoreError(f"{path}: damaged: its digest does not match; {REMEDY}")
+    return content
+
+
+def checked_lines(path: Path, digests: Mapping[str, str]) -> list[str]:
+    """A file's lines, split on line feeds alone; StoreError as `checked_content`."""
+    content = checked_content(path, digests)
     try:
         return content.decode().removesuffix("\n").split("\n")
     except UnicodeDecodeError:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ssrun.config.overrides import by_path
 from ssrun.config.run import ModelConfig, RunConfig, Section, TrainingConfig, validated
-from ssrun.config.spec import RunName, RunSpec
+from ssrun.config.spec import EverySeed, RunName, RunSpec
 from ssrun.errors import StoreError
+from ssrun.runs.configurations import KNOWN, Configurations
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.manifest import read_manifest
 from ssrun.runs.results_folder import comparisons_of, is_marked, run_folders, store_of
@@ -50,8 +53,8 @@ def stored_runs(store: Path) -> list[Stored]:
     """The runs of a store, in order of their places."""
     if not store.is_dir():
         return []
-    users = users_of(store)
-    return [stored(folder, store, users) for folder in run_folders(store)]
+    users, configurations, label = users_of(store), Configurations(), lru_cache(maxsize=KNOWN)(labelled)
+    return [stored(folder, store, users, configurations, label) for folder in run_folders(store)]
 
 
 class Found(NamedTuple):
@@ -90,19 +93,45 @@ def users_of(store: Path) -> dict[str, list[str]]:
     return users
 
 
-def stored(folder: RunFolder, store: Path, users: Mapping[str, list[str]]) -> Stored:
+class Labelled(NamedTuple):
+    """What a configuration is called, of whatever seed, and how it differs from the defaults."""
+
+    task: str
+    strategy: str
+    changes: dict[str, Any]
+
+
+def labelled(every: EverySeed) -> Labelled:
+    task, strategy, *_ = RunSpec.unlabelled(every.config).name
+    return Labelled(task, strategy, changes_of(every.config, strategy))
+
+
+def stored(
+    folder: RunFolder,
+    store: Path,
+    users: Mapping[str, list[str]],
+    configurations: Configurations,
+    label: Callable[[EverySeed], Labelled],
+) -> Stored:
     place = str(folder.path.relative_to(store))
-    size = sum(path.lstat().st_size for path in folder.path.rglob("*") if path.is_file())
+    size = size_of(str(folder.path))
     try:
-        config = folder.weights_config()
+        every, seed = configurations.read(folder)
     except StoreError:
         task, strategy = folder.path.parent.name, folder.path.name
         status: Status = "in training" if folder.in_use else "damaged"
         return Stored(place, task, strategy, 0, {}, 0, 0, status, size, users.get(place, []))
-    task, strategy, seed, _, _ = RunSpec.unlabelled(config).name
-    changes, (done, status) = changes_of(config, strategy), progress(folder)
-    steps = config.training.steps
+    (task, strategy, changes), (done, status) = label(every), progress(folder)
+    steps = every.config.training.steps
     return Stored(place, task, strategy, seed, changes, done, steps, status, size, users.get(place, []))
+
+
+def size_of(folder: str) -> int:
+    """Bytes of the files in a folder and in those below it; links count by themselves."""
+    with os.scandir(folder) as entries:
+        found = list(entries)
+    below = sum(size_of(entry.path) for entry in found if entry.is_dir(follow_symlinks=False))
+    return below + sum(entry.stat(follow_symlinks=False).st_size for entry in found if entry.is_file())
 
 
 def progress(folder: RunFolder) -> tuple[int, Status]:

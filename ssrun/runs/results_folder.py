@@ -148,7 +148,7 @@ def held(path: Path) -> str | None:
 def plan_of_table(path: Path) -> str:
     """The id of the plan of a kept table; UsageError where its seal is not whole."""
     try:
-        fields = read_sealed(path / TABLE, FIELDS, "")
+        fields = read_sealed(path / TABLE, FIELDS, "", limit=files.TABLE_LIMIT)
     except StoreError:
         raise UsageError(f"{path}: holds files that are not ssrun's: give another --out DIR") from None
     return str(fields.get("plan", ""))

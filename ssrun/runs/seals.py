@@ -19,7 +19,7 @@ from ssrun.errors import StoreError
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.results_folder import FIELDS, TABLE
 from ssrun.system.documents import Count, Document, canonical, read_sealed
-from ssrun.system.files import digest
+from ssrun.system.files import TABLE_LIMIT, digest
 
 SEED = 0  # in whose place every seed of a claim's runs is put, for its digest
 
@@ -87,7 +87,7 @@ def kept_table(results: Path, plan: str) -> dict[str, Any]:
     if not (results / TABLE).is_file():
         return {}
     try:
-        fields = read_sealed(results / TABLE, FIELDS, "")
+        fields = read_sealed(results / TABLE, FIELDS, "", limit=TABLE_LIMIT)
     except StoreError:
         return {}
     return fields if fields.get("plan") == plan else {}

@@ -86,10 +86,10 @@ class Batches:
         self.vocabularies = vocabularies
         self.batch_size = batch_size
         self.seed = seed
-        training = task.training()
-        self._pairs = None if training is None else [(vocabularies.encode(pair), pair) for pair in heard(training)]
-        self._held_out = {pair.source for split in HELD_OUT if not self._pairs for pair in task.held_out(split)}
+        self._training = task.training()
+        self._held_out = {pair.source for split in HELD_OUT if self._training is None for pair in task.held_out(split)}
         self._pool: tuple[int, list[Batch]] = (-1, [])
+        self._order: tuple[int, array[int]] = (-1, array("I"))
 
     def at(self, step: int) -> Batch:
         """The batch of this optimiser step, from 0."""
@@ -100,7 +100,7 @@ class Batches:
 
     def _batches_a_pool(self) -> int:
         """POOL, or where the whole training set has fewer batches, as many as it has."""
-        return POOL if self._pairs is None else min(POOL, -(-len(self._pairs) // self.batch_size))
+        return POOL if self._training is None else min(POOL, -(-len(self._training) // self.batch_size))
 
     def _cut(self, pool: int) -> list[Batch]:
         size = self.batch_size
@@ -115,19 +115,23 @@ class Batches:
     def _drawn(self, pool: int) -> list[tuple[Pair, Example]]:
         """The pairs of a pool: fresh ones, or a stretch of the epochs' shuffled pairs laid end to end."""
         wanted = self._batches_a_pool() * self.batch_size
-        if self._pairs is None:
+        if self._training is None:
             random = streams.random(self.seed, "data", pool)
             drawn = (self.task.draw(random) for _ in heard(range(1_000 * wanted)))
             fresh = list(islice((example for example in drawn if example.source not in self._held_out), wanted))
             if len(fresh) < wanted:
                 raise ValueError(f"task {self.task.name}: almost every source is held out: hold out fewer pairs")
-            return [(self.vocabularies.encode(example), example) for example in heard(fresh)]
-        size = len(self._pairs)
-        chosen: list[tuple[Pair, Example]] = []
-        for epoch in range(pool * wanted // size, ((pool + 1) * wanted - 1) // size + 1):
-            order = list(range(size))
-            streams.random(self.seed, "order", 2 * epoch).shuffle(order)
-            first = max(0, pool * wanted - epoch * size)
-            last = min(size, (pool + 1) * wanted - epoch * size)
-            chosen += [self._pairs[index] for index in order[first:last]]
-        return chosen
+        else:
+            fresh = [self._training[place] for place in heard(self._places(pool * wanted, wanted))]
+        return [(self.vocabularies.encode(example), example) for example in heard(fresh)]
+
+    def _places(self, first: int, count: int) -> Iterator[int]:
+        """The places of so many training pairs, from the first, in the epochs' orders laid end to end."""
+        size = len(self._training or ())
+        for number in range(first, first + count):
+            epoch, index = divmod(number, size)
+            if self._order[0] != epoch:
+                order = array("I", range(size))
+                streams.random(self.seed, "order", 2 * epoch).shuffle(order)
+                self._order = epoch, order
+            yield self._order[1][index]

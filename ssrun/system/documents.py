@@ -7,20 +7,22 @@ a finite number, a count is a count, and nothing that a model does not name gets
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_serializer
 from pydantic_core.core_schema import SerializerFunctionWrapHandler
 
 from ssrun.errors import StoreError
-from ssrun.system.files import digest, parse_json, read_bytes, write
+from ssrun.system.files import JSON_LIMIT, digest, parsed, read_bytes, write
 from ssrun.system.text import ellipsis, shown_value
 
 VERSION: Literal[1] = 1  # of everything that ssrun keeps
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Number = Annotated[float, Field(ge=-1e150, le=1e150)]  # nothing measured is larger, and squares stay finite
 Kind = TypeVar("Kind")
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 class Document(BaseModel):
@@ -39,8 +41,7 @@ class Sparse(Document):
 
 def canonical(document: Any) -> bytes:
     """The one way to write a JSON document as bytes: sorted keys, UTF-8, null and never NaN."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode()
+    return CANONICAL.encode(document).encode()
 
 
 def write_sealed(path: Path, document: BaseModel) -> None:
@@ -54,30 +55,45 @@ def sealed(document: BaseModel) -> bytes:
     return canonical({**fields, "digest": digest(canonical(fields))})
 
 
-def read_sealed(path: Path, kind: type[Kind] | TypeAdapter[Kind], remedy: str, exact: bool = False) -> Kind:
+def read_sealed(
+    path: Path, kind: type[Kind] | TypeAdapter[Kind], remedy: str, exact: bool = False, limit: int = JSON_LIMIT
+) -> Kind:
     """A document as `write_sealed` wrote it; StoreError where it is missing, damaged, too new, or of another kind.
 
     The message says the remedy. An `exact` file is canonical to the byte: then no two files mean the same document.
     """
-    content = read_bytes(path)
-    fields = parse_json(path, content)
+    content = read_bytes(path, limit)
+    fields, sealed_so = parsed(path, content, canonical)
     known = fields.pop("digest", None)
-    if known != digest(canonical(fields)) or (exact and content != canonical({**fields, "digest": known})):
+    unsealed = canonical(fields)
+    if known != digest(unsealed) or (exact and content != sealed_so):
         must_not_be_newer(path, fields)
         raise StoreError(f"{path}: damaged: its digest does not match; {remedy}")
-    return read_as(path, fields, kind, remedy)
+    return _validated(path, fields, unsealed, kind, remedy)
 
 
 def read_as(path: Path, fields: dict[str, Any], kind: type[Kind] | TypeAdapter[Kind], remedy: str) -> Kind:
     """These fields as a document of this kind; StoreError, with the first fault, where they are not, or too new."""
+    return _validated(path, fields, canonical(fields), kind, remedy)
+
+
+def _validated(
+    path: Path, fields: dict[str, Any], content: bytes, kind: type[Kind] | TypeAdapter[Kind], remedy: str
+) -> Kind:
+    """These fields, whose canonical bytes are the content, as `read_as` gives them."""
     must_not_be_newer(path, fields)
-    adapter = kind if isinstance(kind, TypeAdapter) else TypeAdapter(kind)
     try:
-        return adapter.validate_json(canonical(fields))
+        adapter: TypeAdapter[Kind] = kind if isinstance(kind, TypeAdapter) else adapter_of(cast(Any, kind))
+        return adapter.validate_json(content)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
     field = ".".join(map(str, fault["loc"]))
     raise StoreError(f"{path}: damaged: {shown_value(field, 80)}: {ellipsis(fault['msg'], 100)}; {remedy}")
+
+
+@cache
+def adapter_of(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def must_not_be_newer(path: Path, fields: dict[str, Any]) -> None:

@@ -5,14 +5,16 @@ A lock is the kernel's (`flock`): it ends with its holder, however the holder en
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import re
+import stat
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from io import BufferedReader
@@ -22,6 +24,10 @@ from typing import IO, Any
 from ssrun.errors import StoreError
 
 JSON_LIMIT = 64 * 2**20  # bytes; a larger JSON file is not ours
+TABLE_LIMIT = 256 * 2**20  # bytes of a comparison's table, which with 100,000 runs has about 60 million
+AT_ONCE = 2**30  # bytes that one read may ask the system for
+STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+NO_FILE = "not a regular file: ssrun reads none but its own"
 TEMPORARY = re.compile(r"\.(.+)\.\d+\.tmp")  # a file until it is whole: its name, the id of the thread that writes it
 
 
@@ -157,13 +163,23 @@ def digest_of(path: Path) -> str:
 def reading(path: Path) -> Iterator[BufferedReader]:
     """A regular file, open; StoreError, in one line, where it is missing, a link or another kind, or cannot be read."""
     try:
-        path.lstat()
-        if not path.is_file() or path.is_symlink():
-            raise StoreError(f"{path}: not a regular file: ssrun reads none but its own")
-        with path.open("rb") as file:
+        with os.fdopen(opened(path), "rb") as file:
             yield file
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}") from None
+
+
+def opened(path: Path) -> int:
+    """The descriptor of a regular file, and of nothing else; StoreError as `reading`."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # waits for no writer of a pipe
+    except OSError as error:
+        other_kind = error.errno in (errno.ELOOP, errno.ENXIO)
+        raise StoreError(f"{path}: {NO_FILE if other_kind else error.strerror or error}") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise StoreError(f"{path}: {NO_FILE}")
+    return descriptor
 
 
 def must_be_no_link(path: Path) -> None:
@@ -174,10 +190,15 @@ def must_be_no_link(path: Path) -> None:
 
 def read_bytes(path: Path, limit: int = JSON_LIMIT) -> bytes:
     """A regular file's content; StoreError as `reading`, and where it is larger than `limit` bytes."""
-    with reading(path) as file:
-        if (size := os.fstat(file.fileno()).st_size) > limit:
+    descriptor = opened(path)
+    try:
+        if (size := os.fstat(descriptor).st_size) > limit:
             raise StoreError(f"{path}: {size:,} bytes, more than ssrun ever writes: remove the run's folder")
-        return file.read()
+        return b"".join(iter(lambda: os.read(descriptor, min(size + 1, AT_ONCE)), b""))
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}") from None
+    finally:
+        os.close(descriptor)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -186,11 +207,20 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def parse_json(path: Path, content: bytes) -> dict[str, Any]:
     """The strict JSON object that a file's content is; StoreError where it is not that."""
+    document, _ = parsed(path, content, lambda found: STRICT.encode(found).encode())
+    return document
+
+
+def parsed(path: Path, content: bytes, written: Callable[[Any], bytes]) -> tuple[dict[str, Any], bytes]:
+    """The strict JSON object that a file's content is, and its bytes as `written` has them; StoreError as `parse_json`.
+
+    `written` raises ValueError where it is not.
+    """
     try:
         document = json.loads(content)
-        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()  # no NaN, no 1e999, no half of a character
+        again = written(document)  # no NaN, no 1e999, no half of a character
     except (ValueError, RecursionError):
         raise StoreError(f"{path}: damaged: not strict JSON; remove the run's folder and run again") from None
     if not isinstance(document, dict):
         raise StoreError(f"{path}: damaged: not a JSON object; remove the run's folder and run again")
-    return document
+    return document, again

@@ -7,11 +7,14 @@ U+2028 or U+0085 inside a line is text, and counts equal `wc -l`.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import os
 import zlib
+from array import array
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from io import BufferedReader
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -20,9 +23,10 @@ from pydantic import Field, model_validator
 from ssrun.errors import UsageError
 from ssrun.system.fields import later
 from ssrun.system.text import is_unicode, visible
+from ssrun.tasks.pairs import AT_ONCE, Chosen, Pairs, Texts, digest_of, within
 from ssrun.tasks.redrawn import BY_SEED, Redrawn
 from ssrun.tasks.subwords import learn
-from ssrun.tasks.task import TEST_PAIRS, Example, Split
+from ssrun.tasks.task import TEST_PAIRS, Example, Split, Tokens
 
 STEMS: dict[Split, tuple[str, ...]] = {
     "training": ("train", "training"),
@@ -31,6 +35,7 @@ STEMS: dict[Split, tuple[str, ...]] = {
 }
 RESERVED = frozenset({"<pad>", "<bos>", "<eos>"})
 LINE_LIMIT = 1_000_000  # bytes: a longer line is no sentence
+BLOCK = 2**20  # bytes that are read at once
 
 
 class Corpus(Redrawn):
@@ -99,12 +104,7 @@ class Corpus(Redrawn):
 
         UsageError where a file is missing or no corpus (says file, line and remedy), or `digest` is of another text.
         """
-        digest = hashlib.sha256()
-        for split in STEMS:
-            for pair in self.file(split):
-                digest.update(f"{' '.join(pair.source)}\t{' '.join(pair.target)}\n".encode())
-            digest.update(b"\0")
-        of_text = digest.hexdigest()
+        of_text = digest_of_files(*(self.file(split) for split in STEMS))
         if self.digest not in ("", of_text):
             raise UsageError(f"{self.path}: the corpus has changed since this run: put back the old text")
         task = self.model_copy(update={"digest": of_text})
@@ -118,24 +118,29 @@ class Corpus(Redrawn):
         task.subword_models()  # which may find that there are too few letters or words for so many pieces
         return task
 
-    def training(self) -> list[Example]:
+    def training(self) -> Sequence[Example]:
         """The training pairs whose sides are within `maximum_length`."""
         limit = self.maximum_length
-        return [pair for pair in super().training() if max(len(pair.source), len(pair.target)) <= limit]
+        if self.data_seed is None:
+            return within(pairs := self.file("training"), len(pairs), limit)
+        drawn = super().training()
+        short = (place for place, pair in enumerate(drawn) if max(len(pair.source), len(pair.target)) <= limit)
+        return Chosen(drawn, array("I", short))
 
-    def file(self, split: Split) -> tuple[Example, ...]:
+    def file(self, split: Split) -> Pairs:
         return read_split(self.path, split, self.source_language, self.target_language)
 
     def sizes(self) -> dict[Split, int]:
         """As many as are asked for, or as their file has."""
-        asked = {"validation": self.validation_pairs, "test": self.test_pairs}
-        return {split: min(asked.get(split, LINE_LIMIT), len(self.file(split))) for split in STEMS}
+        there = {split: len(self.file(split)) for split in STEMS}
+        asked: dict[Split, int] = {"validation": self.validation_pairs, "test": self.test_pairs}
+        return {split: min(asked.get(split, count), count) for split, count in there.items()}
 
     def source_tokens(self) -> list[str]:
-        return frequent((pair.source for pair in self.training()), self.minimum_frequency)
+        return list(words_of(self)[0])
 
     def target_tokens(self) -> list[str]:
-        return frequent((pair.target for pair in self.training()), self.minimum_frequency)
+        return list(words_of(self)[1])
 
     def subword_models(self) -> tuple[bytes, bytes] | None:
         """The models of both sides; learned once a process."""
@@ -160,33 +165,79 @@ class Corpus(Redrawn):
 def models_of(corpus: Corpus) -> tuple[bytes, bytes]:
     """The subword models of a corpus' sides; its `digest` tells its text from another in the same place."""
     training = corpus.training()
-    source = learn([pair.source for pair in training], corpus.subwords, "source")
-    return source, learn([pair.target for pair in training], corpus.subwords, "target")
+    source = learn((pair.source for pair in training), corpus.subwords, "source")
+    return source, learn((pair.target for pair in training), corpus.subwords, "target")
 
 
-def frequent(sentences: Any, minimum: int) -> list[str]:
+@lru_cache(maxsize=8)
+def words_of(corpus: Corpus) -> tuple[list[str], list[str]]:
+    """The words of a corpus' sides, as `frequent` orders them; by its `digest`, as `models_of`."""
+    source: Counter[str] = Counter()
+    target: Counter[str] = Counter()
+    for pair in corpus.training():
+        source.update(pair.source)
+        target.update(pair.target)
+    return frequent_of(source, corpus.minimum_frequency), frequent_of(target, corpus.minimum_frequency)
+
+
+def frequent(sentences: Iterable[Tokens], minimum: int) -> list[str]:
     """The words that occur at least `minimum` times, most frequent first, ties in alphabetical order."""
-    counts = Counter(word for sentence in sentences for word in sentence)
+    return frequent_of(Counter(chain.from_iterable(sentences)), minimum)
+
+
+def frequent_of(counts: Mapping[str, int], minimum: int) -> list[str]:
     return sorted((word for word in counts if counts[word] >= minimum), key=lambda word: (-counts[word], word))
 
 
 @lru_cache(maxsize=8)
-def read_split(folder: str, split: Split, source_language: str, target_language: str) -> tuple[Example, ...]:
-    """The pairs of one split; UsageError as `Corpus.prepared` says."""
+def digest_of_files(*splits: Pairs) -> str:
+    """What `Corpus.digest` is of these splits, which do not change; made once for each reading of them."""
+    return digest_of(splits)
+
+
+@lru_cache(maxsize=8)
+def read_split(folder: str, split: Split, source_language: str, target_language: str) -> Pairs:
+    """The pairs of one split, as they are now; UsageError as `Corpus.prepared` says."""
     endings = (source_language, target_language) if source_language else ("tsv",)
     paths = [find(Path(folder), split, ending) for ending in endings]
-    sides = [read_lines(path) for path in paths]
-    if len(sides) == 2 and len(sides[0]) != len(sides[1]):
-        raise UsageError(
-            f"{paths[0]} has {len(sides[0])} lines and {paths[1]} has {len(sides[1])}: "
-            "line k of one must translate line k of the other"
-        )
-    pairs = []
-    for line_number, line in enumerate(zip(*sides, strict=True), start=1):
-        texts = line if len(line) == 2 else tuple(line[0].split("\t"))
-        if len(texts) != 2:
-            raise UsageError(f"{paths[0]}:{line_number}: {len(texts)} columns, not 2: source, tab, target")
-        source, target = (tuple(filter(None, text.split(" "))) for text in texts)
+    return Pairs(blocks_of_pairs(paths))
+
+
+def blocks_of_pairs(paths: Sequence[Path]) -> Iterator[Texts]:
+    """The pairs of one TSV, or of two files, a block at a time: each a line of source, tab, target."""
+    first = 1
+    sides = [chain.from_iterable(checked_lines(path)) for path in paths]
+    while True:
+        lines = [list(islice(side, AT_ONCE)) for side in sides]
+        if len(lines) == 2 and len(lines[0]) != len(lines[1]):
+            counts = [first - 1 + len(found) + sum(1 for _ in side) for found, side in zip(lines, sides, strict=True)]
+            raise UsageError(
+                f"{paths[0]} has {counts[0]} lines and {paths[1]} has {counts[1]}: "
+                "line k of one must translate line k of the other"
+            )
+        if not lines[0]:
+            return
+        pairs = [line.split("\t") for line in lines[0]] if len(lines) == 1 else list(zip(*lines, strict=True))
+        yield plain(lines, pairs) or cleaned(paths, pairs, first)
+        first += len(pairs)
+
+
+def plain(lines: Sequence[Sequence[str]], pairs: Sequence[Sequence[str]]) -> Texts | None:
+    """A block of pairs of which nothing need be said or changed; None where line by line must be looked at."""
+    text = "\n".join(chain.from_iterable(("", *side, "") for side in lines))
+    signs = ("  ", "\n ", " \n", " \t", "\t ", "\n\t", "\t\n", *(() if len(lines) == 1 else "\t"), *RESERVED)
+    if any(sign in text for sign in signs) or any(len(pair) != 2 for pair in pairs):
+        return None
+    return ["\t".join(pair) for pair in pairs], [max(s.count(" "), t.count(" ")) + 1 for s, t in pairs]
+
+
+def cleaned(paths: Sequence[Path], pairs: Sequence[Sequence[str]], first: int) -> Texts:
+    """A block of pairs, with single spaces alone; UsageError where one is none, by its line, of which it is told."""
+    texts, longest = [], []
+    for line_number, pair in enumerate(pairs, start=first):
+        if len(pair) != 2:
+            raise UsageError(f"{paths[0]}:{line_number}: {len(pair)} columns, not 2: source, tab, target")
+        source, target = (list(filter(None, text.split(" "))) for text in pair)
         for path, side in zip((paths[0], paths[-1]), (source, target), strict=True):
             if not side:
                 raise UsageError(f"{path}:{line_number}: an empty side: remove the pair from both sides")
@@ -194,8 +245,9 @@ def read_split(folder: str, split: Split, source_language: str, target_language:
                 raise UsageError(f"{path}:{line_number}: {', '.join(sorted(RESERVED))} are reserved: rename the word")
             if any("\t" in word for word in side):
                 raise UsageError(f"{path}:{line_number}: a tab within a line: put spaces between tokens")
-        pairs.append(Example(source, target))
-    return tuple(pairs)
+        texts.append(f"{' '.join(source)}\t{' '.join(target)}")
+        longest.append(max(len(source), len(target)))
+    return texts, longest
 
 
 def find(folder: Path, split: Split, ending: str) -> Path:
@@ -212,25 +264,60 @@ def find(folder: Path, split: Split, ending: str) -> Path:
     return paths[0]
 
 
-def read_lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 text file, plain or gzipped, split on line feeds alone; UsageError where it is none."""
+def checked_lines(path: Path) -> Iterator[list[str]]:
+    """The lines of a UTF-8 text file, plain or gzipped, split on line feeds alone, a block at a time.
+
+    UsageError where it is none.
+    """
     if not path.is_file():
         raise UsageError(f"{path}:1: not a regular file: give a text file")
-    lines: list[str] = []
+    read = 0
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            for line_number, line in enumerate(iter(lambda: file.readline(LINE_LIMIT + 2), b""), start=1):
-                try:
-                    lines.append(sentence(line, first=line_number == 1))
-                except ValueError as error:
-                    raise UsageError(f"{path}:{line_number}: {error}") from None
+            for block in whole_lines(file):
+                lines = block.removesuffix(b"\n").split(b"\n")
+                if read and is_clean(block, lines):
+                    yield block.decode().removesuffix("\n").split("\n")
+                else:
+                    texts = []
+                    for line_number, line in enumerate(lines, start=read + 1):
+                        try:
+                            texts.append(sentence(line, first=line_number == 1))
+                        except ValueError as error:
+                            raise UsageError(f"{path}:{line_number}: {error}") from None
+                    yield texts
+                read += len(lines)
     except (OSError, EOFError, zlib.error) as error:
-        raise UsageError(
-            f"{path}:{len(lines) + 1}: cannot be read ({error}): check the file and its permissions"
-        ) from None
-    if not lines:
+        raise UsageError(f"{path}:{read + 1}: cannot be read ({error}): check the file and its permissions") from None
+    if not read:
         raise UsageError(f"{path}:1: no lines: give at least one sentence a file")
-    return lines
+
+
+def whole_lines(file: gzip.GzipFile | BufferedReader) -> Iterator[bytes]:
+    """A file's content in blocks that end where a line does; or in a line that is too long, which is no sentence."""
+    rest = b""
+    while data := file.read(BLOCK):
+        end = data.rfind(b"\n") + 1
+        if end:
+            yield rest + data[:end]
+            rest = data[end:]
+        else:
+            rest += data
+            if len(rest) > LINE_LIMIT:
+                break
+    if rest:
+        yield rest
+
+
+def is_clean(block: bytes, lines: Sequence[bytes]) -> bool:
+    """Whether nothing is wrong with these lines at a glance; a block that only looks odd is looked at line by line."""
+    if any(sign in block for sign in (b"\r", b"\0", b"\n ", b"\n\t")) or block[:1] in (b" ", b"\t"):
+        return False
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return False
+    return all(lines) and max(map(len, lines)) <= LINE_LIMIT
 
 
 def sentence(line: bytes, first: bool) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from random import Random
 from typing import Annotated, Any, Literal, Self
 
@@ -11,6 +13,7 @@ from pydantic import BeforeValidator, Field
 from ssrun.errors import UsageError
 from ssrun.system.fields import later
 from ssrun.system.text import shown_value
+from ssrun.tasks.pairs import Chosen, Joined
 from ssrun.tasks.task import HELD_OUT, Example, Split, Task, Tokens
 
 BY_SEED: Literal["seed"] = "seed"
@@ -40,11 +43,11 @@ class Redrawn(Task):
         "number is the same for all runs; without it the files are the splits",
     )
 
-    def training(self) -> list[Example]:
-        return list(self.splits()["training"])
+    def training(self) -> Sequence[Example]:
+        return self.splits()["training"]
 
-    def held_out(self, split: Split) -> list[Example]:
-        return list(self.splits()[split])
+    def held_out(self, split: Split) -> Sequence[Example]:
+        return self.splits()[split]
 
     def of_seed(self, seed: int) -> Self:
         return self.model_copy(update={"data_seed": seed}) if self.data_seed == BY_SEED else self
@@ -60,7 +63,7 @@ class Redrawn(Task):
             return {split: self.file(split)[: sizes[split]] for split in sizes}
         if self.data_seed == BY_SEED:
             raise ValueError("data_seed: no run's seed is in its place: see Task.of_seed")
-        pairs = [pair for split in sizes for pair in self.file(split)]
+        pairs = Joined([self.file(split) for split in sizes])
         return drawn(pairs, sizes, Random(f"{self.name}/data/{self.data_seed}"))
 
     def file(self, split: Split) -> Sequence[Example]:
@@ -85,17 +88,18 @@ def drawn(pairs: Sequence[Example], sizes: Mapping[Split, int], random: Random) 
     The test set is drawn first, then the validation set: distinct sources, none in both. Then the training set, of the
     pairs whose source is not held out; a smaller one is the beginning of a larger one.
     """
-    left = random.sample(pairs, len(pairs))
-    splits: dict[Split, list[Example]] = {}
+    left = array("I", random.sample(range(len(pairs)), len(pairs)))
+    splits: dict[Split, Sequence[Example]] = {}
     taken: set[Tokens] = set()
     for split in reversed(HELD_OUT):
-        of_source: dict[Tokens, Example] = {}
-        for pair in left:
+        of_source: dict[Tokens, int] = {}
+        for place in left:
             if len(of_source) == sizes[split]:
                 break
-            if pair.source not in taken:
-                of_source.setdefault(pair.source, pair)
-        splits[split] = list(of_source.values())
+            if (source := pairs[place].source) not in taken:
+                of_source.setdefault(source, place)
+        splits[split] = Chosen(pairs, array("I", of_source.values()))
         taken.update(of_source)
-    splits["training"] = [pair for pair in left if pair.source not in taken][: sizes["training"]]
+    training = (place for place in left if pairs[place].source not in taken)
+    splits["training"] = Chosen(pairs, array("I", islice(training, sizes["training"])))
     return splits

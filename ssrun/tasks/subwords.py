@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ def sentencepiece() -> Any:
     return sentencepiece
 
 
-def learn(sentences: Sequence[Tokens], pieces: int, name: str) -> bytes:
+def learn(sentences: Iterable[Tokens], pieces: int, name: str) -> bytes:
     """A model of so many pieces, each a part of the sentences' words; UsageError where they are too few or too many.
 
     Every letter of the sentences is a piece. `name` is that of the side, for the message.

@@ -12,8 +12,9 @@ from pydantic import Field
 
 from ssrun.errors import UsageError
 from ssrun.tasks.corpus import frequent, read_split
+from ssrun.tasks.pairs import Pairs
 from ssrun.tasks.redrawn import Redrawn
-from ssrun.tasks.task import TEST_PAIRS, VALIDATION_PAIRS, Example, Split
+from ssrun.tasks.task import TEST_PAIRS, VALIDATION_PAIRS, Split
 
 FOLDERS = (
     Path(__file__).parents[2] / "data" / "translation",  # a checkout
@@ -33,7 +34,7 @@ class Translation(Redrawn):
     validation_pairs: int = Field(200, ge=1, le=500, description=VALIDATION_PAIRS)
     test_pairs: int = Field(1000, ge=1, le=1000, description=TEST_PAIRS)
 
-    def file(self, split: Split) -> tuple[Example, ...]:
+    def file(self, split: Split) -> Pairs:
         return read(split)
 
     def sizes(self) -> dict[Split, int]:
@@ -47,8 +48,8 @@ class Translation(Redrawn):
         return frequent((pair.target for pair in read("training")), 1)
 
 
-def read(split: Split) -> tuple[Example, ...]:
-    """All pairs of a split, from the files with this code, kept in memory; UsageError where they are missing."""
+def read(split: Split) -> Pairs:
+    """All pairs of a split, from the files with this code; UsageError where they are missing."""
     for folder in FOLDERS:
         if (folder / "train.en").exists():
             return read_split(str(folder), split, "en", "fr")

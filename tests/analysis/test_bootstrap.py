@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from ssrun.runs.folder import RunFolder
 from ssrun.runs.manifest import read_manifest
 from ssrun.system import signals
 from ssrun.system.files import digest
+from ssrun.views.tables.footnotes import notes
 from tests.support.damage import reseal
 
 
@@ -31,8 +31,10 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def runs_in(results: Path) -> Sequence[RunName]:
-    return read_manifest(results).runs
+def outputs_in(results: Path) -> dict[RunName, str]:
+    """The digests of the outputs, by run."""
+    runs = read_manifest(results).runs
+    return {run: RunFolder.of(results / "runs", run).scores().files["hypotheses.txt"] for run in runs}
 
 
 class Texts(RunFolder):
@@ -64,12 +66,11 @@ def test_outputs_that_do_not_differ_are_no_evidence() -> None:
 
 
 def test_every_pair_of_runs_is_kept_by_the_digests_of_its_outputs(results: Path) -> None:
-    pairs = bootstrap.pairs_of(results, runs_in(results), "teacher-forcing")
+    pairs = bootstrap.pairs_of(outputs_in(results), "teacher-forcing")
     assert len(pairs) == 2
-    for key, (_, treatment, baseline) in pairs.items():
-        assert all(
-            digest((folder.score_path / "hypotheses.txt").read_bytes()) in key for folder in (treatment, baseline)
-        )
+    for key, pair in pairs.items():
+        folders = [RunFolder.of(results / "runs", run) for run in pair]
+        assert all(digest((folder.score_path / "hypotheses.txt").read_bytes()) in key for folder in folders)
     assert bootstrap.kept(results).keys() == pairs.keys()
 
 
@@ -78,7 +79,7 @@ def test_evidence_without_a_difference_does_not_outlive_the_version_that_kept_it
     good = path.read_bytes()
     reseal(path, lambda document: document.update(pairs={key: [0.0, 0.001] for key in document["pairs"]}))
     assert bootstrap.kept(results) == {}
-    assert len(list(bootstrap.fill(results, runs_in(results), "teacher-forcing"))) == 2
+    assert len(list(bootstrap.fill(results, outputs_in(results), "teacher-forcing"))) == 2
     assert path.read_bytes() == good
 
 
@@ -95,19 +96,31 @@ def test_every_seed_stands_in_the_document(results: Path) -> None:
 
 
 def test_what_is_kept_is_not_computed_again_and_damage_is_not_believed(results: Path) -> None:
-    assert list(bootstrap.fill(results, runs_in(results), "teacher-forcing")) == []
+    assert list(bootstrap.fill(results, outputs_in(results), "teacher-forcing")) == []
     path = results / bootstrap.FILE
     good = path.read_bytes()
     path.write_bytes(good.replace(b"0", b"1", 1))
     with pytest.raises(StoreError, match=r"bootstrap\.json: damaged"):
         comparison_in(results)
-    assert len(list(bootstrap.fill(results, runs_in(results), "teacher-forcing"))) == 2
+    assert len(list(bootstrap.fill(results, outputs_in(results), "teacher-forcing"))) == 2
     assert path.read_bytes() == good
+
+
+def test_of_too_many_pairs_no_bootstrap_is_made_and_the_table_says_so(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "MOST", 1)
+    assert list(bootstrap.fill(results, outputs_in(results), "teacher-forcing")) == []
+    found = comparison_in(results)
+    assert all(row.estimates["bleu"].bootstrap is None for row in found.rows)
+    assert "No bootstrap: 2 pairs of runs, and it is made of at most 1." in notes(found, "*")
+    monkeypatch.undo()
+    assert not any(note.startswith("No bootstrap") for note in notes(comparison_in(results), "*"))
 
 
 def test_a_signal_is_heard_between_two_bootstraps(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (results / bootstrap.FILE).unlink()
-    counts = bootstrap.fill(results, runs_in(results), "teacher-forcing")
+    counts = bootstrap.fill(results, outputs_in(results), "teacher-forcing")
     assert next(counts) == (1, 2)
     monkeypatch.setattr(signals, "_received", [signal.SIGTERM])
     with pytest.raises(Interrupted):

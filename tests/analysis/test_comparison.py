@@ -13,7 +13,7 @@ from scipy import stats
 
 from ssrun.analysis.comparison import comparison_in, summarise
 from ssrun.analysis.document import Comparison, Row, text_of
-from ssrun.analysis.outcomes import outcome
+from ssrun.analysis.outcomes import Outcomes
 from ssrun.analysis.statistics import holm, sign_flip_above
 from ssrun.analysis.verdicts import Link, verdicts
 from ssrun.config.claims import Reach
@@ -271,14 +271,14 @@ def test_the_first_evaluation_at_the_loss_counts_and_else_the_whole_run(
         (folder.path / name).touch()
     folder.finish(end.result.model_copy(update={"run": RUN.config.weights_id}), metrics)
     folder.write_scores(end.scores.model_copy(update={"run": RUN.config.weights_id}), [])
-    found = outcome(tmp_path, RUN.name, REACH)
+    found = Outcomes(tmp_path, REACH).of(RUN.name).row
     assert (found["steps_to_reach"], found["seconds_to_reach"]) == (steps, seconds)
 
 
 def test_a_run_that_is_not_complete_is_missing_or_failed_with_its_reason(tmp_path: Path) -> None:
-    assert outcome(tmp_path, RUN.name, None)["status"] == "missing"
+    assert Outcomes(tmp_path, None).of(RUN.name).row["status"] == "missing"
     RunFolder.of(tmp_path, RUN.name).fail("killed by SIGKILL")
-    found = outcome(tmp_path, RUN.name, None)
+    found = Outcomes(tmp_path, None).of(RUN.name).row
     assert (found["status"], found["reason"]) == ("failed", "killed by SIGKILL")
 
 

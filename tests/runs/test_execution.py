@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ssrun.analysis.outcomes import environments
+from ssrun.analysis.outcomes import Outcomes
 from ssrun.config.run import ScoringConfig
 from ssrun.config.spec import RunSpec
 from ssrun.errors import Interrupted, StoreError
@@ -160,4 +160,6 @@ def test_a_run_that_goes_on_in_another_environment_says_so_and_names_both(
         assert len(told) == attempt // 2
         assert all(text.startswith("begun in another environment (variables): ") for text in told)
     assert ["MKL_CBWR" in known.variables for known in folder.environments()] == [False, True]
-    assert len(environments(tmp_path, [run.name])) == 2
+    outcomes = Outcomes(tmp_path, None)
+    assert outcomes.of(run.name).row["status"] == "complete"
+    assert len(outcomes.environments) == 2

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ssrun.config.resolution import resolve
 from ssrun.errors import UsageError
 from ssrun.tasks import Example
-from ssrun.tasks.corpus import Corpus, frequent, read_lines
+from ssrun.tasks.corpus import Corpus, checked_lines, frequent
 
 PAIRS = {
     "train": [("ein Haus", "a house"), ("ein Hund", "a dog"), ("ein Haus und ein Hund", "a house and a dog")],
@@ -37,6 +37,10 @@ def write(
             data = text.encode()
             (folder / f"{name}{'.gz' if zipped else ''}").write_bytes(gzip.compress(data) if zipped else data)
     return folder
+
+
+def read_lines(path: Path) -> list[str]:
+    return [line for block in checked_lines(path) for line in block]
 
 
 def corpus(folder: Path, form: str = "sides", **fields: Any) -> Corpus:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ssrun.analysis import bootstrap
 from ssrun.analysis.convergence import FALL, FLOOR
 from ssrun.analysis.document import Comparison
 from ssrun.analysis.sweeps import in_common
@@ -161,6 +162,9 @@ def about_differences(comparison: Comparison) -> list[str]:
     elif n > 1 and smallest is not None:
         line += f"; no p: with {n} seeds, Holm-corrected over strategies, none can be below {smallest:.3g}"
     lines = [f"{line}."]
+    pairs = sum(row.estimates["bleu"].pairs or 0 for row in comparison.rows if "bleu" in row.estimates)
+    if "bleu" in comparison.columns and pairs > bootstrap.MOST:
+        lines.append(f"No bootstrap: {pairs:,} pairs of runs, and it is made of at most {bootstrap.MOST:,}.")
     if has_bootstrap(comparison):
         lines.append(
             "bootstrap: seeds in which BLEU is better (+) and worse (-) than the baseline's at 5 %, by sacreBLEU's "

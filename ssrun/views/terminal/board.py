@@ -84,7 +84,10 @@ class Board:
         self.groups: dict[tuple[str, str], list[RunName]] = {}
         for run in runs:
             self.groups.setdefault((run.task, run.strategy), []).append(run)
-        self.results = dict(complete)
+        self.values: dict[tuple[str, str], list[dict[str, float]]] = {labels: [] for labels in self.groups}
+        self._cells: dict[tuple[str, str], list[str]] = {}  # of rows since their last run ended
+        for run, scored in complete.items():
+            self.take_in(run, scored)
         self.total, self.todo, self.since = len(runs), todo, time.monotonic()
         self.done = 0  # of those to do
         self.running: dict[RunName, RunProgress] = {}
@@ -99,13 +102,20 @@ class Board:
                 self.running.pop(run, None)
                 self.done += 1
                 if isinstance(event, Finished) and event.scored:
-                    self.results[run] = event.scored
+                    self.take_in(run, event.scored)
             case Postponed():
                 self.running.pop(run, None)
             case Warned(text=message) | Retried(reason=message):
                 self.messages.append(f"{run.title}: {message}")
             case _ if run in self.running:
                 self.running[run].take_in(event)
+
+    def take_in(self, run: RunName, scored: Scored) -> None:
+        """Keeps of a complete run the columns alone."""
+        metrics = scored.metrics
+        found = {name: metrics[name] for name in self.experiment.metrics if name in metrics}
+        self.values[run.task, run.strategy].append(found)
+        self._cells.pop((run.task, run.strategy), None)
 
     @property
     def reached(self) -> str:
@@ -143,7 +153,7 @@ class Board:
             table.add_column(heading, no_wrap=True, justify="left" if heading in ("task", "strategy") else "right")
         rows = list(self.groups)
         going = [(run.task, run.strategy) for run in self.running]
-        first = min((rows.index(labels) for labels in going), default=0)
+        first = min(map(rows.index, going), default=0)
         top = max(0, min(first, len(rows) - room))
         for labels in rows[top : top + room]:
             table.add_row(*map(Text, self.row(*labels, metrics)))
@@ -153,14 +163,13 @@ class Board:
 
     def row(self, task: str, strategy: str, metrics: Sequence[str]) -> list[str]:
         """A strategy on a task: how many of its runs are complete, and their means."""
-        runs = self.groups[task, strategy]
-        results = [self.results[run].metrics for run in runs if run in self.results]
-        cells = [task, strategy, f"{len(results)}/{len(runs)}"]
-        for metric in metrics:
-            found = mean_interval([values[metric] for values in results if metric in values])
+        values, runs = self.values[task, strategy], self.groups[task, strategy]
+        cells = self._cells.setdefault((task, strategy), [])
+        for metric in metrics[len(cells) :]:
+            found = mean_interval([of_run[metric] for of_run in values if metric in of_run])
             known = None if found.mean is None else Estimate(mean=found.mean, low=found.low, high=found.high)
             cells.append(mean(known, metric))
-        return cells
+        return [task, strategy, f"{len(values)}/{len(runs)}", *cells[: len(metrics)]]
 
 
 class Chart:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -53,6 +53,8 @@ class Lines:
         match update.event:
             case Finished() | Failed() as end:
                 self.done += 1
+                if self.total > 1:
+                    self.steps.pop(update.run, None)
                 failed = not (isinstance(end, Finished) and isinstance(end.result, CompleteResult))
                 if failed or not self.quiet:
                     outcome = outcome_of(end) if isinstance(end, Finished) else f"failed: {end.reason}"
@@ -101,17 +103,19 @@ def watch_comparison(
     experiment: Experiment,
     runs: Sequence[RunName],
     todo: int,
-    complete: Mapping[RunName, Scored],
+    complete: Callable[[], Mapping[RunName, Scored]],
     at_once: str,
     quiet: bool = False,
 ) -> Iterator[View]:
     """Shows a comparison, of whose runs so many are `todo`: its table as it fills, or a line a run.
 
+    Those that are `complete` are asked for where there is a table, and not read for lines.
+
     At the end the table is printed whole; where it is interrupted, what stood there stays on the screen.
     """
     console = stderr_console()
     if todo and is_live(console) and not quiet:
-        board = Board(experiment, runs, todo, complete, console)
+        board = Board(experiment, runs, todo, complete(), console)
         with reaching(board), on_screen(board, console) as live:
             yield board
             live.transient = True

@@ -29,7 +29,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 
 def test_in_a_pipe_each_event_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress.watch_comparison(experiment(), [RUN, OTHER], 2, {}, 3) as view:
+    with progress.watch_comparison(experiment(), [RUN, OTHER], 2, dict, 3) as view:
         for update in (
             Update(RUN, Started()),
             Update(RUN, Stepped(step=3, steps=100, epsilon=0.5, loss=1.0)),
@@ -63,7 +63,7 @@ def test_a_diverged_run_says_so() -> None:
 
 
 def test_nothing_to_train_is_nothing_to_tell(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress.watch_comparison(experiment(), [RUN], 0, {RUN: finished().scored}, 1):
+    with progress.watch_comparison(experiment(), [RUN], 0, lambda: {RUN: finished().scored}, 1):
         pass
     assert capsys.readouterr() == ("", "")
 
@@ -84,7 +84,7 @@ def test_a_runs_last_picture_stays_on_the_screen(terminal: io.StringIO) -> None:
 def comparison_stopped() -> None:
     """A comparison of three runs, the first done before, the second now; then a SIGINT comes."""
     runs = [RUN, OTHER, run_name("c")]
-    with progress.watch_comparison(experiment(), runs, 2, {RUN: finished().scored}, 1) as view:
+    with progress.watch_comparison(experiment(), runs, 2, lambda: {RUN: finished().scored}, 1) as view:
         view.update(Update(OTHER, finished()))
         raise Interrupted(2)
 
@@ -97,7 +97,7 @@ def run_stopped(*events: Stepped) -> None:
 
 
 def test_a_comparisons_board_goes_for_its_table_but_stays_where_it_is_interrupted(terminal: io.StringIO) -> None:
-    with progress.watch_comparison(experiment(), [RUN], 1, {}, 1) as view:
+    with progress.watch_comparison(experiment(), [RUN], 1, dict, 1) as view:
         view.update(Update(RUN, finished()))
     assert terminal.getvalue().rsplit("planted", 1)[1].count(ERASED) >= 3
     with pytest.raises(Interrupted):
@@ -117,7 +117,7 @@ def test_an_interruption_says_how_far_it_was(capsys: pytest.CaptureFixture[str])
 
 
 def test_quiet_tells_what_went_wrong_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress.watch_comparison(experiment(), [RUN, OTHER], 2, {}, 1, quiet=True) as view:
+    with progress.watch_comparison(experiment(), [RUN, OTHER], 2, dict, 1, quiet=True) as view:
         for event in (Stepped(step=3, steps=9, epsilon=0.5, loss=1.0), SCORED.event, finished()):
             view.update(Update(RUN, event))
         view.update(Update(OTHER, Warned(text="look")))
@@ -132,7 +132,7 @@ def test_quiet_tells_what_went_wrong_alone(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_warnings_stay_on_the_screen_when_the_board_goes(terminal: io.StringIO) -> None:
-    with progress.watch_comparison(experiment(), [RUN], 1, {}, 1) as view:
+    with progress.watch_comparison(experiment(), [RUN], 1, dict, 1) as view:
         assert isinstance(view, Board)
         view.update(Update(RUN, Warned(text="look\x1b at this")))
     assert terminal.getvalue().endswith("t / a / seed 0: look\\x1b at this\n")
