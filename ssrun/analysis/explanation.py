@@ -142,8 +142,9 @@ def explain_step(
 
     masks = model.masks(rows, streams.generator(config.seed, "dropout", step))
     memory = model.encode(batch.source, batch.lengths, masks)
-    epsilon = config.strategy.epsilon(step, steps)
-    inputs, logits = LEARNING[config.strategy.gradient](model, memory, batch.target, config, step, masks)
+    strategy = config.strategy
+    epsilon = strategy.epsilons(step, steps, batch.target.shape[1] - 1)
+    inputs, logits = LEARNING[strategy.gradient](model, memory, batch.target, epsilon, config, step, masks)
     logits = logits.detach()
 
     vocabularies = parts.vocabularies
@@ -151,7 +152,7 @@ def explain_step(
     said = Said(inputs.tokens[example], called(inputs, example, config.strategy.feed), logits[example])
     positions = positions_of(batch.target[example], said, labels.shares(example), vocabularies.target)
     source = vocabularies.source.decode(batch.source[example].tolist())
-    return StepView(step, steps, epsilon, float(labels.loss(logits)), rows, source, positions)
+    return StepView(step, steps, strategy.epsilon(step, steps), float(labels.loss(logits)), rows, source, positions)
 
 
 class Said(NamedTuple):

@@ -15,7 +15,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ssrun.config.run import RunConfig
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.model import Masks, Memory, Seq2Seq
 from ssrun.seq2seq.oracle_sentences import oracle_sentences
@@ -115,16 +114,6 @@ def teacher_forced_inputs(target: Tensor) -> Tensor:
 def free_running_inputs(model: Seq2Seq, memory: Memory, target: Tensor) -> Tensor:
     """The model's own argmax as inputs [B, T], as far as the target [B, T] goes; no dropout, nothing drawn."""
     return walk(model, memory, teacher_forced_inputs(target), replaceable(target))
-
-
-def inputs_at(
-    model: Seq2Seq, memory: Memory, target: Tensor, config: RunConfig, step: int, masks: Masks | None = None
-) -> DecoderInputs:
-    """What a run feeds for a target [B, T] at an optimiser step, from 0."""
-    strategy = config.strategy
-    epsilon = strategy.epsilons(step, config.training.steps, target.shape[1] - 1)
-    draws = draw(target, strategy.coin, config.seed, step)
-    return scheduled_inputs(model, memory, target, epsilon, strategy, draws, masks)
 
 
 def scheduled_inputs(

@@ -11,7 +11,7 @@ that token is fed, and the gradient is the mixture's (Jang et al. 2017, arXiv 16
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -24,14 +24,19 @@ from ssrun.strategies.parts import Gradient
 
 
 def learning_walk(
-    model: Seq2Seq, memory: Memory, target: Tensor, config: RunConfig, step: int, masks: Masks | None
+    model: Seq2Seq,
+    memory: Memory,
+    target: Tensor,
+    epsilon: float | Sequence[float],
+    config: RunConfig,
+    step: int,
+    masks: Masks | None,
 ) -> tuple[DecoderInputs, Tensor]:
     """A target's [B, T] inputs at an optimiser step and the logits [B, T, V] after them, the gradient in both.
 
     Where a mixture was fed, the token that is told is the one of the largest s + g.
     """
     strategy, columns = config.strategy, target.shape[1]
-    epsilon = strategy.epsilons(step, config.training.steps, columns - 1)
     turn = Turn(model, memory, target, epsilon, strategy, draw(target, strategy.coin, config.seed, step), masks)
     true = COINS[strategy.coin](turn).true & turn.tossed
     replace = turn.tossed & ~true

@@ -65,7 +65,8 @@ def train(
         memory = model.encode(batch.source, batch.lengths, masks)
 
         # Feed, without gradient, then learn, in one pass over what was fed; or both in one walk, with it.
-        inputs, logits = learn(model, memory, batch.target, config, step, masks)
+        epsilon = strategy.epsilons(step, steps, batch.target.shape[1] - 1)
+        inputs, logits = learn(model, memory, batch.target, epsilon, config, step, masks)
         labels = labels_of(batch, inputs.tokens)
         loss = labels.loss(logits)
         if not math.isfinite(value := loss.item()):

@@ -37,7 +37,8 @@ def learned(model: Seq2Seq, config: RunConfig) -> tuple[Tensor, DecoderInputs]:
     batch = tiny.batch()
     masks = model.masks(len(batch.target), streams.generator(SEED, "dropout"))
     memory = model.encode(batch.source, batch.lengths, masks)
-    inputs, logits = LEARNING[config.strategy.gradient](model, memory, batch.target, config, STEP, masks)
+    epsilon = config.strategy.epsilons(STEP, config.training.steps, batch.target.shape[1] - 1)
+    inputs, logits = LEARNING[config.strategy.gradient](model, memory, batch.target, epsilon, config, STEP, masks)
     return loss_of(logits, batch.target), inputs
 
 
