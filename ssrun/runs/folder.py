@@ -44,6 +44,7 @@ OUTPUTS = "hypotheses.txt"
 TEXT_LIMIT = 2**32  # bytes of a file of lines
 REMEDY = "remove the run's folder and run again"
 NO_RUN = "remove the run's folder"
+GREEDY = ScoringConfig().id[:SHORT]  # the folder of the scores of greedy outputs
 CHANGED = "changed by somebody while the run was in training: run the same command again, which goes on from before"
 VOCABULARIES = TypeAdapter(dict[str, list[str]])
 EVALUATIONS = TypeAdapter(list[Evaluation])
@@ -140,7 +141,7 @@ class RunFolder:
         """The folder of the scores that are meant."""
         if self.scoring:
             return self.path / "scores" / self.scoring
-        greedy = self.path / "scores" / ScoringConfig().id[:SHORT]
+        greedy = self.path / "scores" / GREEDY
         return greedy if greedy.is_dir() else next(iter(self.score_paths), greedy)
 
     def make(self) -> None:

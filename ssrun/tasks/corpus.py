@@ -174,9 +174,10 @@ def words_of(corpus: Corpus) -> tuple[list[str], list[str]]:
     """The words of a corpus' sides, as `frequent` orders them; by its `digest`, as `models_of`."""
     source: Counter[str] = Counter()
     target: Counter[str] = Counter()
-    for pair in corpus.training():
-        source.update(pair.source)
-        target.update(pair.target)
+    pairs = iter(corpus.training())
+    while some := list(islice(pairs, AT_ONCE)):
+        source.update(chain.from_iterable(pair.source for pair in some))
+        target.update(chain.from_iterable(pair.target for pair in some))
     return frequent_of(source, corpus.minimum_frequency), frequent_of(target, corpus.minimum_frequency)
 
 

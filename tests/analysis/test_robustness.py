@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from ssrun.analysis.document import Robust
-from ssrun.analysis.robustness import explained, two_humps
+from ssrun.analysis.robustness import explained, resampled, two_humps
 from ssrun.analysis.robustness import robust as by_seed
 from ssrun.analysis.verdicts import Link, verdicts
 from ssrun.views.tables import footnotes
@@ -76,6 +76,18 @@ def test_the_probability_of_improvement_counts_pairs_and_half_of_ties(
     assert found.better_low is not None
     assert found.better_high is not None
     assert found.better_low <= probability <= found.better_high
+
+
+@pytest.mark.parametrize("better", ["higher", "lower"])
+@pytest.mark.parametrize(("n", "m"), [(2, 5), (9, 4), (30, 31)])
+def test_the_interval_of_improvement_is_that_of_all_pairs_of_each_sample(n: int, m: int, better: Better) -> None:
+    draw = np.random.default_rng(n)
+    values, baseline = draw.integers(0, 9, n) / 3, draw.integers(0, 9, m) / 3
+    wins = (np.sign((1 if better == "higher" else -1) * (values[:, None] - baseline)) + 1) / 2
+    pairs = wins[resampled(n)[:, :, None], resampled(m, 1)[:, None, :]].mean(axis=(1, 2))
+    found = robust(values.tolist(), baseline.tolist(), better)
+    assert found.better == wins.mean()
+    assert (found.better_low, found.better_high) == tuple(np.quantile(pairs, [(1 - 0.95) / 2, (1 + 0.95) / 2]))
 
 
 def test_runs_and_baselines_are_drawn_apart() -> None:

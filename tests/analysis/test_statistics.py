@@ -14,6 +14,7 @@ from scipy import stats
 from ssrun.analysis.statistics import (
     Interval,
     PairedDifference,
+    all_paired,
     holm,
     mean_interval,
     paired,
@@ -147,6 +148,23 @@ class TestPaired:
     def test_above_twenty_the_smallest_p_is_that_of_the_draws(self) -> None:
         found = paired([1.0] * 40, [0.0] * 40)
         assert found.p == found.smallest_p == 1 / 100_000
+
+    @pytest.mark.parametrize("n", [21, 30, 64])
+    def test_many_at_once_have_the_p_of_each_whose_drawn_signs_are_added_one_by_one(self, n: int) -> None:
+        draw = np.random.default_rng(n)
+        tables = [draw.normal(0.2, 1, n), draw.integers(-3, 5, n) / 10, draw.choice([0.0, 0.1, 0.2], n), np.zeros(n)]
+        few = tables[0][:7].tolist()
+        found = all_paired([*((table.tolist(), [0.0] * n) for table in tables), (few, [0.0] * 7)], [0.0] * 5)
+        signs, sums = np.random.default_rng(0), np.zeros((4, 99_999))
+        for place in range(n):
+            plus = signs.random(99_999) < 0.5
+            for row, table in enumerate(tables):
+                size = np.sort(np.abs(table))[place]
+                sums[row] += np.where(plus, size, -size)
+        bars = [abs(table.sum()) - 1e-9 * np.abs(table).sum() for table in tables]
+        hits = [int((np.abs(row) >= bar).sum()) for row, bar in zip(sums, bars, strict=True)]
+        assert [each.p for each in found[:4]] == [(count + 1) / 100_000 for count in hits]
+        assert found[4] == paired(few, [0.0] * 7)
 
     @given(tables)
     def test_exchanging_the_two_turns_the_difference_round(self, table: list[tuple[float, float]]) -> None:

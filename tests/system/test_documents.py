@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from ssrun.errors import StoreError
 from ssrun.system.documents import Count, Document, Number, canonical, read_sealed, write_sealed
@@ -87,3 +88,12 @@ def test_another_spelling_of_the_same_document_is_damage_where_the_bytes_count(t
     assert read_sealed(path, Sample, "again").count == 2
     with pytest.raises(StoreError, match="digest does not match; again"):
         read_sealed(path, Sample, "again", exact=True)
+
+
+def test_a_document_may_be_as_large_as_its_reader_says(tmp_path: Path) -> None:
+    path = tmp_path / "document"
+    path.write_bytes(canonical({"digest": digest(canonical({"text": "x" * 100})), "text": "x" * 100}))
+    kind = TypeAdapter(dict[str, str])
+    assert read_sealed(path, kind, "again", limit=path.stat().st_size) == {"text": "x" * 100}
+    with pytest.raises(StoreError, match="more than ssrun ever writes"):
+        read_sealed(path, kind, "again", limit=path.stat().st_size - 1)
