@@ -23,6 +23,8 @@ bench: .venv/for-tests  ## a step against the textbook loop; labels; a cell agai
 	$(BIN)/python tests/bench/cells.py
 	$(BIN)/python tests/bench/checkpoints.py
 	$(BIN)/python -m tests.bench.passes
+	$(BIN)/python -m tests.bench.scale
+	$(BIN)/python -m tests.bench.corpus 1000000
 
 smoke: .venv/installed  ## a tiny comparison, for CI
 	$(BIN)/ssrun compare --smoke

@@ -81,12 +81,12 @@ def figures(folder: Path, pairs: int) -> Iterator[str]:
         with side.open(encoding="utf-8") as file:
             for line in file:
                 line.split(" ")
-    loop = seconds() - since
+    loop = max(seconds() - since, 0.01)  # the clock of the processor ticks in hundredths
     yield f"lines read and split        {loop:7.1f} s"
     since = seconds()
     found = subprocess.run([sys.executable, "-c", LOADED, folder], check=True, capture_output=True, text=True)
     yield found.stdout.rstrip()
-    taken = seconds() - since
+    taken = max(seconds() - since, 0.01)
     yield f"  all of it / the loop       {taken / loop:6.1f}, {pairs / taken:,.0f} pairs a second"
     corpus_options = ("--task=corpus", f"--corpus={folder}", "--source-language=de", "--target-language=en")
     small = ("--set=model.hidden=16", "--set=model.embedding=16", "--set=task.minimum_frequency=1000")

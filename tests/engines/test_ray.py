@@ -7,7 +7,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -111,10 +111,11 @@ def test_outputs_are_scored_and_teachers_taken_along_where_no_worker_sees_the_st
 
 def test_a_run_whose_worker_dies_thrice_is_marked(tmp_path: Path) -> None:
     child = on_ray(tmp_path, "--jobs=1", "--strategies=linear", "--seeds=0", "--steps=3000")
-    for _ in range(3):
-        while not kill_a_worker(child.pid):
-            time.sleep(0.05)
-            assert child.poll() is None
+    killed: set[int] = set()
+    while len(killed) < 3:
+        killed |= kill_a_worker(child.pid, killed)
+        time.sleep(0.05)
+        assert child.poll() is None
     done = ended(child, 300).must(3)
     assert done.err.count("copy/linear seed 0: retry") == 2
     assert "copy/linear seed 0: failed: its task died" in done.err
@@ -203,14 +204,14 @@ def test_whoever_is_killed_nothing_is_lost(tmp_path: Path, local: Path) -> None:
     assert ends
 
 
-def kill_a_worker(above: int) -> bool:
-    """Kills one of the processes below another that work on a task; whether there was one."""
+def kill_a_worker(above: int, but: Collection[int] = ()) -> set[int]:
+    """Kills one of the processes below another that work on a task, but none of these; which it was, if any."""
     for process_id, name in descendants(above).items():
-        if name.startswith("ray::bring_to_end"):
+        if name.startswith("ray::bring_to_end") and process_id not in but:
             with suppress(ProcessLookupError):
                 os.kill(process_id, signal.SIGKILL)
-                return True
-    return False
+                return {process_id}
+    return set()
 
 
 def descendants(above: int) -> dict[int, str]:
