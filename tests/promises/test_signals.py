@@ -84,7 +84,7 @@ def test_a_second_ctrl_c_ends_a_run_that_hangs(tmp_path: Path) -> None:
 def test_a_signal_while_reading_results_ends_the_command(tmp_path: Path, number: signal.Signals) -> None:
     """R10, the report."""
     train(tmp_path).must(0)
-    slow = fault(pause, module="ssrun.analysis.comparison", function="environments", turn=1, seconds=30)
+    slow = fault(pause, module="ssrun.analysis.comparison", function="varying", turn=1, seconds=30)
     child = fork_server().start(["show", "runs"], tmp_path, faults=[slow])
     until((tmp_path / "reached").exists)
     interrupted(child, number)

@@ -130,7 +130,7 @@ def process(
     return subprocess.Popen(command, cwd=folder, env=variables, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
 
 
-def ended(child: subprocess.Popen[bytes], timeout: float = 120) -> Done:
+def ended(child: subprocess.Popen[bytes], timeout: float = 300) -> Done:
     """Waits for an ordinary process."""
     out, err = child.communicate(timeout=timeout)
     code = child.returncode
