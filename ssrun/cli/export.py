@@ -62,13 +62,13 @@ def export(
     target.must_be_there(to)
     comparison = comparison_in(results)
     wanted = selected(comparison, None, options.joined(tasks), options.joined(strategies))
-    where = place(results, to, target, out, uri)
+    where = place(results, to, target, out if uri is None else uri)
     tell(f"exporting {plural(len(wanted.runs), 'run')} of {results} to {to} ...")
     if to == "wandb" and (mode := os.environ.get("WANDB_MODE", "offline")) != "offline":
         tell(f"WANDB_MODE={mode}: not followed, for runs are written offline; `wandb sync` brings them to a server")
     if are_kept(results):
         tell("kept without its runs: no curves, and only the settings in which they differ")
-    done = exported(results, comparison, wanted, target, *where)
+    done = exported(results, comparison, wanted, target, where)
     for line in done.left_out:
         tell(f"left out: {line}")
     document = {"to": to, **done._asdict()}
@@ -77,14 +77,14 @@ def export(
     tell(f"{plural(done.written, 'run')} written, {done.there} there already{look}")
 
 
-def place(results: Path, to: str, target: Target, out: Path | None, uri: str | None) -> tuple[Path | None, str | None]:
+def place(results: Path, to: str, target: Target, given: Path | str | None) -> Path | str:
     """The folder or the URI: the user's, or that of the tracker's own variable, or one below the results."""
-    if out is not None or uri is not None:
-        return out, uri
+    if given is not None:
+        return given
     if target.has_uri and (own := os.environ.get("MLFLOW_TRACKING_URI")):
-        return None, own
+        return own
     if to == "wandb" and (own := os.environ.get("WANDB_DIR")):
-        return Path(own) / "wandb", None
+        return Path(own) / "wandb"
     folder = results / target.folder
     must_be_no_link(folder)
-    return folder, None
+    return folder

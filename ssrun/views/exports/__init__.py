@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from importlib import import_module
 from importlib.util import find_spec
@@ -39,7 +39,7 @@ class Target(NamedTuple):
 
     Attributes:
         about: What is written.
-        module: The file beside this one; its `opened(out, uri)` gives an `Export`.
+        module: The file beside this one; its `opened(where)` gives an `Export`.
         title: What it is called.
         folder: Where, below the results, unless told.
         package: What must be installed for it, by the name it is imported under, and the extra that installs it.
@@ -60,20 +60,15 @@ class Target(NamedTuple):
         if self.package and find_spec(self.package) is None:
             raise UsageError(f"--to {name} needs {self.title}: pip install 'ssrun[{self.package}]'")
 
-    def opened(self, out: Path | None, uri: str | None) -> AbstractContextManager[Export]:
-        """Its place, which is made where there is none.
-
-        Args:
-            out: The folder.
-            uri: The URI, where it has one, instead.
+    def opened(self, where: Path | str) -> AbstractContextManager[Export]:
+        """Its place, a folder, or a URI where it has one; it is made where there is none.
 
         Raises:
             UsageError: There can be no such place.
             StoreError: It cannot be written.
         """
-        module = import_module(f"{__name__}.{self.module}")
-        open_it = cast("Callable[[Path | None, str | None], AbstractContextManager[Export]]", module.opened)
-        return open_it(out, uri)
+        open_it = import_module(f"{__name__}.{self.module}").opened
+        return cast("AbstractContextManager[Export]", open_it(where))
 
 
 TARGETS: dict[str, Target] = {

@@ -21,9 +21,8 @@ LIMIT = 2**33  # bytes of a file that is compared
 
 
 @contextmanager
-def opened(out: Path | None, uri: str | None = None) -> Iterator[Captions]:
+def opened(out: Path) -> Iterator[Captions]:
     """The folder of the runs' folders."""
-    assert out is not None  # noqa: S101 - the target has no URI
     with held(out):
         yield Captions(out)
 

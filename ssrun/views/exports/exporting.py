@@ -30,9 +30,7 @@ class Exported(NamedTuple):
     look: str
 
 
-def exported(
-    results: Path, comparison: Comparison, wanted: Comparison, target: Target, out: Path | None, uri: str | None
-) -> Exported:
+def exported(results: Path, comparison: Comparison, wanted: Comparison, target: Target, where: Path | str) -> Exported:
     """Writes the runs that are wanted, of all of a comparison, to where they are not yet.
 
     Raises:
@@ -47,7 +45,7 @@ def exported(
     console = stderr_console()
     labels = {(run.task, run.strategy) for run in wanted.runs}
     written, left_out = [], []
-    with target.opened(out, uri) as export:
+    with target.opened(where) as export:
         signals.listen()  # not before the imports, which look at no flag
         found = records(results, comparison)
         total = len(comparison.runs)

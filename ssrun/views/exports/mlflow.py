@@ -35,25 +35,24 @@ ENDED = {"complete": "FINISHED", "diverged": "FAILED", "failed": "FAILED"}
 
 
 @contextmanager
-def opened(out: Path | None, uri: str | None = None) -> Iterator[Runs]:
+def opened(where: Path | str) -> Iterator[Runs]:
     """The database in a folder, which is made whole or not at all; or what lies behind a URI."""
     os.environ.update(QUIET)
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
-    if uri is not None:
-        must_be_a_store(uri)
-        with said_in_one_line(shown(uri)):
-            yield Runs(uri, client_of(uri))
+    if isinstance(where, str):
+        must_be_a_store(where)
+        with said_in_one_line(shown(where)):
+            yield Runs(where, client_of(where))
         return
-    assert out is not None  # noqa: S101 - it is one or the other
-    database = out / DATABASE
+    database = where / DATABASE
     if not is_unicode(str(database)) or {"%", "?"}.intersection(str(database)):
         raise UsageError(f"{database}: a path that MLflow cannot have in a URI (%, ?, bytes): give another --out DIR")
-    with held(out) as scratch, said_in_one_line(str(database)):
+    with held(where) as scratch, said_in_one_line(str(database)):
         must_be_no_link(database)
         if not database.exists():
             begin(database, scratch)
-        yield Runs(uri_of(database), client_of(uri_of(database)), (out / ARTIFACTS).absolute().as_uri())
+        yield Runs(uri_of(database), client_of(uri_of(database)), (where / ARTIFACTS).absolute().as_uri())
 
 
 def begin(database: Path, scratch: Path) -> None:

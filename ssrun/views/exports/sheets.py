@@ -20,9 +20,8 @@ CURVES = ("task", "strategy", "seed", "run", "step", "set", "metric", "value")
 
 
 @contextmanager
-def opened(out: Path | None, uri: str | None = None) -> Iterator[Sheets]:
+def opened(out: Path) -> Iterator[Sheets]:
     """The two files, which are written when all runs are in them; an interrupted export leaves the old ones."""
-    assert out is not None  # noqa: S101 - the target has no URI
     with held(out):
         sheets = Sheets(out)
         yield sheets

@@ -18,9 +18,8 @@ EVENTS = re.compile(r"events\.out\.tfevents\..+")
 
 
 @contextmanager
-def opened(out: Path | None, uri: str | None = None) -> Iterator[Logs]:
+def opened(out: Path) -> Iterator[Logs]:
     """The folder of the logs."""
-    assert out is not None  # noqa: S101 - the target has no URI
     with held(out) as scratch:
         yield Logs(out, scratch)
 

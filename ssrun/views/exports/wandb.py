@@ -23,9 +23,8 @@ PREFIX = "offline-run-"
 
 
 @contextmanager
-def opened(out: Path | None, uri: str | None = None) -> Iterator[OfflineRuns]:
+def opened(out: Path) -> Iterator[OfflineRuns]:
     """The folder of the runs' folders; W&B's own process ends with it."""
-    assert out is not None  # noqa: S101 - the target has no URI
     with held(out) as scratch, alone(scratch):
         import wandb
 

@@ -64,7 +64,7 @@ def test_a_run_that_is_half_there_is_written_again_and_a_changed_one_too(
     half, changed, *_ = runs_in(out / "mlflow.db")
     client.delete_tag(half.info.run_id, "ssrun.whole")
     client.set_tag(changed.info.run_id, "ssrun.whole", "of an earlier state")
-    with opened(None, uri_of(out / "mlflow.db")) as export:
+    with opened(uri_of(out / "mlflow.db")) as export:
         assert [export.put(record) for record in compared_records].count(True) == 2
     names = Counter(run.data.tags["ssrun.run"] for run in runs_in(out / "mlflow.db"))
     assert names == Counter(record.name for record in compared_records)
@@ -83,7 +83,7 @@ def test_a_deleted_experiment_is_told_with_its_remedy(out: Path, compared_record
     client = client_of(uri_of(out / "mlflow.db"))
     name = compared_records[0].about["experiment"]
     client.delete_experiment(client.get_experiment_by_name(name).experiment_id)
-    with pytest.raises(StoreError, match="mlflow experiments restore"), opened(None, uri_of(out / "mlflow.db")) as runs:
+    with pytest.raises(StoreError, match="mlflow experiments restore"), opened(uri_of(out / "mlflow.db")) as runs:
         runs.put(compared_records[0])
 
 
