@@ -28,7 +28,7 @@ from ssrun.seq2seq.decoder_inputs import (
     teacher_forced_inputs,
 )
 from ssrun.seq2seq.labels import labelling
-from ssrun.seq2seq.learning_pass import LEARNING
+from ssrun.seq2seq.learning_pass import learner
 from ssrun.seq2seq.model import Memory, Seq2Seq
 from ssrun.seq2seq.search import greedy, length_limit
 from ssrun.seq2seq.training import Diverged, adam, train
@@ -144,13 +144,14 @@ def explain_step(
     memory = model.encode(batch.source, batch.lengths, masks)
     strategy = config.strategy
     epsilon = strategy.epsilons(step, steps, batch.target.shape[1] - 1)
-    inputs, logits = LEARNING[strategy.gradient](model, memory, batch.target, epsilon, config, step, masks)
+    vocabularies = parts.vocabularies
+    learn = learner(config, parts.batches.task, vocabularies, parts.teacher)
+    inputs, logits, labels = learn(model, memory, batch, epsilon, step, masks)
     logits = logits.detach()
 
-    vocabularies = parts.vocabularies
-    labels = labelling(config.strategy, config.task, vocabularies, parts.teacher)(batch, inputs.tokens)
-    said = Said(inputs.tokens[example], called(inputs, example, config.strategy.feed), logits[example])
-    positions = positions_of(batch.target[example], said, labels.shares(example), vocabularies.target)
+    row = example * (len(inputs.tokens) // rows)  # of a sequence objective the first of its samples
+    said = Said(inputs.tokens[row], called(inputs, row, strategy.feed), logits[row])
+    positions = positions_of(batch.target[example], said, labels.shares(row), vocabularies.target)
     source = vocabularies.source.decode(batch.source[example].tolist())
     return StepView(step, steps, strategy.epsilon(step, steps), float(labels.loss(logits)), rows, source, positions)
 
@@ -230,12 +231,12 @@ def walk_through(trained: Trained, example: Example, epsilon: float, coin_seed: 
 def shown(trained: Trained, batch: Batch, said: Said, teacher: Seq2Seq | None = None) -> list[Position]:
     """The positions of a batch of one example, with what would be learned there.
 
-    Nothing without its teacher, or the plugin whose expert would say it.
+    Nothing without its teacher, or the plugin whose expert would say it; nor where whole outputs are learned.
     """
     config = trained.config
     shares: list[dict[int, float]] = [{} for _ in range(batch.target.shape[1])]
     unknown = {"teacher": teacher is None, "expert": isinstance(config.task, KeptTask)}
-    if not unknown.get(config.strategy.label):
+    if not unknown.get(config.strategy.label) and config.strategy.objective == "likelihood":
         labels = labelling(config.strategy, config.task, trained.vocabularies, teacher)
         shares = labels(batch, said.inputs.unsqueeze(0)).shares(0)
     return positions_of(batch.target[0], said, shares, trained.vocabularies.target)

@@ -118,7 +118,7 @@ class Plan(Section):
     ) -> list[RunSpec]:
         """A run of each seed; where it learns from another strategy of the grid, from that one's run of the seed."""
         config = configs[pair]
-        teacher = configs.get((pair[0], config.strategy.teacher)) if config.strategy.label == "teacher" else None
+        teacher = configs.get((pair[0], config.strategy.teacher)) if config.strategy.needs_teacher else None
         if teacher is None:
             return RunSpec.of_seeds(*pair, config, seeds)
         taught_by = [teacher.of_seed(seed) for seed in seeds]

@@ -70,14 +70,14 @@ def check_plugins(config: RunConfig) -> None:
 
 
 def taught(config: RunConfig) -> RunConfig:
-    """The same run, with what decides its teacher's weights filled in; as it is where its label is not a teacher's.
+    """The same run, with what decides its teacher's weights filled in; as it is where it has no teacher.
 
     Raises:
         UsageError: There is no such run, or it has learned another task, or is another one by now.
         StoreError: What it says of itself is damaged.
     """
     strategy = config.strategy
-    if strategy.label != "teacher":
+    if not strategy.needs_teacher:
         return config
     path = Path(strategy.teacher) / "run.json"
     where = f"strategy.teacher = {shown_value(strategy.teacher)}"

@@ -146,9 +146,17 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _teacher_is_named(self) -> Self:
-        if self.strategy.label == "teacher" and not self.strategy.teacher:
+        if self.strategy.needs_teacher and not self.strategy.teacher:
             remedy = "--set strategy.teacher=RUN, its folder; in an experiment teacher = NAME, another strategy of it"
-            raise ValueError(f"strategy.teacher: label teacher needs a trained run: {remedy}")
+            asks = "label" if self.strategy.label == "teacher" else "start"
+            raise ValueError(f"strategy.teacher: {asks} teacher needs a trained run: {remedy}")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_outputs_are_not_smoothed(self) -> Self:
+        if self.strategy.objective != "likelihood" and self.training.label_smoothing:
+            told = f"objective {self.strategy.objective} has no labels to smooth: leave it out"
+            raise ValueError(f"training.label_smoothing = {self.training.label_smoothing:g}: {told}")
         return self
 
     def of_seed(self, seed: int) -> Self:
@@ -181,7 +189,7 @@ class RunConfig(Section):
     def labels_are_checked(self) -> bool:
         """Whether there is something to check of what it learns: a teacher, or what a task says of its own expert."""
         kind = type(self.task)
-        return self.strategy.label == "teacher" or (kind.expert, kind.answers) != (Task.expert, Task.answers)
+        return self.strategy.needs_teacher or (kind.expert, kind.answers) != (Task.expert, Task.answers)
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:

@@ -205,7 +205,7 @@ class Flights(Assignments):
     def needed_by(self, chain: Chain) -> dict[str, Parcel]:
         """What a worker needs that does not see the store: runs that are trained and not scored, and teachers."""
         folders = [folder for run in chain if (folder := RunFolder.of(self.store, run.name)).trained]
-        teachers = [run.config.strategy.teacher for run in chain if run.config.strategy.label == "teacher"]
+        teachers = [run.config.strategy.teacher for run in chain if run.config.strategy.needs_teacher]
         folders += [RunFolder.at(teacher_path(teacher, self.store)) for teacher in teachers]
         return {place_of(folder): pack(folder) for folder in folders if folder.trained}
 

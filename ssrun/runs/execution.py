@@ -25,9 +25,9 @@ from ssrun.runs.recording import Recording, must_be_finite
 from ssrun.runs.result import CompleteResult, OutputScores
 from ssrun.runs.teachers import teacher_of
 from ssrun.runs.trained import load_trained
-from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batches
 from ssrun.seq2seq.model import Seq2Seq
+from ssrun.seq2seq.run_model import model_of
 from ssrun.seq2seq.scoring import Scores, score, training_loss
 from ssrun.seq2seq.training import Diverged, adam, train
 from ssrun.seq2seq.vocabulary import Vocabularies
@@ -44,7 +44,7 @@ PACE = 0.25  # seconds between two events of a step
 
 
 class Prepared(NamedTuple):
-    """A run's parts, before its first step; a teacher only where the label is a teacher's."""
+    """A run's parts, before its first step; a teacher only where its strategy needs one."""
 
     model: Seq2Seq
     vocabularies: Vocabularies
@@ -53,19 +53,18 @@ class Prepared(NamedTuple):
 
 
 def prepare(config: RunConfig, store: Path | None = None, device: str = CPU) -> Prepared:
-    """Builds the run's parts on a device; the weights depend on the seed, the task and the sizes alone.
+    """Builds the run's parts on a device; the weights depend on the seed, the task and the sizes, or are the teacher's.
 
     UsageError where the task is not what it was when the run was configured: a corpus has changed; or where there is no
-    such device. Of a teacher, which
-    lies in the run's store or elsewhere, errors as `teacher_of`.
+    such device. Of a teacher, which lies in the run's store or elsewhere, errors as `teacher_of`.
     """
     task = config.task.prepared()
     vocabularies = Vocabularies.of(task)
-    sizes = (len(vocabularies.source), len(vocabularies.target))
-    weights, sees_prefix = streams.generator(config.seed, "init"), config.strategy.at_test == "own"
-    model = Seq2Seq(config.model, *sizes, weights, sees_prefix=sees_prefix).to(device_named(device))
+    model = model_of(config, vocabularies).to(device_named(device))
     batches = Batches(task, vocabularies, config.training.batch_size, config.seed)
     teacher = teacher_of(config, vocabularies, store)
+    if teacher and config.strategy.start == "teacher":
+        model.load_state_dict(teacher.state_dict(), strict=False)  # a discriminator is each run's own
     return Prepared(model, vocabularies, batches, teacher and teacher.to(model.device))
 
 
@@ -241,7 +240,7 @@ def finish_ended(going: list[Recording], parts: Prepared) -> Iterator[Told]:
     for run in [run for run in going if run.has_ended]:
         try:
             with work_on([run], going):
-                finish(run, with_weights(parts, run.best))
+                finish(run, with_weights(parts, run.config, run.best))
         except Diverged as diverged:
             run.diverge(diverged)
         going.remove(run)
@@ -260,12 +259,11 @@ def work_on(some: Collection[Recording], going: Sequence[Recording]) -> Iterator
                 run.start += time.monotonic() - start
 
 
-def with_weights(parts: Prepared, weights: Mapping[str, Tensor]) -> Prepared:
+def with_weights(parts: Prepared, config: RunConfig, weights: Mapping[str, Tensor]) -> Prepared:
     """The run's parts with a model of these weights beside the trained one; as they are where there are none."""
     if not weights:
         return parts
-    sizes = (len(parts.vocabularies.source), len(parts.vocabularies.target))
-    model = Seq2Seq(parts.model.config, *sizes, sees_prefix=parts.model.sees_prefix)
+    model = model_of(config, parts.vocabularies, drawn=False)
     model.load_state_dict(weights)
     return parts._replace(model=model.to(parts.model.device))
 

@@ -19,11 +19,11 @@ def teacher_of(config: RunConfig, vocabularies: Vocabularies, store: Path | None
     """The teacher's model, None where there is no teacher; its folder lies in the run's own store, or anywhere.
 
     Raises:
-        UsageError: It has another vocabulary.
+        UsageError: It has another vocabulary; or another model, where the run begins with its weights.
         StoreError: It is gone, not trained, damaged, or another run by now.
     """
     strategy = config.strategy
-    if strategy.label != "teacher":
+    if not strategy.needs_teacher:
         return None
     folder = RunFolder.at(teacher_path(strategy.teacher, store))
     if not folder.begun:
@@ -33,6 +33,9 @@ def teacher_of(config: RunConfig, vocabularies: Vocabularies, store: Path | None
         raise StoreError(f"{visible(folder.path)}: the teacher is another run by now: put it back")
     if trained.vocabularies.kept() != vocabularies.kept():
         told = "its vocabulary is not this task's: give a run of the same data"
+        raise UsageError(f"strategy.teacher: {visible(folder.path)}: {told}")
+    if strategy.start == "teacher" and trained.config.model != config.model:
+        told = "its model is another one, and start = teacher takes its weights: give the same [model]"
         raise UsageError(f"strategy.teacher: {visible(folder.path)}: {told}")
     return trained.model
 

@@ -12,6 +12,7 @@ from ssrun.runs import checkpoints
 from ssrun.runs.folder import REMEDY, RunFolder
 from ssrun.runs.result import CompleteResult
 from ssrun.seq2seq.model import Seq2Seq
+from ssrun.seq2seq.run_model import model_of
 from ssrun.seq2seq.search import hypotheses, length_limit
 from ssrun.seq2seq.vocabulary import Vocabularies
 from ssrun.tasks import Tokens
@@ -41,13 +42,12 @@ def load_trained(folder: RunFolder) -> Trained:
     except (KeyError, ValueError) as error:
         raise StoreError(f"{folder.path / 'vocabulary.json'}: not a vocabulary ({error}): {REMEDY}") from None
     path = folder.path / "model.safetensors"
-    sizes = (len(vocabularies.source), len(vocabularies.target))
     with torch.device("meta"):  # without memory for the weights
-        shapes = Seq2Seq(config.model, *sizes).state_dict()
+        shapes = model_of(config, vocabularies, drawn=False).state_dict()
     size = checkpoints.bytes_of(shapes)
     if not path.is_file() or not size <= path.stat().st_size <= size + checkpoints.HEADER_LIMIT:  # before it is built
         raise StoreError(f"{path}: damaged: not the size of this model's weights; remove the run's folder")
-    model = Seq2Seq(config.model, *sizes, sees_prefix=config.strategy.at_test == "own")
+    model = model_of(config, vocabularies, drawn=False)
     model.load_state_dict(checkpoints.read_tensors(path, shapes, result.files.get(path.name)))
     return Trained(config, model, vocabularies)
 

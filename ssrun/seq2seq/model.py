@@ -151,6 +151,7 @@ class Seq2Seq(nn.Module):
         self.output = nn.Linear(hidden, target_size)
         # last, so that its draw changes no other weight
         self.score = nn.Linear(hidden, hidden, bias=False) if config.attention == "general" else None
+        self.discriminator: nn.Module | None = None  # trained beside it, and kept with it: see `professor`
         self._initialise(generator)
 
     @property
@@ -214,6 +215,16 @@ class Seq2Seq(nn.Module):
         self, memory: Memory, vectors: Tensor, before: State, position: int, masks: Masks | None = None
     ) -> tuple[Tensor, State]:
         """Logits [B, T, V] for vectors [B, T, E] of inputs from a position on, after a state; and the state after."""
+        hidden, after = self.hidden(vectors, before, masks)
+        return self.logits(self.readout(memory, hidden, position)), after
+
+    def behaviour(self, memory: Memory, inputs: Tensor, masks: Masks | None = None) -> Tensor:
+        """What the decoder does with inputs [B, T]: its output and the distribution that it predicts, [B, T, H + V]."""
+        hidden, _ = self.hidden(self.embedded(inputs), memory.initial, masks)
+        return torch.cat((hidden, self.logits(self.readout(memory, hidden)).softmax(-1)), -1)
+
+    def hidden(self, vectors: Tensor, before: State, masks: Masks | None = None) -> tuple[Tensor, State]:
+        """The decoder's output [B, T, H] for vectors [B, T, E] of inputs, after a state; and the state after them."""
         hidden, after = vectors, []
         if masks:
             hidden = hidden * masks.target.unsqueeze(1)
@@ -223,7 +234,7 @@ class Seq2Seq(nn.Module):
             if masks:
                 hidden = hidden * masks.decoder[layer].unsqueeze(1)
             after.append((last[0].squeeze(0), last[1].squeeze(0)))
-        return self.logits(self.readout(memory, hidden, position)), after
+        return hidden, after
 
     def embedded(self, inputs: Tensor) -> Tensor:
         """The vectors [..., E] of decoder inputs [...], as far as the model sees them."""

@@ -36,7 +36,7 @@ def oracle_sentences(model: Seq2Seq, memory: Memory, target: Tensor, beam: int, 
     return torch.tensor(chosen).to(target.device)
 
 
-def sentence_bleu(ids: Sequence[int], reference: Sequence[int]) -> float:
+def sentence_bleu(ids: Sequence[int], *references: Sequence[int]) -> float:
     """Sentence BLEU, 0-100, smoothed, of n-grams as long as there are (Chen and Cherry 2014, by sacreBLEU)."""
-    said, wanted = (" ".join(map(str, tokens)) for tokens in (ids, reference))
-    return float(METRIC.sentence_score(said, [wanted]).score)
+    said, *wanted = (" ".join(map(str, tokens)) for tokens in (ids, *references))
+    return float(METRIC.sentence_score(said, wanted).score)

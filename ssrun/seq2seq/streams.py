@@ -5,7 +5,8 @@ is known without running steps 0 to 16. Neither the strategy's name nor the task
 all strategies of one task and seed start from the same weights, see the same batches and toss the same coins.
 
 Purposes: `init` (weights), `data` (fresh pairs), `order` (of pairs and batches), `dropout`, `coin`, `sample`,
-`gumbel` (noise on logits, where gradient flows through what is fed).
+`gumbel` (noise on logits, where gradient flows through what is fed), `discriminator` (its weights), `professor` (the
+samples that it sees).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Literal
 
 import torch
 
-Purpose = Literal["init", "data", "order", "dropout", "coin", "sample", "gumbel"]
+Purpose = Literal["init", "data", "order", "dropout", "coin", "sample", "gumbel", "discriminator", "professor"]
 
 
 def key(seed: int, purpose: Purpose, index: int = 0) -> int:

@@ -13,15 +13,17 @@ from ssrun.config.run import RunConfig
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batches
 from ssrun.seq2seq.decoder_inputs import DecoderInputs
-from ssrun.seq2seq.labels import labelling
-from ssrun.seq2seq.learning_pass import LEARNING
+from ssrun.seq2seq.learning_pass import learner
 from ssrun.seq2seq.learning_rate import learning_rate
 from ssrun.seq2seq.model import Seq2Seq
-from ssrun.seq2seq.objective import objective_of, with_gold_loss
+from ssrun.seq2seq.objective import objective_of, with_second_losses
 
 
 class Step(NamedTuple):
-    """One optimiser step, from 0, as it was; its loss in nats per position that counts, never smoothed."""
+    """One optimiser step, from 0, as it was; its loss in nats per position that counts, never smoothed.
+
+    Of a sequence objective it is what that says.
+    """
 
     step: int
     epsilon: float
@@ -51,14 +53,13 @@ def train(
 ) -> Iterator[Step]:
     """Trains from step `first` to the end, and hands each step over when it is done.
 
-    The teacher is that of a strategy whose label is a teacher's.
+    The teacher is that of a strategy that needs one.
 
     Diverged where the loss is not finite; the weights are those before that step.
     """
     strategy, training = config.strategy, config.training
     steps = training.steps
-    learn = LEARNING[strategy.gradient]
-    labels_of = labelling(strategy, batches.task, batches.vocabularies, teacher)
+    learn = learner(config, batches.task, batches.vocabularies, teacher)
     for step in range(first, steps):
         batch = batches.at(step).to(model.device)
         masks = model.masks(len(batch.target), streams.generator(config.seed, "dropout", step))
@@ -66,14 +67,13 @@ def train(
 
         # Feed, without gradient, then learn, in one pass over what was fed; or both in one walk, with it.
         epsilon = strategy.epsilons(step, steps, batch.target.shape[1] - 1)
-        inputs, logits = learn(model, memory, batch.target, epsilon, config, step, masks)
-        labels = labels_of(batch, inputs.tokens)
+        inputs, logits, labels = learn(model, memory, batch, epsilon, step, masks)
         loss = labels.loss(logits)
         if not math.isfinite(value := loss.item()):
             raise Diverged(step, value)
         optimiser.zero_grad()
         objective = objective_of(loss, logits, labels.counted, training.label_smoothing)
-        objective = with_gold_loss(objective, strategy.gold_weight, model, memory, batch.target, masks)
+        objective = with_second_losses(objective, config, model, memory, batch.target, step, masks)
         objective.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), training.clip)
         for weights in optimiser.param_groups:

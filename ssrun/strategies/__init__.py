@@ -139,6 +139,24 @@ BUILT_IN: dict[str, Entry] = {
         "inverse-sigmoid, with exactly its share of true tokens in every batch: no chance in how many",
         "Tensor2Tensor's sampling of video frames",
     ),
+    "minimum-risk": Entry(
+        Strategy(schedule=Constant(value=0), start="teacher", objective="minimum-risk"),
+        "a trained run, fine-tuned to say outputs of a lower expected risk, which is 1 less sentence BLEU, among "
+        "samples of its own; published with 100 of them; needs `strategy.teacher`, the run",
+        "Shen et al. 2016, arXiv 1512.02433",
+    ),
+    "self-critical": Entry(
+        Strategy(schedule=Constant(value=0), start="teacher", objective="self-critical"),
+        "a trained run, fine-tuned by REINFORCE: samples that have a better sentence BLEU than what the argmax says "
+        "become likelier; needs `strategy.teacher`, the run",
+        "Rennie et al. 2017, arXiv 1612.00563",
+    ),
+    "professor-forcing": Entry(
+        Strategy(schedule=Constant(value=1), professor_weight=1),
+        "teacher forcing, and a discriminator to fool, which sees the decoder's states and outputs: fed its own "
+        "samples it should look as if it were fed the true tokens",
+        "Lamb et al. 2016, arXiv 1610.09038",
+    ),
     "word-dropout": Entry(
         Strategy(schedule=Constant(value=0.75), feed="mask"),
         "true tokens blanked at random: a control for not knowing the prefix",

@@ -12,6 +12,7 @@ Coin = Literal["token", "sequence", "batch", "prefix", "count", "confidence"]
 Feed = Literal["sample", "argmax", "uniform-token", "unigram", "same-sequence", "mask", "beam-oracle"]
 Label = Literal["gold", "expert", "teacher", "fed"]
 Gradient = Literal["none", "soft", "straight-through"]
+Objective = Literal["likelihood", "minimum-risk", "self-critical"]
 
 CLOCKS: dict[Clock, str] = {  # what the schedule's epsilon becomes; T is the horizon
     "step": "",
@@ -28,6 +29,12 @@ GRADIENTS: dict[Gradient, str] = {  # what is fed in place of a token, so that g
     "none": "",
     "soft": "Σ_v E_v softmax((s + g) / temperature)_v, g: Gumbel noise for a sample, else 0",
     "straight-through": "E_v of the largest (s + g)_v, with the gradient of soft",
+}
+
+OBJECTIVES: dict[Objective, str] = {  # in the place of a label's loss, of whole outputs; r: sentence BLEU, 0 to 1
+    "likelihood": "",
+    "minimum-risk": "Σ_y Q(y) (1 - r(y)), Q(y) ∝ p(y)^sharpness over a set of samples",
+    "self-critical": "-(r(y) - r(argmax's)) log p(y), y: one sample",
 }
 
 

@@ -8,15 +8,27 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ssrun.strategies.parts import CLOCKS, FEEDS, PREDICTED, Clock, Coin, Feed, Gradient, Label
+from ssrun.strategies.parts import (
+    CLOCKS,
+    FEEDS,
+    LOSSES,
+    OBJECTIVES,
+    PREDICTED,
+    Clock,
+    Coin,
+    Feed,
+    Gradient,
+    Label,
+    Objective,
+)
 from ssrun.strategies.schedules import EXACT_STEPS, AnySchedule, Constant, Decay, Schedule, Turned, even, spread
 from ssrun.system.fields import Fields, later
 from ssrun.system.text import shown_value
 
-OF_TEACHER = ("teacher", "teacher_id", "beta", "teacher_temperature")
 # Fields that only some values of another field give an effect: what they need, one of it. Set in vain they are refused.
 NEEDS: dict[str, Mapping[str, tuple[str, ...]]] = {
-    **{name: {"label": ("teacher",)} for name in OF_TEACHER},
+    **{name: {"label": ("teacher",), "start": ("teacher",)} for name in ("teacher", "teacher_id")},
+    **{name: {"label": ("teacher",)} for name in ("beta", "teacher_temperature")},
     "horizon": {"clock": ("position", "both")},
     **{name: {"coin": ("confidence",)} for name in ("threshold", "noise_threshold", "confidence_of")},
     "temperature": {"feed": ("sample",), "gradient": ("soft", "straight-through")},
@@ -25,7 +37,9 @@ NEEDS: dict[str, Mapping[str, tuple[str, ...]]] = {
     "passes": {"feed": PREDICTED, "coin": ("confidence",)},
     "oracle_beam": {"feed": ("beam-oracle",)},
     "at_test": {"feed": ("mask",)},
+    **{name: {"objective": ("minimum-risk",)} for name in ("samples", "sharpness")},
 }
+OF_OBJECTIVES = ("samples", "sharpness", "start", "teacher", "teacher_id", "gold_weight", "professor_weight")
 OF_EPSILON = ("clock", "horizon", "inverse")  # the fields, beside the schedule, that epsilon depends on
 
 
@@ -53,7 +67,9 @@ class Strategy(Fields):
         "after the prefix that was fed; a teacher's distribution there; or the fed token itself",
     )
     teacher: str = later(
-        "", max_length=4096, description="the trained run that label = teacher learns from: its folder"
+        "",
+        max_length=4096,
+        description="the trained run that label = teacher learns from, or start = teacher begins with: its folder",
     )
     teacher_id: str = later(
         "", pattern="^([0-9a-f]{64})?$", description="what decides the teacher's weights; filled in"
@@ -127,6 +143,26 @@ class Strategy(Fields):
         description="what flows back through a fed token: nothing; or what does through a soft mixture of all tokens' "
         "vectors, fed in its place (Goyal et al. 2017), or straight-through, as if that were fed",
     )
+    start: Literal["drawn", "teacher"] = later(
+        "drawn", description="the first weights: drawn by the run's seed, or those of the teacher, to fine-tune"
+    )
+    objective: Objective = later(
+        "likelihood",
+        description="what is learned: labels, position by position; or a reward of whole outputs, sentence BLEU, by "
+        "the risk of samples (minimum-risk; Shen et al. 2016) or REINFORCE against the argmax's (self-critical)",
+    )
+    samples: int = later(16, ge=2, le=1000, description="outputs of a source whose risk is taken, each kind once")
+    sharpness: float = later(
+        5e-3, gt=0, le=100, allow_inf_nan=False, description="exponent of an output's probability in the risk"
+    )
+    professor_weight: float = later(
+        0.0,
+        ge=0,
+        le=1000,
+        allow_inf_nan=False,
+        description="weight of a second loss: that a discriminator takes the decoder, fed samples of its own, for one "
+        "that is fed the true tokens (professor forcing; Lamb et al. 2016)",
+    )
 
     @model_validator(mode="after")
     def _nothing_is_set_in_vain(self) -> Self:
@@ -163,7 +199,20 @@ class Strategy(Fields):
             self._learns_in_a_walk()
         if self.at_test == "mask" and self.schedule != Constant(value=0):
             raise ValueError("at_test = mask: in training too no token may be seen: give schedule constant, value 0")
+        if self.objective != "likelihood":
+            self._learns_of_whole_outputs()
         return self
+
+    def _learns_of_whole_outputs(self) -> None:
+        """Raises ValueError where something is set that a sequence objective, which feeds samples alone, has not."""
+        given = self.model_dump(exclude={"schedule", "objective", *OF_OBJECTIVES}, exclude_defaults=True)
+        if self.schedule != Constant(value=0):
+            raise ValueError(f"objective = {self.objective}: it feeds samples alone: give schedule constant, value 0")
+        if given:
+            name, value = next(iter(given.items()))
+            raise ValueError(
+                f"objective = {self.objective}: {name} = {shown_value(value)} has no place in it: leave it out"
+            )
 
     def _learns_in_a_walk(self) -> None:
         """Raises ValueError where a walk with gradient cannot do what is asked for."""
@@ -176,10 +225,23 @@ class Strategy(Fields):
             raise ValueError(f"{where}: label {self.label} is of tokens that were fed, not of mixtures: give gold")
 
     @property
+    def needs_teacher(self) -> bool:
+        """Whether another run is to be trained first."""
+        return "teacher" in (self.label, self.start)
+
+    @property
     def formula(self) -> str:
         """Epsilon's equation, by the schedule and its clock."""
         said = [self.schedule.formula, CLOCKS[self.clock], "and 1 less that" if self.inverse else ""]
         return "; ".join(filter(None, said))
+
+    @property
+    def loss(self) -> str:
+        """What is minimised, as an equation: by its objective or its label, and beside it its second losses."""
+        parts = [OBJECTIVES[self.objective] or LOSSES[self.label]]
+        parts += ["gold_weight · -log p(y_t | true prefix)"] if self.gold_weight else []
+        parts += ["professor_weight · -log D(own samples)"] if self.professor_weight else []
+        return " + ".join(parts)
 
     @property
     def stretched(self) -> bool:
@@ -244,10 +306,11 @@ class Strategy(Fields):
         """The share of a run's steps that need work of the model to choose what it is fed.
 
         Those with epsilon below 1; with one coin a batch, those whose coin is expected to say so; none for random
-        tokens; all where gradient flows through what is fed. A walk counts as much as any number of passes, and as a
-        beam, which costs more. Exact up to EXACT_STEPS steps; of a longer run, over so many steps spread over it.
+        tokens; all where gradient flows through what is fed, or a discriminator watches. A walk counts as much as any
+        number of passes, and as a beam or a set of samples, which cost more. Exact up to EXACT_STEPS steps; of a longer
+        run, over so many steps spread over it.
         """
-        if self.gradient != "none":
+        if self.gradient != "none" or self.professor_weight:
             return 1.0
         if not (FEEDS[self.feed].predicts or self.coin == "confidence" or self.feed == "beam-oracle"):
             return 0.0

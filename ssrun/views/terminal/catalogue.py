@@ -14,7 +14,7 @@ from ssrun.config.settable import Setting, experiment_fields, settings
 from ssrun.engines import plugins
 from ssrun.metrics import BUILT_IN, METRICS, Metric
 from ssrun.strategies import STRATEGIES, Entry
-from ssrun.strategies.parts import COINS, FEEDS, GRADIENTS, LOSSES, Part
+from ssrun.strategies.parts import COINS, FEEDS, GRADIENTS, Part
 from ssrun.system.plugins import Registry
 from ssrun.system.text import visible
 from ssrun.tasks import OUTPUT_METRICS, TASKS, Task
@@ -66,7 +66,7 @@ def strategy_row(entry: Entry) -> Row:
     parameters = strategy.schedule.model_dump(exclude={"name"}, exclude_none=True)
     parameters |= strategy.model_dump(exclude={"schedule", *SHOWN_APART}, exclude_defaults=True)
     row: Row = {"formula": strategy.formula, "parameters": parameters}
-    row |= {part: getattr(strategy, part) for part in SHOWN_APART} | {"loss": LOSSES[strategy.label]}
+    row |= {part: getattr(strategy, part) for part in SHOWN_APART} | {"loss": strategy.loss}
     row |= {"true": ruled(COINS[strategy.coin]), "replaced by": ruled(FEEDS[strategy.feed])}
     return row | {"gradient": GRADIENTS[strategy.gradient], "about": entry.about, "source": entry.source}
 
