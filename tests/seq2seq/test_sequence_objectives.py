@@ -1,4 +1,4 @@
-"""Sequence objectives and professor forcing equal their definitions, output by output; a run that begins with another."""
+"""Sequence objectives and professor forcing equal their definitions, output by output; a run that begins with one."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from ssrun.errors import StoreError
 from ssrun.views.tables.cells import interval
 from ssrun.views.tables.claims import is_exploratory, measured, needed, p_values
 from ssrun.views.tables.markdown import code, escaped, paragraph, table_lines
+from ssrun.views.tables.ten_years import ten_years
 
 INTRODUCTION = """# What the claims came to
 
@@ -36,7 +37,7 @@ def comparisons_in(results: Path) -> list[Comparison]:
 
 
 def claims_page(comparisons: Sequence[Comparison]) -> str:
-    text = [INTRODUCTION]
+    text = [INTRODUCTION, *ten_years(comparisons)]
     for comparison in comparisons:
         if comparison.claims:
             headings = ["verdict", "claim", "source", "measured", "difference [interval]", "p", "n"]
