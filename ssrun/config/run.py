@@ -148,7 +148,7 @@ class RunConfig(Section):
     def _teacher_is_named(self) -> Self:
         if self.strategy.needs_teacher and not self.strategy.teacher:
             remedy = "--set strategy.teacher=RUN, its folder; in an experiment teacher = NAME, another strategy of it"
-            asks = "label" if self.strategy.label == "teacher" else "start"
+            asks = "label" if self.strategy.label == "teacher" else "initial"
             raise ValueError(f"strategy.teacher: {asks} teacher needs a trained run: {remedy}")
         return self
 

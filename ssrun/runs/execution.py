@@ -63,7 +63,7 @@ def prepare(config: RunConfig, store: Path | None = None, device: str = CPU) -> 
     model = model_of(config, vocabularies).to(device_named(device))
     batches = Batches(task, vocabularies, config.training.batch_size, config.seed)
     teacher = teacher_of(config, vocabularies, store)
-    if teacher and config.strategy.start == "teacher":
+    if teacher and config.strategy.initial == "teacher":
         model.load_state_dict(teacher.state_dict(), strict=False)  # a discriminator is each run's own
     return Prepared(model, vocabularies, batches, teacher and teacher.to(model.device))
 

@@ -34,8 +34,8 @@ def teacher_of(config: RunConfig, vocabularies: Vocabularies, store: Path | None
     if trained.vocabularies.kept() != vocabularies.kept():
         told = "its vocabulary is not this task's: give a run of the same data"
         raise UsageError(f"strategy.teacher: {visible(folder.path)}: {told}")
-    if strategy.start == "teacher" and trained.config.model != config.model:
-        told = "its model is another one, and start = teacher takes its weights: give the same [model]"
+    if strategy.initial == "teacher" and trained.config.model != config.model:
+        told = "its model is another one, and initial = teacher takes its weights: give the same [model]"
         raise UsageError(f"strategy.teacher: {visible(folder.path)}: {told}")
     return trained.model
 

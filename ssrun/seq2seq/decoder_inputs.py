@@ -274,12 +274,14 @@ def index_of(uniform: Tensor, count: int | Tensor) -> Tensor:
 
 
 def called(inputs: DecoderInputs, row: int, feed: Feed) -> list[str]:
-    """What each fed token of a sequence is: `-` for BOS, `true`, or what the feed's are called."""
-    true, noise = inputs.true[row].tolist(), [False] * inputs.tokens.shape[1]
-    if inputs.noise is not None:
-        noise = inputs.noise[row].tolist()
-    other = ["random" if is_noise else FEEDS[feed].called for is_noise in noise]
-    return ["-", *("true" if is_true else word for is_true, word in zip(true[1:], other[1:], strict=True))]
+    """What each fed token of a sequence is: `-` where there is no coin, `true`, or what the feed's are called."""
+    none = torch.zeros_like(inputs.true)
+    masks = (inputs.tossed, inputs.true, none if inputs.noise is None else inputs.noise)
+
+    def word(tossed: bool, true: bool, noise: bool) -> str:
+        return "-" if not tossed else "true" if true else "random" if noise else FEEDS[feed].called
+
+    return [word(*says) for says in zip(*(mask[row].tolist() for mask in masks), strict=True)]
 
 
 def of_inputs(epsilon: float | Sequence[float], device: torch.device) -> float | Tensor:

@@ -140,13 +140,13 @@ BUILT_IN: dict[str, Entry] = {
         "Tensor2Tensor's sampling of video frames",
     ),
     "minimum-risk": Entry(
-        Strategy(schedule=Constant(value=0), start="teacher", objective="minimum-risk"),
+        Strategy(schedule=Constant(value=0), initial="teacher", objective="minimum-risk"),
         "a trained run, fine-tuned to say outputs of a lower expected risk, which is 1 less sentence BLEU, among "
         "samples of its own; published with 100 of them; needs `strategy.teacher`, the run",
         "Shen et al. 2016, arXiv 1512.02433",
     ),
     "self-critical": Entry(
-        Strategy(schedule=Constant(value=0), start="teacher", objective="self-critical"),
+        Strategy(schedule=Constant(value=0), initial="teacher", objective="self-critical"),
         "a trained run, fine-tuned by REINFORCE: samples that have a better sentence BLEU than what the argmax says "
         "become likelier; needs `strategy.teacher`, the run",
         "Rennie et al. 2017, arXiv 1612.00563",

@@ -27,7 +27,7 @@ from ssrun.system.text import shown_value
 
 # Fields that only some values of another field give an effect: what they need, one of it. Set in vain they are refused.
 NEEDS: dict[str, Mapping[str, tuple[str, ...]]] = {
-    **{name: {"label": ("teacher",), "start": ("teacher",)} for name in ("teacher", "teacher_id")},
+    **{name: {"label": ("teacher",), "initial": ("teacher",)} for name in ("teacher", "teacher_id")},
     **{name: {"label": ("teacher",)} for name in ("beta", "teacher_temperature")},
     "horizon": {"clock": ("position", "both")},
     **{name: {"coin": ("confidence",)} for name in ("threshold", "noise_threshold", "confidence_of")},
@@ -39,7 +39,7 @@ NEEDS: dict[str, Mapping[str, tuple[str, ...]]] = {
     "at_test": {"feed": ("mask",)},
     **{name: {"objective": ("minimum-risk",)} for name in ("samples", "sharpness")},
 }
-OF_OBJECTIVES = ("samples", "sharpness", "start", "teacher", "teacher_id", "gold_weight", "professor_weight")
+OF_OBJECTIVES = ("samples", "sharpness", "initial", "teacher", "teacher_id", "gold_weight", "professor_weight")
 OF_EPSILON = ("clock", "horizon", "inverse")  # the fields, beside the schedule, that epsilon depends on
 
 
@@ -69,7 +69,7 @@ class Strategy(Fields):
     teacher: str = later(
         "",
         max_length=4096,
-        description="the trained run that label = teacher learns from, or start = teacher begins with: its folder",
+        description="the trained run that label = teacher learns from, or initial = teacher begins with: its folder",
     )
     teacher_id: str = later(
         "", pattern="^([0-9a-f]{64})?$", description="what decides the teacher's weights; filled in"
@@ -143,7 +143,7 @@ class Strategy(Fields):
         description="what flows back through a fed token: nothing; or what does through a soft mixture of all tokens' "
         "vectors, fed in its place (Goyal et al. 2017), or straight-through, as if that were fed",
     )
-    start: Literal["drawn", "teacher"] = later(
+    initial: Literal["drawn", "teacher"] = later(
         "drawn", description="the first weights: drawn by the run's seed, or those of the teacher, to fine-tune"
     )
     objective: Objective = later(
@@ -227,7 +227,7 @@ class Strategy(Fields):
     @property
     def needs_teacher(self) -> bool:
         """Whether another run is to be trained first."""
-        return "teacher" in (self.label, self.start)
+        return "teacher" in (self.label, self.initial)
 
     @property
     def formula(self) -> str:

@@ -26,7 +26,9 @@ def test_engines_are_known_by_name_without_what_they_need() -> None:
         load_engine("locl")
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "ray" else []) for name in ENGINES]
+)
 def test_an_engine_tells_of_each_run_and_changes_no_byte(tmp_path: Path, name: str) -> None:
     runs = [small_run(seed=seed, steps=3) for seed in range(3)]
     updates = list(load_engine(name).run(runs, tmp_path / "engine", Options(jobs=2)))

@@ -79,9 +79,8 @@ def test_a_cluster_of_this_machine_is_started_makes_the_local_table_and_is_stopp
     must_equal(tmp_path / "runs", local)
 
 
-@pytest.mark.parametrize(
-    "options", [pytest.param((), marks=pytest.mark.slow, id="shared"), pytest.param((APART,), id="apart")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [pytest.param((), id="shared"), pytest.param((APART,), id="apart")])
 def test_runs_of_a_node_that_dies_are_trained_elsewhere(
     tmp_path: Path, local: Path, nodes: Nodes, options: tuple[str, ...]
 ) -> None:
@@ -111,6 +110,7 @@ def test_outputs_are_scored_and_teachers_taken_along_where_no_worker_sees_the_st
     ssrun("verify", "results/grid", folder=tmp_path).must(0)
 
 
+@pytest.mark.slow
 def test_a_run_whose_worker_dies_thrice_is_marked(tmp_path: Path) -> None:
     child = on_ray(tmp_path, "--jobs=1", "--strategies=linear", "--seeds=0", "--steps=3000")
     killed: set[int] = set()
@@ -124,6 +124,7 @@ def test_a_run_whose_worker_dies_thrice_is_marked(tmp_path: Path) -> None:
     assert "raylet" not in done.out + done.err
 
 
+@pytest.mark.slow
 def test_ctrl_c_cancels_the_tasks_which_leave_checkpoints(tmp_path: Path) -> None:
     child = on_ray(tmp_path, "--jobs=2", "--steps=3000", "--checkpoint-every=0")
     while not any(path.stat().st_size for path in tmp_path.rglob("metrics.jsonl")) and child.poll() is None:

@@ -93,7 +93,7 @@ def one_run(folder: Path, task: str, strategy: str, run_seed: int, steps: int, p
     return "complete" if ended.code == 0 else "diverged"
 
 
-@settings(max_examples=25, **ALIKE)
+@settings(max_examples=15, **ALIKE)
 @given(**RUNS)
 def test_extreme_runs_complete_diverge_or_are_refused(tmp_path_factory: pytest.TempPathFactory, **run: Any) -> None:
     """R30: the fast half; nothing that is accepted fails in training."""

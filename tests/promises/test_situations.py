@@ -51,8 +51,6 @@ def test_a_kept_table_is_covered_by_a_digest_and_steers_nothing(finished: Path, 
     for command in commands:
         assert "table.json: damaged" in ssrun(*command, folder=tmp_path).must(5).err
     path.write_bytes(whole)
-    for command in commands:
-        ssrun(*command, folder=tmp_path).must(0)
     reseal(path, lambda document: document.pop("rows"))
     for command in commands:
         assert "table.json: damaged: 'rows'" in ssrun(*command, folder=tmp_path).must(5).err

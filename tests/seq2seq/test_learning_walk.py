@@ -19,7 +19,7 @@ from ssrun.seq2seq.labels import loss_of
 from ssrun.seq2seq.learning_pass import LEARNING
 from ssrun.seq2seq.learning_walk import gumbel_noise
 from ssrun.seq2seq.model import Seq2Seq
-from ssrun.seq2seq.objective import with_gold_loss
+from ssrun.seq2seq.objective import with_second_losses
 from ssrun.seq2seq.training import adam, train
 from ssrun.seq2seq.vocabulary import PAD
 from tests.support import successors, tiny
@@ -144,7 +144,7 @@ def test_the_gold_loss_is_added_by_its_weight(weight: float) -> None:
     loss, _ = learned(model, configuration(0, feed="argmax"))
     gold = successors.loss(model, batch, tiny.strategy(), 1, draw(batch.target, "token", SEED, 0))[0]
     again, _ = learned(model, configuration(0, feed="argmax"))
-    both = with_gold_loss(again, weight, model, memory, batch.target, None)
+    both = with_second_losses(again, configuration(0, gold_weight=weight), model, memory, batch.target, STEP, None)
     assert_close(model, both, loss + weight * gold, 1e-11)
 
 

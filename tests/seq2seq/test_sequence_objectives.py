@@ -39,7 +39,7 @@ bodies = pytest.mark.parametrize("body", BODIES, ids=lambda body: "-".join(map(s
 
 
 def configuration(objective: str, **fields: Any) -> RunConfig:
-    strategy = {"start": "drawn", **fields}
+    strategy = {"initial": "drawn", **fields}
     return resolve("copy", objective, SEED, [{"strategy": strategy, "training": {"steps": 5}}])
 
 
@@ -318,7 +318,7 @@ TASK = {
 @pytest.mark.parametrize("strategy", ["teacher-forcing", "minimum-risk", "self-critical", "professor-forcing"])
 def test_a_run_begins_with_its_teachers_weights(strategy: str, tmp_path: Path) -> None:
     folder = finished(tmp_path, RunSpec.of("copy", "uniform", resolve("copy", "uniform", 1, [TASK])))
-    fields = {"start": "teacher", "teacher": str(folder.path)}
+    fields = {"initial": "teacher", "teacher": str(folder.path)}
     config = resolve("copy", strategy, 0, [TASK, {"strategy": fields}])
     theirs = prepare(folder.config()).model.state_dict()
     found = prepare(config, None)
@@ -333,11 +333,11 @@ def test_a_run_begins_with_its_teachers_weights(strategy: str, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("strategy", "fields", "told"),
     [
-        ("minimum-risk", {}, "start teacher needs a trained run"),
-        ("minimum-risk", {"start": "drawn", "temperature": 2.0}, "temperature = 2.0 has no place in it"),
-        ("minimum-risk", {"start": "drawn", "label": "expert"}, "label = 'expert' has no place in it"),
-        ("self-critical", {"start": "drawn", "value": 0.5}, "give schedule constant, value 0"),
-        ("self-critical", {"start": "drawn", "samples": 8}, "it needs objective = 'minimum-risk'"),
+        ("minimum-risk", {}, "initial teacher needs a trained run"),
+        ("minimum-risk", {"initial": "drawn", "temperature": 2.0}, "temperature = 2.0 has no place in it"),
+        ("minimum-risk", {"initial": "drawn", "label": "expert"}, "label = 'expert' has no place in it"),
+        ("self-critical", {"initial": "drawn", "value": 0.5}, "give schedule constant, value 0"),
+        ("self-critical", {"initial": "drawn", "samples": 8}, "it needs objective = 'minimum-risk'"),
         ("uniform", {"sharpness": 1.0}, "it needs objective = 'minimum-risk'"),
     ],
 )
@@ -349,12 +349,12 @@ def test_what_does_not_fit_is_refused_in_one_line(strategy: str, fields: dict[st
 
 def test_labels_of_whole_outputs_are_not_smoothed() -> None:
     with pytest.raises(UsageError, match="no labels to smooth"):
-        resolve("copy", "self-critical", 0, [{"strategy": {"start": "drawn"}, "training": {"label_smoothing": 0.1}}])
+        resolve("copy", "self-critical", 0, [{"strategy": {"initial": "drawn"}, "training": {"label_smoothing": 0.1}}])
 
 
 def test_a_teacher_of_another_size_cannot_be_begun_with(tmp_path: Path) -> None:
     folder = finished(tmp_path, RunSpec.of("copy", "uniform", resolve("copy", "uniform", 1, [TASK])))
-    fields = {"start": "teacher", "teacher": str(folder.path)}
+    fields = {"initial": "teacher", "teacher": str(folder.path)}
     config = resolve("copy", "uniform", 0, [TASK, {"strategy": fields, "model": {"hidden": 32}}])
     with pytest.raises(UsageError, match="takes its weights: give the same"):
         prepare(config)

@@ -15,7 +15,7 @@ from ssrun.strategies import STRATEGIES
 from tests.support.commands import Done, ssrun
 from tests.support.snapshots import fingerprint, run_folder, strays
 
-UNTAUGHT = [name for name, entry in STRATEGIES.items() if entry.strategy.label != "teacher"]  # that need no other run
+UNTAUGHT = [name for name, entry in STRATEGIES.items() if not entry.strategy.needs_teacher]  # who need no other run
 STEPS = 24
 EVALUATE = 5
 SMALL: dict[str, dict[str, Any]] = {
