@@ -30,7 +30,12 @@ PLACES = {"task": {"path"}, "strategy": {"teacher"}}  # fields that say where so
 MOST_FAULTS = 10  # of a document that are told
 # What differs from the defaults, and from the task's own, where this body is trained, by dotted path.
 BODY_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "transformer": {"model.attention": "dot", "training.learning_rate": 2e-3, "training.warmup": 100}
+    "transformer": {
+        "model.attention": "dot",
+        "training.learning_rate": 4e-3,
+        "training.warmup": 100,
+        "training.decay": "linear",
+    }
 }
 # Fields of the model that only some bodies give an effect: what they need. Set in vain they are refused.
 NEEDS: Mapping[str, Mapping[str, tuple[BodyName, ...]]] = {
@@ -88,6 +93,11 @@ class ModelConfig(Section):
     def weighs_positions(self) -> bool:
         """Whether attention gives each source position a weight, which can be looked at."""
         return self.attention in ("dot", "general")
+
+    @property
+    def longest(self) -> int | None:
+        """Tokens of the longest sequence that it has positions for, EOS included; None where there is no such limit."""
+        return self.positions if self.body == "transformer" else None
 
     @model_validator(mode="after")
     def _nothing_is_set_in_vain(self) -> Self:
@@ -236,10 +246,14 @@ class RunConfig(Section):
         return self.model_copy(update={"task": task, "strategy": strategy})
 
     @property
-    def labels_are_checked(self) -> bool:
-        """Whether there is something to check of what it learns: a teacher, or what a task says of its own expert."""
+    def is_looked_at_first(self) -> bool:
+        """Whether something is to be checked of its data before training.
+
+        That is a teacher, what a task says of its own expert, or how long the pairs are.
+        """
         kind = type(self.task)
-        return self.strategy.label == "teacher" or (kind.expert, kind.answers) != (Task.expert, Task.answers)
+        has_expert = (kind.expert, kind.answers) != (Task.expert, Task.answers)
+        return self.strategy.label == "teacher" or has_expert or self.model.longest is not None
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
