@@ -372,6 +372,8 @@ class Observations:
 def parameters_of(run: Run) -> int:
     """How many weights a run's model has: single precision is all that its file holds behind the header.
 
+    A batch norm's running statistics are counted with them.
+
     Raises:
         StoreError: The file is damaged.
     """

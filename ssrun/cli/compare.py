@@ -121,7 +121,7 @@ def compare(
         task.check()
     asked_for = [run for trial in plan.trials() for run in trial.runs] + take_shard(runs, shard)
     place = destination(plan.stem, plan.id, plan.own, name, out)
-    if any(run.config.labels_are_checked for run in asked_for):
+    if any(run.config.is_looked_at_first for run in asked_for):
         from ssrun.runs import teachers
 
         teachers.check([run.config for run in asked_for], place.store)

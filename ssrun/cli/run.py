@@ -73,7 +73,7 @@ def train(
     run.config.task.check()
     check_device(device)
     where = destination("train", SINGLE_RUNS, own=True, name=name, out=out)
-    if run.config.labels_are_checked:
+    if run.config.is_looked_at_first:
         from ssrun.runs import teachers
 
         teachers.check([run.config], where.store)

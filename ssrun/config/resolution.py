@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ssrun.config.overrides import SECTIONS, Overrides
-from ssrun.config.run import RunConfig, validated
+from ssrun.config.overrides import SECTIONS, Overrides, by_section
+from ssrun.config.run import BODY_DEFAULTS, ModelConfig, RunConfig, validated
 from ssrun.config.spec import RunDocument
 from ssrun.errors import UsageError, unknown
 from ssrun.strategies import SCHEDULES, STRATEGIES, variant
@@ -28,18 +28,17 @@ def resolve(task: str, strategy: str, seed: int = 0, layers: Sequence[Overrides]
 
 
 def of_every_seed(task: str, strategy: str, seed: int = 0, layers: Sequence[Overrides] = ()) -> RunConfig:
-    """A configuration that may leave data to the run's seed: defaults < the task's own < `layers`, later ones stronger.
+    """A configuration that may leave data to the run's seed: defaults < the task's own < the body's < `layers`.
 
     The task is a name in TASKS, the strategy one in STRATEGIES; the seed counts from 0; a layer has fields by section,
-    such as `{"model": {"hidden": 128}}`. UsageError says what is wrong, with its path, its value and the remedy.
+    such as `{"model": {"hidden": 128}}`, and later ones are stronger. UsageError says what is wrong, with its path, its
+    value and the remedy.
     """
     if task not in TASKS:
         raise UsageError(unknown("task", task, TASKS))
     merged: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
-    for path, value in TASKS[task].defaults.items():
-        section, field = path.split(".")
-        merged[section][field] = value
-    for layer in layers:
+    own = [by_section(defaults) for defaults in (TASKS[task].defaults, BODY_DEFAULTS.get(body_in(layers), {}))]
+    for layer in [*own, *layers]:
         for section, fields in layer.items():
             if section not in merged:
                 raise UsageError(unknown("section", section, SECTIONS))
@@ -55,6 +54,12 @@ def of_every_seed(task: str, strategy: str, seed: int = 0, layers: Sequence[Over
     config = validated(RunConfig, {**merged, "seed": seed, "base": base})
     check_plugins(config)
     return config.model_copy(update={"task": config.task.prepared()})
+
+
+def body_in(layers: Sequence[Overrides]) -> str:
+    """The body that the layers name, which may be none that there is; the default one's name where they name none."""
+    named = (layer["model"].get("body") for layer in reversed(layers) if isinstance(layer.get("model"), Mapping))
+    return str(next((body for body in named if body is not None), ModelConfig.model_fields["body"].default))
 
 
 def check_plugins(config: RunConfig) -> None:

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from ssrun.errors import UsageError, unknown
 from ssrun.metrics import NOT_ALWAYS, OF_EVERY_TASK
 from ssrun.strategies import SCHEDULES, STRATEGIES, KeptSchedule, Strategy
+from ssrun.strategies.strategy import told_needs
 from ssrun.system.documents import canonical
 from ssrun.system.fields import Fields, deciding_fields, later
 from ssrun.system.files import digest
@@ -21,10 +22,26 @@ from ssrun.system.plugins import NAME, Plugin, Registry
 from ssrun.system.text import shown_value
 from ssrun.tasks import TASKS, KeptTask, Task
 
+BodyName = Literal["lstm", "gru", "rnn", "transformer"]
+NormName = Literal["none", "layer", "batch"]
 Attention = Literal["none", "dot", "general", "aligned"]
 RateDecay = Literal["none", "linear", "cosine", "inverse-sqrt"]
 PLACES = {"task": {"path"}, "strategy": {"teacher"}}  # fields that say where something lies on this machine
 MOST_FAULTS = 10  # of a document that are told
+# What differs from the defaults, and from the task's own, where this body is trained, by dotted path.
+BODY_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "transformer": {
+        "model.attention": "dot",
+        "training.learning_rate": 4e-3,
+        "training.warmup": 100,
+        "training.decay": "linear",
+    }
+}
+# Fields of the model that only some bodies give an effect: what they need. Set in vain they are refused.
+NEEDS: Mapping[str, Mapping[str, tuple[BodyName, ...]]] = {
+    **{name: {"body": ("transformer",)} for name in ("heads", "positions")},
+    "norm": {"body": ("lstm", "gru", "rnn")},
+}
 
 
 class Section(Fields):
@@ -37,8 +54,8 @@ class ModelConfig(Section):
     """The encoder-decoder. Sizes in units."""
 
     embedding: int = Field(64, ge=1, le=8192, description="size of a token's vector")
-    hidden: int = Field(64, ge=1, le=8192, description="LSTM units a layer, in encoder and decoder")
-    layers: int = Field(1, ge=1, le=8, description="LSTM layers, in encoder and decoder")
+    hidden: int = Field(64, ge=1, le=8192, description="units a layer, in encoder and decoder")
+    layers: int = Field(1, ge=1, le=8, description="layers, in encoder and decoder")
     attention: Attention = Field(
         "dot",
         description="what the readout sees of the encoder's states s: a mean weighted by h s (dot) or h W s, W learned "
@@ -51,11 +68,56 @@ class ModelConfig(Section):
         le=1000,
         description="standard deviation of the initial embeddings times sqrt(embedding): 1 is N(0, 1/embedding)",
     )
+    body: BodyName = later(
+        "lstm",
+        description="what reads the source and goes over the target: an lstm, a gru, an rnn (tanh), or a transformer "
+        "(pre-norm, learned positions), whose layers read the source themselves: by attention (dot), or its last "
+        "state alone (none)",
+    )
+    heads: int = later(4, ge=1, le=256, description="heads of a transformer's attention, which share its units")
+    positions: int = later(
+        512,
+        ge=1,
+        le=65_536,
+        description="longest sequence that a transformer has positions for, EOS included: a longer pair is refused "
+        "before training, and what is decoded beyond has the last position",
+    )
+    norm: NormName = later(
+        "none",
+        description="norm of each decoder layer's output: a layer's of each vector, or a batch's of each unit over all "
+        "positions and sequences, padding too; a walk's statistics are then those of its one position, and a test's "
+        "the running ones: a known trap",
+    )
 
     @property
     def weighs_positions(self) -> bool:
         """Whether attention gives each source position a weight, which can be looked at."""
         return self.attention in ("dot", "general")
+
+    @property
+    def longest(self) -> int | None:
+        """Tokens of the longest sequence that it has positions for, EOS included; None where there is no such limit."""
+        return self.positions if self.body == "transformer" else None
+
+    @model_validator(mode="after")
+    def _nothing_is_set_in_vain(self) -> Self:
+        for name, needs in NEEDS.items():
+            value = getattr(self, name)
+            if value != type(self).model_fields[name].default and self.body not in needs["body"]:
+                raise ValueError(f"{name} = {shown_value(value)}: it needs {told_needs(needs)}: leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _transformer_fits(self) -> Self:
+        if self.body != "transformer":
+            return self
+        if self.attention not in ("none", "dot"):
+            told = f"attention = {self.attention}: a transformer's layers read the source themselves"
+            raise ValueError(f"{told}: give dot, or none")
+        if self.hidden % self.heads:
+            told = f"hidden = {self.hidden}: {self.heads} heads share it alike"
+            raise ValueError(f"{told}: give a multiple of {self.heads}, or other heads")
+        return self
 
 
 class TrainingConfig(Section):
@@ -145,6 +207,12 @@ class RunConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _a_batch_has_statistics(self) -> Self:
+        if self.model.norm == "batch" and self.training.batch_size == 1:
+            raise ValueError("model.norm = batch: one sequence has no statistics: give training.batch_size = 2 or more")
+        return self
+
+    @model_validator(mode="after")
     def _teacher_is_named(self) -> Self:
         if self.strategy.needs_teacher and not self.strategy.teacher:
             remedy = "--set strategy.teacher=RUN, its folder; in an experiment teacher = NAME, another strategy of it"
@@ -186,10 +254,14 @@ class RunConfig(Section):
         return self.model_copy(update={"task": task, "strategy": strategy})
 
     @property
-    def labels_are_checked(self) -> bool:
-        """Whether there is something to check of what it learns: a teacher, or what a task says of its own expert."""
+    def is_looked_at_first(self) -> bool:
+        """Whether something is to be checked of its data before training.
+
+        That is a teacher, what a task says of its own expert, or how long the pairs are.
+        """
         kind = type(self.task)
-        return self.strategy.needs_teacher or (kind.expert, kind.answers) != (Task.expert, Task.answers)
+        has_expert = (kind.expert, kind.answers) != (Task.expert, Task.answers)
+        return self.strategy.needs_teacher or has_expert or self.model.longest is not None
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:

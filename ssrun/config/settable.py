@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from ssrun.config.experiment import Experiment
 from ssrun.config.overrides import RUN_SECTIONS
-from ssrun.config.run import RunConfig
+from ssrun.config.run import BODY_DEFAULTS, RunConfig
 from ssrun.strategies import SCHEDULES, STRATEGIES, Entry, Strategy
 from ssrun.system.plugins import Registry
 from ssrun.tasks import TASKS, Task
@@ -27,7 +27,7 @@ class Setting(NamedTuple):
         range: The least and the largest value, such as `>= 1, <= 8192`; empty where there is none.
         choices: The values that there are, of a `choice`; of another type those beside it.
         default: None where it is none, or differs from strategy to strategy.
-        defaults: The defaults that differ, by the task or the strategy whose they are.
+        defaults: The defaults that differ, by the task, the body or the strategy whose they are.
         about: What it means.
     """
 
@@ -122,10 +122,11 @@ def shared(found: Iterable[Setting]) -> list[Setting]:
 
 
 def defaults_of(setting: Setting, tasks: Mapping[str, type[Task]], strategies: Mapping[str, Entry]) -> dict[str, Any]:
-    """The defaults of a task or a strategy that are not the field's own."""
+    """The defaults of a task, a body or a strategy that are not the field's own."""
     section, _, field = setting.path.partition(".")
     if section != "strategy":
-        return {name: task.defaults[setting.path] for name, task in tasks.items() if setting.path in task.defaults}
+        owners = {**{name: task.defaults for name, task in tasks.items()}, **BODY_DEFAULTS}
+        return {name: defaults[setting.path] for name, defaults in owners.items() if setting.path in defaults}
     found = {}
     for name, entry in strategies.items():
         schedule = entry.strategy.schedule

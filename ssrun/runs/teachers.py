@@ -10,6 +10,7 @@ from ssrun.errors import StoreError, UsageError
 from ssrun.runs.folder import RunFolder
 from ssrun.runs.trained import load_trained
 from ssrun.seq2seq.labels import check_expert
+from ssrun.seq2seq.lengths import check_lengths
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.vocabulary import Vocabularies
 from ssrun.system.text import shown_value, visible
@@ -48,14 +49,17 @@ def teacher_path(named: str, store: Path | None) -> Path:
 
 
 def check(configs: Collection[RunConfig], store: Path) -> None:
-    """Looks, before anything is trained, at every task's expert, and at every teacher that is trained already.
+    """Looks, before anything is trained, at every task's expert and lengths, and at teachers that are trained already.
 
     Raises:
-        UsageError: An expert says what is no answer; errors as `teacher_of`.
+        UsageError: An expert says what is no answer, or a pair is too long for a body; errors as `teacher_of`.
     """
     ids = {config.weights_id for config in configs}
     for task in dict.fromkeys(config.task for config in configs):
         check_expert(task)
+    for task, longest in dict.fromkeys((config.task, config.model.longest) for config in configs):
+        if longest is not None:
+            check_lengths(task, longest)
     taught = {(config.strategy.teacher_id, config.task): config for config in configs if config.strategy.teacher_id}
     for (teacher_id, task), config in taught.items():
         if teacher_id not in ids or RunFolder(teacher_path(config.strategy.teacher, store)).trained:

@@ -37,6 +37,22 @@ def test_train_ends_with_one_document_that_has_what_a_script_needs(trained: tupl
     ]
 
 
+@pytest.mark.parametrize("body", ["gru", "transformer"])
+def test_what_is_asked_of_a_run_is_told_of_another_body_too(body: str, tmp_path: Path) -> None:
+    asked = (*TRAIN, "--task", "reverse", "--set", f"model.body={body}", "--out", str(tmp_path / "runs"))
+    run = document(*asked)["run"]
+    for command in (["explain"], ["explain", "--step", "7"], ["inject"], ["decode", "--beam", "4"]):
+        ssrun(command[0], run, *command[1:], typed="a b c d\n").must(0)
+
+
+def test_a_pair_too_long_for_a_body_is_refused_in_one_line(tmp_path: Path) -> None:
+    changes = ("--set", "model.body=transformer", "--set", "model.positions=9")
+    done = ssrun(*TRAIN, "--task", "reverse", *changes, "--out", str(tmp_path / "runs")).must(2)
+    assert done.err.count("\n") == 1
+    assert "give model.positions=16" in done.err
+    assert not list(tmp_path.rglob("run.json"))
+
+
 def test_train_again_trains_nothing_and_shows_the_same(trained: tuple[Path, Done]) -> None:
     results, done = trained
     told = json.loads(done.out)

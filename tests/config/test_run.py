@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from ssrun.config.overrides import RUN_SECTIONS, SECTIONS, parse_settings, written
 from ssrun.config.resolution import resolve
-from ssrun.config.run import RunConfig, deciding
+from ssrun.config.run import BODY_DEFAULTS, RunConfig, deciding
 from ssrun.errors import UsageError
 from ssrun.strategies import Strategy, parameters
 from ssrun.strategies.strategy import OF_EPSILON, OF_TEACHER
@@ -27,6 +28,10 @@ OTHER = {  # another value for each field of the sections that every run has
     "model.attention": "none",
     "model.dropout": 0.25,
     "model.embedding_scale": 8.0,
+    "model.body": "gru",
+    "model.heads": 8,
+    "model.positions": 99,
+    "model.norm": "layer",
     "training.steps": 7,
     "training.batch_size": 5,
     "training.learning_rate": 0.5,
@@ -41,7 +46,10 @@ OTHER = {  # another value for each field of the sections that every run has
     "scoring.beam": 4,
     "scoring.length_penalty": 0.25,
 }
-NEEDED = {"training.select_by": ["training.patience=1"]}  # without which a field would have no effect
+NEEDED = {
+    "training.select_by": ["training.patience=1"],
+    **{f"model.{field}": ["model.body=transformer"] for field in ("heads", "positions")},
+}  # without which a field would have no effect
 UNSET = {"task.test_length": "16..25", "task.data_seed": 5}  # of tasks
 OF_SCHEDULES = {
     "value": 0.25,
@@ -87,6 +95,46 @@ def test_the_tasks_own_defaults_are_stronger_than_the_defaults_and_weaker_than_a
     assert resolve("reverse", "linear").model.attention == "dot"
     assert resolve("frames", "linear").model.attention == "aligned"
     assert resolve("frames", "linear", 0, [{"model": {"attention": "none"}}]).model.attention == "none"
+
+
+def test_a_bodys_own_defaults_are_stronger_than_the_tasks_and_weaker_than_a_layer() -> None:
+    changes = [{"model": {"body": "transformer"}}]
+    frames, plain = resolve("frames", "linear", 0, changes), resolve("frames", "linear")
+    assert (plain.model.attention, frames.model.attention) == ("aligned", "dot")
+    assert frames.training.learning_rate == BODY_DEFAULTS["transformer"]["training.learning_rate"] != 0.5
+    assert resolve("copy", "linear", 0, [{"training": {"learning_rate": 0.5}}, *changes]).training.learning_rate == 0.5
+    assert resolve("frames", "linear", 0, [*changes, {"model": {"body": "lstm"}}]).id == plain.id
+    assert resolve("frames", "linear", 0, [{"model": {"body": "gru"}}]).training == plain.training
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"heads": 2}, "model: heads = 2: it needs body = 'transformer': leave it out"),
+        ({"body": "gru", "positions": 9}, "model: positions = 9: it needs body = 'transformer': leave it out"),
+        ({"body": "transformer", "norm": "layer"}, "model: norm = 'layer': it needs body = 'lstm' or 'gru' or 'rnn'"),
+        (
+            {"body": "transformer", "attention": "aligned"},
+            "a transformer's layers read the source themselves: give dot",
+        ),
+        (
+            {"body": "transformer", "attention": "general"},
+            "a transformer's layers read the source themselves: give dot",
+        ),
+        ({"body": "transformer", "hidden": 30}, "hidden = 30: 4 heads share it alike: give a multiple of 4"),
+        ({"body": "mamba"}, "model.body = 'mamba'"),
+        ({"body": ["lstm"]}, "model.body"),
+    ],
+)
+def test_a_model_that_cannot_be_is_refused_in_one_line(fields: dict[str, Any], fault: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(fault)) as raised:
+        resolve("reverse", "linear", 0, [{"model": fields}])
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_a_batch_norm_of_one_sequence_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"give training\.batch_size = 2"):
+        resolve("copy", "linear", 0, [{"model": {"norm": "batch"}, "training": {"batch_size": 1}}])
 
 
 @pytest.mark.parametrize("strategy", UNTAUGHT)

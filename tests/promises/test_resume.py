@@ -43,6 +43,17 @@ def test_a_run_stopped_and_resumed_again_and_again_equals_an_uninterrupted_one(t
     train_to_the_same_end(tmp_path, *options)
 
 
+@pytest.mark.parametrize("model", ["body=gru", "body=transformer", "norm=batch"])
+def test_a_run_of_another_body_or_norm_stopped_and_resumed_equals_an_uninterrupted_one(
+    tmp_path: Path, model: str
+) -> None:
+    """R1: a batch norm's running statistics are a part of the state."""
+    options = ("--strategy=linear", f"--set=model.{model}")
+    for step in (3, 17):
+        stopped(tmp_path, step, *options)
+    train_to_the_same_end(tmp_path, *options)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", UNTAUGHT)
 def test_a_run_stopped_at_any_step_equals_an_uninterrupted_one(tmp_path: Path, strategy: str) -> None:

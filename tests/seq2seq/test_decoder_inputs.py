@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 from math import sqrt
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -12,7 +12,6 @@ from scipy.stats import chisquare
 from torch import Tensor, nn
 
 from ssrun.config.resolution import resolve
-from ssrun.config.run import Attention
 from ssrun.runs.execution import prepare
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.decoder_inputs import (
@@ -75,21 +74,19 @@ def assert_equals_the_textbook(
 
 
 @pytest.mark.parametrize("dropout", [0, 0.3])
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("attention", get_args(Attention))
+@tiny.every_kind_with_layers
 @pytest.mark.parametrize("feed", FEEDS)
 @pytest.mark.parametrize("coin", COINS)
-def test_two_passes_equal_the_textbook_loop(coin: str, feed: str, attention: str, layers: int, dropout: float) -> None:
+def test_two_passes_equal_the_textbook_loop(coin: str, feed: str, kind: dict[str, Any], dropout: float) -> None:
     for epsilon in (0, 0.5, 1):
-        model = tiny.model(attention=attention, layers=layers, dropout=dropout)
+        model = tiny.model(**kind, dropout=dropout)
         assert_equals_the_textbook(model, epsilon, coin, feed, {"atol": 1e-11, "rtol": 1e-9})
 
 
 @pytest.mark.parametrize("dropout", [0, 0.3])
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("attention", get_args(Attention))
-def test_they_do_in_the_precision_of_training_too(attention: str, layers: int, dropout: float) -> None:
-    model = tiny.model(attention=attention, layers=layers, dropout=dropout).float()
+@tiny.every_kind_with_layers
+def test_they_do_in_the_precision_of_training_too(kind: dict[str, Any], dropout: float) -> None:
+    model = tiny.model(**kind, dropout=dropout).float()
     assert_equals_the_textbook(model, 0.5, "token", "sample", {"atol": 1e-5, "rtol": 1e-5})
 
 
@@ -134,10 +131,10 @@ def test_teacher_forcing_feeds_bos_and_the_target_without_its_last_token() -> No
     assert teacher_forced_inputs(target).tolist() == [[BOS, 5, 6, 7], [BOS, 8, EOS, PAD]]
 
 
-@pytest.mark.parametrize("attention", get_args(Attention))
+@tiny.every_kind
 @pytest.mark.parametrize("layers", [1, 2])
-def test_free_running_and_epsilon_zero_with_argmax_feed_what_greedy_search_says(attention: str, layers: int) -> None:
-    model, batch = tiny.model(attention=attention, layers=layers), tiny.batch(40)
+def test_free_running_and_epsilon_zero_with_argmax_feed_what_greedy_search_says(kind: dict[str, Any]) -> None:
+    model, batch = tiny.model(**kind), tiny.batch(40)
     with torch.no_grad():
         memory = model.encode(batch.source, batch.lengths)
     outputs, _ = greedy(model, memory, batch.target.shape[1] - 1)
@@ -322,6 +319,6 @@ def test_the_walk_looks_gates_up_only_where_that_is_less_work() -> None:
     model = tiny.model()
     memory = model.encode(tiny.batch().source, tiny.batch().lengths)
     masks = tiny.model(dropout=0.3).masks(len(tiny.batch().source), streams.generator(SEED, "dropout"))
-    assert model.predictor(memory, queries=tiny.SIZE - 1).gate_table is None
-    assert model.predictor(memory, queries=tiny.SIZE).gate_table.shape == (tiny.SIZE, 4 * 8)
-    assert model.predictor(memory, masks, queries=tiny.SIZE).gate_table is None
+    assert model.predictor(memory, queries=tiny.SIZE - 1).table is None
+    assert model.predictor(memory, queries=tiny.SIZE).table.shape == (tiny.SIZE, 4 * 8)
+    assert model.predictor(memory, masks, queries=tiny.SIZE).table is None

@@ -35,8 +35,11 @@ TINY = {
 }
 
 
-def configuration(task: str = "reverse", attention: str = "dot", **strategy: Any) -> RunConfig:
-    return resolve(task, "uniform", 1, [TINY, {"model": {"attention": attention}, "strategy": strategy}])
+def configuration(
+    task: str = "reverse", attention: str = "dot", model: dict[str, Any] | None = None, **strategy: Any
+) -> RunConfig:
+    of_model = {"attention": attention, **(model or {})}
+    return resolve(task, "uniform", 1, [TINY, {"model": of_model, "strategy": strategy}])
 
 
 def trained_and_scored(parts: Prepared, config: RunConfig, beam: int = 1) -> tuple[list[float], Scores]:
@@ -70,6 +73,9 @@ def no_inference_mode(monkeypatch: pytest.MonkeyPatch) -> None:
         {"gradient": "straight-through", "attention": "aligned"},
         {"feed": "mask", "at_test": "mask", "value": 0},
         {"label": "expert"},
+        {"model": {"body": "gru"}},
+        {"model": {"body": "transformer"}, "passes": 2},
+        {"model": {"body": "transformer", "attention": "none"}},
         {"task": "any-order", "label": "expert"},
         {"task": "captions", "coin": "sequence", "label": "expert"},
     ],

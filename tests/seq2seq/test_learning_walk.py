@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from scipy.stats import chisquare
 from torch import Tensor
 
 from ssrun.config.resolution import resolve
-from ssrun.config.run import Attention, RunConfig
+from ssrun.config.run import RunConfig
 from ssrun.errors import UsageError
 from ssrun.runs.execution import prepare
 from ssrun.seq2seq import streams
@@ -57,11 +57,10 @@ def assert_close(model: Seq2Seq, ours: Tensor, theirs: Tensor, atol: float, rtol
 
 
 @pytest.mark.parametrize("dropout", [0, 0.3])
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("attention", get_args(Attention))
+@tiny.every_kind_with_layers
 @pytest.mark.parametrize("gradient", GRADIENTS)
-def test_the_walk_equals_its_definition(gradient: str, attention: str, layers: int, dropout: float) -> None:
-    model, batch = tiny.model(attention=attention, layers=layers, dropout=dropout), tiny.batch()
+def test_the_walk_equals_its_definition(gradient: str, kind: dict[str, Any], dropout: float) -> None:
+    model, batch = tiny.model(**kind, dropout=dropout), tiny.batch()
     masks = model.masks(len(batch.target), streams.generator(SEED, "dropout"))
     for feed, temperature, epsilon in (("argmax", 1.0, 0.3), ("sample", 0.7, 0.5)):
         config = configuration(epsilon, gradient=gradient, feed=feed, temperature=temperature)
@@ -84,9 +83,9 @@ def test_without_a_replaced_token_it_is_teacher_forcing(gradient: str) -> None:
     assert_close(model, ours, forced, 1e-12)
 
 
-@pytest.mark.parametrize("attention", get_args(Attention))
-def test_in_the_limit_of_a_sharp_softmax_the_soft_argmax_is_the_argmax(attention: str) -> None:
-    model, batch = tiny.model(attention=attention), tiny.batch()
+@tiny.every_kind
+def test_in_the_limit_of_a_sharp_softmax_the_soft_argmax_is_the_argmax(kind: dict[str, Any]) -> None:
+    model, batch = tiny.model(**kind), tiny.batch()
     config = configuration(0.3, gradient="soft", feed="argmax")
     memory = model.encode(batch.source, batch.lengths)
     draws = draw(batch.target, "token", SEED, STEP)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import get_args
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from ssrun.config.run import Attention
 from ssrun.seq2seq.batches import collate
 from ssrun.seq2seq.model import Memory, Seq2Seq
 from ssrun.seq2seq.search import beam_search, decode, greedy, hypotheses
@@ -18,7 +17,6 @@ from tests.support import tiny
 
 SAID = range(EOS, tiny.SIZE)  # PAD and BOS never are
 LIMIT = 3
-every_attention = pytest.mark.parametrize("attention", get_args(Attention))
 
 
 def memory_of(model: Seq2Seq, count: int = 12) -> Memory:
@@ -59,11 +57,11 @@ def best_of_all(model: Seq2Seq, memory: Memory, penalty: float) -> tuple[list[in
     return output, score
 
 
-@every_attention
+@tiny.few_kinds
 @pytest.mark.parametrize("penalty", [0, 0.6, 1, 2])
-def test_a_wide_enough_beam_finds_the_best_of_all_outputs(attention: str, penalty: float) -> None:
+def test_a_wide_enough_beam_finds_the_best_of_all_outputs(kind: dict[str, Any], penalty: float) -> None:
     for seed in range(3):
-        model = tiny.model(seed, scale=1.5, attention=attention)
+        model = tiny.model(seed, scale=1.5, **kind)
         memory = memory_of(model, 6)
         found = decode(model, memory, LIMIT, beam=256, length_penalty=penalty)
         for row, output in enumerate(found):
@@ -85,13 +83,15 @@ def searched(model: Seq2Seq, memory: Memory, limit: int, beam: int, penalty: flo
     return max(kept)[1]
 
 
-@every_attention
+@tiny.few_kinds
 @pytest.mark.parametrize("penalty", [0, 1, 3])
 @pytest.mark.parametrize("beam", [2, 5])
-def test_a_narrow_beam_keeps_the_hypotheses_with_the_best_scores(attention: str, penalty: float, beam: int) -> None:
+def test_a_narrow_beam_keeps_the_hypotheses_with_the_best_scores(
+    kind: dict[str, Any], penalty: float, beam: int
+) -> None:
     lengths = set()
     for seed in range(3):
-        model = tiny.model(seed, scale=1.5, attention=attention)
+        model = tiny.model(seed, scale=1.5, **kind)
         memory = memory_of(model, 6)
         for row, output in enumerate(decode(model, memory, 6, beam, penalty)):
             assert ended(output) == searched(model, memory.select(torch.tensor([row])), 6, beam, penalty)
@@ -99,24 +99,24 @@ def test_a_narrow_beam_keeps_the_hypotheses_with_the_best_scores(attention: str,
     assert len(lengths) > 1 or penalty != 1, "hypotheses of different lengths stood beside each other"
 
 
-@every_attention
+@tiny.few_kinds
 @pytest.mark.parametrize("layers", [1, 2])
-def test_a_beam_of_one_is_greedy_search(attention: str, layers: int) -> None:
-    model = tiny.model(attention=attention, layers=layers)
+def test_a_beam_of_one_is_greedy_search(kind: dict[str, Any], layers: int) -> None:
+    model = tiny.model(**kind, layers=layers)
     memory = memory_of(model)
     one = beam_search(model, memory, 9, beam=1, length_penalty=1)
     assert [ended(output) for output in one] == [ended(output) for output in decode(model, memory, 9)]
 
 
-@every_attention
-def test_greedy_says_the_argmax_at_every_position(attention: str) -> None:
-    model = tiny.model(attention=attention)
+@tiny.few_kinds
+def test_greedy_says_the_argmax_at_every_position(kind: dict[str, Any]) -> None:
+    model = tiny.model(**kind)
     memory = memory_of(model)
     outputs, weights = greedy(model, memory, 9, with_attention=True)
     inputs = torch.cat((torch.full_like(outputs[:, :1], BOS), outputs[:, :-1]), 1)
     with torch.no_grad():
         assert torch.equal(model.decode(memory, inputs).argmax(-1), outputs)
-    assert (weights is not None) == (attention in ("dot", "general"))
+    assert (weights is not None) == (kind["attention"] in ("dot", "general"))
     assert greedy(model, memory, 9)[1] is None
 
 
@@ -167,10 +167,10 @@ def test_nothing_after_eos_is_part_of_an_output(beam: int) -> None:
         assert not {"<eos>", "<pad>", "<bos>"} & set(words)
 
 
-@every_attention
+@tiny.few_kinds
 @pytest.mark.parametrize("beam", [1, 2, 5, 300])
-def test_hypotheses_are_told_with_their_log_probability_the_best_first(attention: str, beam: int) -> None:
-    model = tiny.model(scale=1.5, attention=attention)
+def test_hypotheses_are_told_with_their_log_probability_the_best_first(kind: dict[str, Any], beam: int) -> None:
+    model = tiny.model(scale=1.5, **kind)
     memory = memory_of(model, 1)
     found = hypotheses(model, memory, 4, beam, 0.6)
     (best,) = decode(model, memory, 4, beam, 0.6)

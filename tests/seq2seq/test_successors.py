@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +14,6 @@ from ssrun.config.experiment import Experiment
 from ssrun.config.overrides import toml
 from ssrun.config.plan import Plan
 from ssrun.config.resolution import resolve
-from ssrun.config.run import Attention
 from ssrun.errors import UsageError
 from ssrun.runs.execution import prepare
 from ssrun.seq2seq import streams
@@ -37,12 +36,7 @@ from ssrun.strategies.parts import FEEDS, PREDICTED
 from tests.support import successors, tiny
 
 SEED = 3
-BODIES = [
-    {"attention": attention, "layers": layers, "dropout": dropout}
-    for attention in get_args(Attention)
-    for layers in (1, 2)
-    for dropout in (0, 0.3)
-]
+BODIES = [kind | {"dropout": dropout} for kind in tiny.LAYERED for dropout in (0, 0.3)]
 bodies = pytest.mark.parametrize("body", BODIES, ids=lambda body: "-".join(map(str, body.values())))
 
 

@@ -2,7 +2,8 @@
 
 Bengio et al. 2015, Figure 1, with autograd on throughout. `decoder_inputs` and `training` choose all inputs first and
 learn from them in one pass; the tests hold them to the loss and the gradients of this loop, and the benchmark to
-its speed. It shares the model's weights and encoder with them, and nothing else.
+its speed. It shares the model's weights and encoder with them, and nothing else. A transformer here goes over the whole
+prefix again at each step.
 """
 
 from __future__ import annotations
@@ -38,12 +39,63 @@ def said(
 ) -> Tensor:
     """Logits [B, V] after a token's vector [B, E] at position t; the state becomes the one after it."""
     hidden = embedded * masks.target if masks else embedded
-    for layer, lstm in enumerate(model.decoder):
-        state[layer] = torch.lstm_cell(hidden, state[layer], *lstm.all_weights[0])
+    if model.config.body == "transformer":
+        state[:] = [*(state if t else []), hidden]  # all vectors so far
+        return model.output(
+            transformed(model.decoder, torch.stack(state, 1), masks and masks.decoder, memory, batch)[:, t]
+        )
+    for layer, recurrence in enumerate(model.decoder):
+        state[layer] = CELLS[model.config.body](hidden, state[layer], recurrence.all_weights[0])
         hidden = state[layer][0]
+        if model.config.norm == "layer":
+            hidden = normed(hidden, recurrence.norm)
         if masks:
             hidden = hidden * masks.decoder[layer]
     return model.output(read(model, batch, memory, hidden, t))
+
+
+CELLS = {
+    "lstm": lambda x, state, weights: torch.lstm_cell(x, state, *weights),
+    "gru": lambda x, state, weights: (torch.gru_cell(x, *state, *weights),),
+    "rnn": lambda x, state, weights: (torch.rnn_tanh_cell(x, *state, *weights),),
+}
+
+
+def normed(hidden: Tensor, norm: nn.LayerNorm) -> Tensor:
+    deviations = hidden - hidden.mean(-1, keepdim=True)
+    return deviations / (deviations.square().mean(-1, keepdim=True) + 1e-5).sqrt() * norm.weight + norm.bias
+
+
+def transformed(
+    half: nn.Module, vectors: Tensor, masks: list[Tensor] | None, memory: Memory | None, batch: Batch
+) -> Tensor:
+    """Outputs [B, T, H] for all vectors [B, T, E]: of a decoder where there is a memory, else of an encoder."""
+    columns = vectors.shape[1]
+    hidden = half.widen(vectors * vectors.shape[-1] ** 0.5) + half.positions.weight[:columns]
+    real = (batch.source != PAD).unsqueeze(1)
+    may_read = real if memory is None else torch.ones(columns, columns).tril().bool().unsqueeze(0)
+    for number, layer in enumerate(half.layers):
+        mask = masks[number].unsqueeze(1) if masks else 1
+        x = normed(hidden, layer.attention_norm)
+        hidden = hidden + mask * attended(layer.attention, x, x, may_read)
+        if memory is not None and half.attends:
+            hidden = hidden + mask * attended(layer.source, normed(hidden, layer.source_norm), memory.states, real)
+        elif memory is not None:
+            lasts = torch.stack([states[n - 1] for states, n in zip(memory.states, real.sum((1, 2)), strict=True)])
+            hidden = hidden + mask * layer.of_last(lasts).unsqueeze(1)
+        first, _, second = layer.feed
+        hidden = hidden + mask * second(first(normed(hidden, layer.feed_norm)).clamp(min=0))
+    return normed(hidden, half.norm)
+
+
+def attended(attention: nn.Module, hidden: Tensor, states: Tensor, may_read: Tensor) -> Tensor:
+    """What [B, T, H] reads of states [B, S, H], head by head, where it may: [B or 1, T or 1, S]."""
+    found = []
+    matrices = (part.weight.chunk(attention.heads) for part in (attention.query, attention.key, attention.value))
+    for of_query, of_key, of_value in zip(*matrices, strict=True):
+        scores = (hidden @ of_query.T) @ (states @ of_key.T).transpose(1, 2) / len(of_query) ** 0.5
+        found.append(scores.masked_fill(~may_read, -torch.inf).softmax(-1) @ (states @ of_value.T))
+    return attention.out(torch.cat(found, -1))
 
 
 def read(model: Seq2Seq, batch: Batch, memory: Memory, hidden: Tensor, t: int) -> Tensor:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
+import pytest
 import torch
 
 from ssrun.config.resolution import resolve
-from ssrun.config.run import ModelConfig, RunConfig
+from ssrun.config.run import Attention, ModelConfig, RunConfig
 from ssrun.config.spec import RunSpec
 from ssrun.runs.execution import prepare
 from ssrun.runs.folder import RunFolder
@@ -19,6 +21,25 @@ from ssrun.strategies import Strategy
 from ssrun.tasks import Example
 from tests.support.runs import finished
 
+# Every body with every attention that it has (the lstm's stands for those of its like), and a norm within.
+KINDS: list[dict[str, object]] = [
+    *({"body": "lstm", "attention": attention} for attention in get_args(Attention)),
+    *(
+        {"body": body, "attention": attention}
+        for body in ("gru", "rnn", "transformer")
+        for attention in ("none", "dot")
+    ),
+    *({"body": body, "attention": "dot", "norm": "layer"} for body in ("lstm", "gru")),
+]
+FEW = [kind for kind in KINDS if kind in KINDS[:4] or kind == {"body": "transformer", "attention": "dot"}]
+LAYERED = [kind | {"layers": layers} for kind in KINDS for layers in ((1, 2) if kind["body"] == "lstm" else (2,))]
+
+
+def of_kinds(kinds: list[dict[str, object]]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("kind", kinds, ids=lambda kind: "-".join(map(str, kind.values())))
+
+
+every_kind, few_kinds, every_kind_with_layers = map(of_kinds, (KINDS, FEW, LAYERED))
 REAL = 5  # real tokens on either side
 SIZE = len(SPECIALS) + REAL
 
