@@ -1,4 +1,4 @@
-"""Scheduled sampling as an instrument: one LSTM encoder-decoder, many decoding-input strategies.
+"""Scheduled sampling as an instrument: one small encoder-decoder, many decoding-input strategies.
 
     import ssrun
 

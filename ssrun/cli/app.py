@@ -11,7 +11,7 @@ from ssrun.cli import catalogue, compare, export, maintenance, results, run
 from ssrun.cli.output import emit
 
 app = typer.Typer(
-    help="Scheduled sampling as an instrument: train one LSTM encoder-decoder under different decoding-input "
+    help="Scheduled sampling as an instrument: train one small encoder-decoder under different decoding-input "
     "strategies, and compare them with statistics that settle an argument.",
     epilog="\b\nStart with:\n  ssrun train --strategy inverse-sigmoid    one run, in seconds\n"
     "  ssrun compare                             the table, in minutes",
