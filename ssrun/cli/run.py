@@ -1,11 +1,11 @@
-"""The commands on one run: train, explain, inject, decode. Heavy libraries are imported inside them."""
+"""The commands on one run: train, explain, inject, decode, nearest. Heavy libraries are imported inside them."""
 
 from __future__ import annotations
 
 import math
 import shlex
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -248,6 +248,30 @@ def decode(
         emit_json(documents)
     if unknown:
         tell(f"{plural(unknown, 'unknown word')} became <unk>")
+
+
+@options.command(app, "ssrun nearest results/train chat --side target")
+def nearest(
+    run: options.Run,
+    word: Annotated[str, typer.Argument(help="A word of the run's vocabulary; with subwords, a piece.")],
+    task: options.OfTask = None,
+    strategy: options.OfStrategy = None,
+    seed: options.OfSeed = None,
+    side: Annotated[Literal["source", "target"], typer.Option(help="Whose embeddings.")] = "target",
+    count: Annotated[int, typer.Option(metavar="K", help="How many words.", min=1)] = 10,
+    as_json: options.Json = False,
+) -> None:
+    """Show the words whose vectors a trained model holds most alike, with their cosines."""
+    from ssrun.analysis.neighbours import neighbours
+    from ssrun.runs.trained import load_trained
+
+    found = options.run_at(run, task, strategy, seed)
+    alike = neighbours(load_trained(found.folder), word, side, count)
+    document = {**labels_of(found), "word": word, "side": side, "nearest": [each._asdict() for each in alike]}
+    if as_json:
+        emit_json(document)
+    else:
+        emit("".join(f"{each.cosine:6.3f}  {visible(each.word)}\n" for each in alike))
 
 
 def source_of(line: bytes, number: int) -> tuple[str, ...]:

@@ -89,6 +89,12 @@ class ModelConfig(Section):
         "the running ones: a known trap",
     )
 
+    embeddings: Literal["learned", "skip-gram"] = later(
+        "learned",
+        description="what the embeddings begin as: drawn; or vectors that skip-gram has learned of the first 10,000 "
+        "training pairs, each side by itself (Mikolov et al. 2013); training goes on with either",
+    )
+
     @property
     def weighs_positions(self) -> bool:
         """Whether attention gives each source position a weight, which can be looked at."""

@@ -42,7 +42,7 @@ def test_help_fits_80_columns_and_cuts_nothing_off(command: str, monkeypatch: py
 def test_the_help_of_all_names_every_command_by_use() -> None:
     listed = re.findall(r"^  ([a-z]+) ", ssrun("--help").must(0).out.partition("Commands:")[2], re.MULTILINE)
     of_results = "compare show figures report claims export"
-    assert " ".join(listed) == f"train explain inject decode {of_results} list schedule verify merge clean"
+    assert " ".join(listed) == f"train explain inject decode nearest {of_results} list schedule verify merge clean"
 
 
 @pytest.mark.parametrize(

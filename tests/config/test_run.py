@@ -29,6 +29,7 @@ OTHER = {  # another value for each field of the sections that every run has
     "model.dropout": 0.25,
     "model.embedding_scale": 8.0,
     "model.body": "gru",
+    "model.embeddings": "skip-gram",
     "model.heads": 8,
     "model.positions": 99,
     "model.norm": "layer",
