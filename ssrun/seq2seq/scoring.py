@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import torch
@@ -49,7 +50,7 @@ class Scores(NamedTuple):
         quality: Metrics of the decoded outputs by name.
         curves: Errors in % by target position, from the first: `next_step` and `decoding`, and `positions`,
             the number of pairs that reach so far; with an expert `excess_error`, by length.
-            With distractors `distractor_margin`, in nats.
+            With distractors `distractor_margin`, in nats. Of numbers `one_step_rmse` and `forecast_rmse`.
         outputs: The decoded tokens, in the examples' order.
         teacher_forced: For each example the argmax at each of its positions (EOS too), fed the true tokens.
         free_running: The same, fed its own argmax.
@@ -157,6 +158,9 @@ def score(
         **(expert.values if expert else {}),
         **(recovered(model, vocabularies, examples) if whole else {}),
     }
+    rmse = [task.rmse_by_position(examples, fed.predicted) for fed in (teacher_forced, free_running)]
+    if rmse[0]:
+        values["one_step_rmse"] = math.sqrt(fmean(error**2 for error in rmse[0]))
     margins = distractor_margins(model, vocabularies, examples) if whole else None
     if margins:
         values["distractor_margin"] = margins.late
@@ -168,6 +172,11 @@ def score(
     }
     if expert and (excess := expert.excess_by_length()):
         curves["excess_error"] = [round(value, 2) for value in excess[:CURVE]]
+    if rmse[0]:
+        curves |= {
+            f"{name}_rmse": [round(e, 4) for e in errors[:CURVE]]
+            for name, errors in zip(("one_step", "forecast"), rmse, strict=True)
+        }
     if margins:
         curves["distractor_margin"] = [round(value, 4) for value in margins.by_position[:CURVE]]
     said = (outputs, teacher_forced.predicted, free_running.predicted)

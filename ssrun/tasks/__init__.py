@@ -9,12 +9,13 @@ from ssrun.tasks.frames import Frames
 from ssrun.tasks.optimal_completion import END
 from ssrun.tasks.output_metrics import OUTPUT_METRICS, OutputMetric
 from ssrun.tasks.parsing import Parsing
+from ssrun.tasks.series import Series
 from ssrun.tasks.star_path import StarPath
 from ssrun.tasks.symbols import Copy, Reverse
 from ssrun.tasks.task import HELD_OUT, Continuation, Example, KeptTask, Split, Task, Tokens
 from ssrun.tasks.translation import Translation
 
-BUILT_IN = (Copy, Reverse, Translation, Corpus, Frames, Captions, Parsing, AnyOrder, StarPath)
+BUILT_IN = (Copy, Reverse, Translation, Corpus, Frames, Captions, Parsing, AnyOrder, StarPath, Series)
 
 
 def unfit(name: str, task: type[Task]) -> str:
