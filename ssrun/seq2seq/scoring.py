@@ -30,6 +30,7 @@ from ssrun.seq2seq.error_recovery import recovery
 from ssrun.seq2seq.expert_measures import ExpertMeasures
 from ssrun.seq2seq.labels import loss_of
 from ssrun.seq2seq.model import Seq2Seq
+from ssrun.seq2seq.overlap import cider_d, rouge_l
 from ssrun.seq2seq.search import decode
 from ssrun.seq2seq.vocabulary import PAD, Vocabularies, Vocabulary
 from ssrun.system import signals
@@ -55,7 +56,7 @@ class Scores(NamedTuple):
         teacher_forced: For each example the argmax at each of its positions (EOS too), fed the true tokens.
         free_running: The same, fed its own argmax.
         signature: sacreBLEU's.
-        text_signatures: sacreBLEU's of the metrics beside BLEU, by name.
+        text_signatures: How the metrics beside BLEU were computed, by name.
     """
 
     values: dict[str, float]
@@ -151,6 +152,7 @@ def score(
         "free_running_loss": free_running.loss / positions,
         "teacher_forced_loss": forced_loss,
         **({"perplexity": math.exp(forced_loss)} if forced_loss <= LARGEST else {}),
+        "bits_per_token": forced_loss / math.log(2),
         "exposure_gap": (free_running.loss - teacher_forced.loss) / positions,
         "next_step_error": 100 * teacher_forced.errors / positions,
         "decoding_error": 100 * free_running.errors / positions,
@@ -244,7 +246,12 @@ def corpus_ter(outputs: Sequence[Tokens], references: Sequence[Sequence[Tokens]]
 
 
 TextMetric = Callable[[Sequence[Tokens], Sequence[Sequence[Tokens]]], tuple[float, str] | None]
-TEXT_METRICS: dict[str, TextMetric] = {"chrf": corpus_chrf, "ter": corpus_ter}  # by the names in `Task.text_metrics`
+TEXT_METRICS: dict[str, TextMetric] = {  # by the names in `Task.text_metrics`
+    "chrf": corpus_chrf,
+    "ter": corpus_ter,
+    "rouge_l": rouge_l,
+    "cider_d": cider_d,
+}
 
 
 def reference_streams(references: Sequence[Sequence[str]]) -> Any:

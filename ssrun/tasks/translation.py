@@ -25,7 +25,7 @@ FOLDERS = (
 class Translation(Redrawn):
     """English to French, from a synchronous grammar: one right translation a sentence."""
 
-    text_metrics: ClassVar[tuple[str, ...]] = ("chrf", "ter")
+    text_metrics: ClassVar[tuple[str, ...]] = ("chrf", "ter", "rouge_l", "cider_d")
 
     name: Literal["translation"] = "translation"
     pairs: int = Field(
