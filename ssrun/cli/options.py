@@ -194,7 +194,7 @@ CorpusFolder = Annotated[
     typer.Option(
         "--corpus",
         metavar="PATH",
-        help="Task corpus: the folder of train.*, valid.* and test.*; series: a CSV.",
+        help="Task corpus, autoencoder: folder of train.*, valid.*, test.*; language-model: a text; series: a CSV.",
     ),
 ]
 SourceLanguage = Annotated[

@@ -13,7 +13,7 @@ from ssrun.runs.folder import REMEDY, RunFolder
 from ssrun.runs.result import CompleteResult
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.search import hypotheses, length_limit
-from ssrun.seq2seq.vocabulary import Vocabularies
+from ssrun.seq2seq.vocabulary import SPECIALS, Vocabularies
 from ssrun.tasks import Tokens
 
 
@@ -23,6 +23,11 @@ class Trained(NamedTuple):
     config: RunConfig
     model: Seq2Seq
     vocabularies: Vocabularies
+
+    @property
+    def has_source(self) -> bool:
+        """Whether there is something to say about a source: a language model has none."""
+        return len(self.vocabularies.source) > len(SPECIALS)
 
 
 def load_trained(folder: RunFolder) -> Trained:

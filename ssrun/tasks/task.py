@@ -31,7 +31,7 @@ class Example:
     """A source, the target to learn from it, and every answer that is right.
 
     Attributes:
-        source: Tokens, at least one.
+        source: Tokens; none where a task has no source.
         target: Tokens, at least one; the first right answer.
         others: The right answers besides `target`, for BLEU and exact match.
     """
