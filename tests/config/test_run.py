@@ -43,7 +43,13 @@ OTHER = {  # another value for each field of the sections that every run has
 }
 NEEDED = {"training.select_by": ["training.patience=1"]}  # without which a field would have no effect
 OF_FILES = ("task.path", "task.column", "task.digest")  # which there must be
-OTHER_WORDS = {"mackey-glass": "oscillator"}
+OTHER_WORDS = {
+    "mackey-glass": "oscillator",
+    "all": "star",
+    "line": "stanza",
+    "words": "characters",
+    "en": "fr",
+}
 UNSET = {"task.test_length": "16..25", "task.data_seed": 5}  # of tasks
 OF_SCHEDULES = {
     "value": 0.25,
