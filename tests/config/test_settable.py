@@ -65,7 +65,10 @@ def test_ranges_choices_and_types_are_those_that_are_checked() -> None:
         rows, ("model.hidden", "model.attention", "task.length", "strategy.k")
     )
     assert (hidden.type, hidden.range, hidden.default) == ("integer", ">= 1, <= 8,192", 64)
-    assert (attention.choices, attention.defaults) == (("none", "dot", "general", "aligned"), {"frames": "aligned"})
+    assert (attention.choices, attention.defaults) == (
+        ("none", "dot", "general", "aligned"),
+        {"frames": "aligned", "autoencoder": "none"},
+    )
     assert (length.type, length.default, length.of) == ("range", "4..15", ("copy", "reverse"))
     assert (k.type, k.range, k.of) == ("number", "> 0, < 1", ("exponential",))
     (value,) = rows("strategy.value")
