@@ -15,6 +15,7 @@ Nothing but what was said so far tells what comes next, and the first word is al
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
@@ -171,7 +172,7 @@ def shipped(rhyme: Rhyme) -> list[str]:
 def text_of(path: str) -> str:
     """The lines of a text, with single spaces alone, as they are now; UsageError says file, line and remedy."""
     place = Path(path)
-    if not place.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a name is too long
         raise UsageError(f"{path}: no such file: give a text, a line an example, with empty ones between stanzas")
     lines = []
     try:

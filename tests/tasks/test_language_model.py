@@ -180,7 +180,10 @@ def test_a_text_that_is_none_is_refused_by_its_line(content: bytes, message: str
         LanguageModel(path=str(path), held_out_share=0).prepared()
 
 
-def test_a_changed_text_is_refused(tmp_path: Path) -> None:
+def test_a_missing_or_changed_text_is_refused(tmp_path: Path) -> None:
+    for name in ("none.txt", "x" * 300):
+        with pytest.raises(UsageError, match="no such file: give a text"):
+            LanguageModel(path=str(tmp_path / name)).prepared()
     task = own(tmp_path)
     assert task.prepared() == task
     (tmp_path / "other").mkdir()

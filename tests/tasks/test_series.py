@@ -307,8 +307,9 @@ def test_a_file_that_cannot_be_forecast_is_refused_by_its_line(text: str, messag
 
 
 def test_a_missing_or_changed_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no such file: give a CSV"):
-        small("file", path=str(tmp_path / "none.csv")).prepared()
+    for name in ("none.csv", "x" * 300):
+        with pytest.raises(UsageError, match="no such file: give a CSV"):
+            small("file", path=str(tmp_path / name)).prepared()
     task = of_file(tmp_path, wave(300))
     assert task.prepared() == task
     assert small("file", path=str(csv_of(tmp_path, wave(300))), column="level").prepared() == task
