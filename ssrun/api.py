@@ -55,22 +55,28 @@ class Model:
         """The network, as torch knows it."""
         return self.trained.model
 
+    def _source(self, text: Text) -> Tokens:
+        """Its tokens: none of a model without a source, and else some."""
+        if not self.trained.has_source and text:
+            raise UsageError("this model has no source: give an empty one")
+        return tokens_of(text) if self.trained.has_source else ()
+
     @torch.no_grad()
     def encode(self, source: Text) -> Memory:
         """What the decoder sees of a source: its states [1, S, H], and the decoder's first state."""
-        batch = collate([(self.trained.vocabularies.source.encode(tokens_of(source)), [])])
+        batch = collate([(self.trained.vocabularies.source.encode(self._source(source)), [])])
         return self.trained.model.encode(batch.source)
 
     def translate(self, source: Text, beam: int | None = None) -> Tokens:
         """The output for a source: greedy for a beam of 1, by default as the run was scored."""
-        return translate(self.trained, tokens_of(source), beam)
+        return translate(self.trained, self._source(source), beam)
 
     @torch.no_grad()
     def score(self, source: Text, target: Text) -> float:
         """Log p(target and its end | source), in nats: at most 0."""
         ids = self.trained.vocabularies
         words = tuple(target.split()) if isinstance(target, str) else tuple(target)
-        batch = collate([(ids.source.encode(tokens_of(source)), ids.target.encode(words))])
+        batch = collate([(ids.source.encode(self._source(source)), ids.target.encode(words))])
         logits = self.trained.model.decode(self.encode(source), teacher_forced_inputs(batch.target))
         return -float(nn.functional.cross_entropy(logits.transpose(1, 2), batch.target, reduction="sum"))
 

@@ -52,12 +52,64 @@ METRICS: dict[str, Metric] = {
     "ter": Metric(
         "translation edit rate; none where a line has over 200 words", "%", "lower", "TER %", 1, on_request=True
     ),
+    "rouge_l": Metric(
+        "longest common subsequence of each output with its best reference",
+        "0-100",
+        "higher",
+        "ROUGE-L",
+        1,
+        most=100.0,
+        on_request=True,
+        formula="mean of 100 (1 + b^2) P R / (R + b^2 P), P = LCS / |output|, R = LCS / |reference|, each the best of "
+        "the references; b = 1.2, as in the COCO evaluation",
+        source="Lin 2004",
+    ),
+    "cider_d": Metric(
+        "n-grams that outputs share with their references, the rare ones more",
+        "0-10",
+        "higher",
+        "CIDEr-D",
+        2,
+        most=10.0,
+        on_request=True,
+        formula="10 mean over n = 1..4 and references of exp(-d^2 / 72) <min(o, r), r> / (|o| |r|), o, r: counts of "
+        "n-grams times log(outputs / outputs with a reference that has it), d: words by which lengths differ",
+        source="Vedantam et al. 2015 (arXiv 1411.5726)",
+    ),
     "exact_match": Metric("outputs equal to a reference", "%", "higher", "exact %", 1, most=100.0, of_outputs=True),
     "validity": Metric("outputs that the task accepts", "%", "higher", "valid %", 1, most=100.0, of_outputs=True),
     "bracket_f1": Metric("labelled bracket F1, as EVALB", "%", "higher", "F1 %", 1, most=100.0),
+    "forecast_rmse": Metric(
+        "root mean square error of the values that are said, fed its own; a missing one counts as the training mean",
+        "deviations",
+        "lower",
+        "RMSE",
+        3,
+        formula="sqrt(mean over test windows and steps of (value said - true value)^2), values the centres of bins, in "
+        "standard deviations of the training part; curves.forecast_rmse in result.json is by step",
+    ),
+    "forecast_rmse_late": Metric(
+        "the same of the last quarter of the steps",
+        "deviations",
+        "lower",
+        "late RMSE",
+        3,
+        formula="as forecast_rmse, over the last ceil(n / 4) of n steps",
+    ),
+    "one_step_rmse": Metric(
+        "root mean square error of the likeliest value at each step, fed the true values before it",
+        "deviations",
+        "lower",
+        "1-step RMSE",
+        3,
+        formula="as forecast_rmse, of next-step predictions; curves.one_step_rmse in result.json is by step",
+    ),
     "free_running_loss": Metric("loss when fed its own argmax", "nats", "lower", "free loss", 3),
     "teacher_forced_loss": Metric("loss when fed the true tokens", "nats", "lower", "forced loss", 3),
     "perplexity": Metric("exp(teacher_forced_loss)", "1", "lower", "perplexity", 2, least=1.0, on_request=True),
+    "bits_per_token": Metric(
+        "teacher_forced_loss in bits, a position", "bits", "lower", "bits", 3, on_request=True, formula="loss / ln 2"
+    ),
     "exposure_gap": Metric("free_running_loss - teacher_forced_loss", "nats", "neither", "gap", 3, least=-math.inf),
     "next_step_error": Metric("wrong argmax when fed the true tokens", "%", "lower", "next-step %", 1, most=100.0),
     "decoding_error": Metric("wrong argmax when fed its own argmax", "%", "lower", "decoding %", 1, most=100.0),
@@ -221,7 +273,17 @@ def describe(name: str, metric: Metric) -> None:
 
 TO_REACH = ("steps_to_reach", "seconds_to_reach")  # that only an experiment with a score to reach has
 OF_EXPERT = ("expert_loss", "expert_error", "expert_choices", "excess_error", "self_recovery")  # of the test set alone
-METRICS_OF_TASKS = ("validity", "bracket_f1", "chrf", "ter")  # that only some tasks have
+METRICS_OF_TASKS = (  # that only some tasks have
+    "validity",
+    "bracket_f1",
+    "chrf",
+    "ter",
+    "rouge_l",
+    "cider_d",
+    "forecast_rmse",
+    "forecast_rmse_late",
+    "one_step_rmse",
+)
 OF_ENDS = ("distractor_margin", "generalisation_gap")  # of the test set alone, too
 # that an evaluation may lack: a line too long, a loss too large
 NOT_ALWAYS = ("ter", "perplexity", "repetition", "beam_drop", *OF_EXPERT, *OF_ENDS)

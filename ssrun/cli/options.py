@@ -191,7 +191,11 @@ Beam = Annotated[
 ]
 CorpusFolder = Annotated[
     Path | None,
-    typer.Option("--corpus", metavar="DIR", help="Task corpus: the folder of train.*, valid.* and test.*"),
+    typer.Option(
+        "--corpus",
+        metavar="PATH",
+        help="Task corpus, autoencoder: folder of train.*, valid.*, test.*; language-model: a text; series: a CSV.",
+    ),
 ]
 SourceLanguage = Annotated[
     str | None, typer.Option(metavar="EXT", help="Ending of the corpus' source files, such as de.")
@@ -199,6 +203,7 @@ SourceLanguage = Annotated[
 TargetLanguage = Annotated[
     str | None, typer.Option(metavar="EXT", help="Ending of the corpus' target files, such as en.")
 ]
+OF_CORPUS = {"path": "--corpus", "source_language": "--source-language", "target_language": "--target-language"}
 Plugins = Annotated[
     list[str] | None,
     typer.Option(
@@ -289,10 +294,15 @@ def lacking_plugins_told(out: Path | None) -> Iterator[None]:
 
 
 def corpus_must_be_used(overrides: dict[str, dict[str, Any]], tasks: Iterable[str]) -> None:
-    """Raises UsageError where --corpus or a language is given and no task is a corpus."""
-    of_corpus = {"path", "source_language", "target_language"}
-    if "corpus" not in tasks and not of_corpus.isdisjoint(overrides.get("task", {})):
-        raise UsageError("--corpus: no task here is a corpus: add --task corpus (train) or --tasks corpus (compare)")
+    """Raises UsageError where --corpus or a language is given and no task reads such files."""
+    from ssrun.tasks import TASKS
+
+    given = [option for field, option in OF_CORPUS.items() if field in overrides.get("task", {})]
+    known = {field for task in tasks if task in TASKS for field in TASKS[task].model_fields} if given else set()
+    for field, option in OF_CORPUS.items():
+        if option in given and field not in known:
+            remedy = "add --task corpus (train) or --tasks corpus (compare)"
+            raise UsageError(f"{option}: no task here is a corpus: {remedy}")
 
 
 def run_at(path: Path, task: str | None, strategy: str | None, seed: int | None) -> Found:

@@ -231,7 +231,9 @@ def decode(
     unknown = 0
     for line_number, line in enumerate(sys.stdin.buffer, start=1):
         source = source_of(line, line_number)
-        found = translations(trained, source, beam)[: n_best or 1] if source else []
+        if source and not trained.has_source:
+            raise UsageError(f"stdin:{line_number}: this model has no source: give empty lines, one an output")
+        found = translations(trained, source, beam)[: n_best or 1] if source or not trained.has_source else []
         lost = trained.vocabularies.source.unknown(source)
         unknown += len(lost)
         if as_json:

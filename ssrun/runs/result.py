@@ -51,7 +51,8 @@ class Evaluation(Document):
 class Curves(Document):
     """Errors in % by target position, from the first, under either feed; and the pairs that reach so far.
 
-    `excess_error` is that of every length, from 1; `distractor_margin`, in nats, that of every position.
+    `excess_error` is that of every length, from 1; `distractor_margin`, in nats, that of every position. Of numbers, in
+    deviations: `one_step_rmse` fed the true ones, `forecast_rmse` fed its own.
     """
 
     next_step: list[Number]
@@ -59,6 +60,8 @@ class Curves(Document):
     positions: list[Number]
     excess_error: list[Number] = Field(default_factory=list, exclude_if=lambda found: not found)
     distractor_margin: list[Number] = Field(default_factory=list, exclude_if=lambda found: not found)
+    one_step_rmse: list[Number] = Field(default_factory=list, exclude_if=lambda found: not found)
+    forecast_rmse: list[Number] = Field(default_factory=list, exclude_if=lambda found: not found)
 
 
 class OfPlugins(Document):

@@ -14,7 +14,7 @@ from ssrun.runs.result import CompleteResult
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.run_model import model_of
 from ssrun.seq2seq.search import hypotheses, length_limit
-from ssrun.seq2seq.vocabulary import Vocabularies
+from ssrun.seq2seq.vocabulary import SPECIALS, Vocabularies
 from ssrun.tasks import Tokens
 
 
@@ -24,6 +24,11 @@ class Trained(NamedTuple):
     config: RunConfig
     model: Seq2Seq
     vocabularies: Vocabularies
+
+    @property
+    def has_source(self) -> bool:
+        """Whether there is something to say about a source: a language model has none."""
+        return len(self.vocabularies.source) > len(SPECIALS)
 
 
 def load_trained(folder: RunFolder) -> Trained:

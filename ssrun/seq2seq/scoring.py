@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import torch
@@ -29,6 +30,7 @@ from ssrun.seq2seq.error_recovery import recovery
 from ssrun.seq2seq.expert_measures import ExpertMeasures
 from ssrun.seq2seq.labels import loss_of
 from ssrun.seq2seq.model import Seq2Seq
+from ssrun.seq2seq.overlap import cider_d, rouge_l
 from ssrun.seq2seq.search import decode
 from ssrun.seq2seq.vocabulary import PAD, Vocabularies, Vocabulary
 from ssrun.system import signals
@@ -49,12 +51,12 @@ class Scores(NamedTuple):
         quality: Metrics of the decoded outputs by name.
         curves: Errors in % by target position, from the first: `next_step` and `decoding`, and `positions`,
             the number of pairs that reach so far; with an expert `excess_error`, by length.
-            With distractors `distractor_margin`, in nats.
+            With distractors `distractor_margin`, in nats. Of numbers `one_step_rmse` and `forecast_rmse`.
         outputs: The decoded tokens, in the examples' order.
         teacher_forced: For each example the argmax at each of its positions (EOS too), fed the true tokens.
         free_running: The same, fed its own argmax.
         signature: sacreBLEU's.
-        text_signatures: sacreBLEU's of the metrics beside BLEU, by name.
+        text_signatures: How the metrics beside BLEU were computed, by name.
     """
 
     values: dict[str, float]
@@ -150,6 +152,7 @@ def score(
         "free_running_loss": free_running.loss / positions,
         "teacher_forced_loss": forced_loss,
         **({"perplexity": math.exp(forced_loss)} if forced_loss <= LARGEST else {}),
+        "bits_per_token": forced_loss / math.log(2),
         "exposure_gap": (free_running.loss - teacher_forced.loss) / positions,
         "next_step_error": 100 * teacher_forced.errors / positions,
         "decoding_error": 100 * free_running.errors / positions,
@@ -157,6 +160,9 @@ def score(
         **(expert.values if expert else {}),
         **(recovered(model, vocabularies, examples) if whole else {}),
     }
+    rmse = [task.rmse_by_position(examples, fed.predicted) for fed in (teacher_forced, free_running)]
+    if rmse[0]:
+        values["one_step_rmse"] = math.sqrt(fmean(error**2 for error in rmse[0]))
     margins = distractor_margins(model, vocabularies, examples) if whole else None
     if margins:
         values["distractor_margin"] = margins.late
@@ -168,6 +174,11 @@ def score(
     }
     if expert and (excess := expert.excess_by_length()):
         curves["excess_error"] = [round(value, 2) for value in excess[:CURVE]]
+    if rmse[0]:
+        curves |= {
+            f"{name}_rmse": [round(e, 4) for e in errors[:CURVE]]
+            for name, errors in zip(("one_step", "forecast"), rmse, strict=True)
+        }
     if margins:
         curves["distractor_margin"] = [round(value, 4) for value in margins.by_position[:CURVE]]
     said = (outputs, teacher_forced.predicted, free_running.predicted)
@@ -235,7 +246,12 @@ def corpus_ter(outputs: Sequence[Tokens], references: Sequence[Sequence[Tokens]]
 
 
 TextMetric = Callable[[Sequence[Tokens], Sequence[Sequence[Tokens]]], tuple[float, str] | None]
-TEXT_METRICS: dict[str, TextMetric] = {"chrf": corpus_chrf, "ter": corpus_ter}  # by the names in `Task.text_metrics`
+TEXT_METRICS: dict[str, TextMetric] = {  # by the names in `Task.text_metrics`
+    "chrf": corpus_chrf,
+    "ter": corpus_ter,
+    "rouge_l": rouge_l,
+    "cider_d": cider_d,
+}
 
 
 def reference_streams(references: Sequence[Sequence[str]]) -> Any:

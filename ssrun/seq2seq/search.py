@@ -21,9 +21,12 @@ class Hypothesis(NamedTuple):
     log_p: float
 
 
+UNASKED = 500  # tokens of an output to no source
+
+
 def length_limit(length: int) -> int:
     """Most tokens of an output, EOS included, for a source of this length without EOS, where no reference says more."""
-    return 4 * length + 10
+    return 4 * length + 10 if length else UNASKED
 
 
 @torch.no_grad()

@@ -3,18 +3,34 @@
 from ssrun.metrics import METRICS_OF_TASKS
 from ssrun.system.plugins import Registry, below, unlike_its_name
 from ssrun.tasks.any_order import AnyOrder
+from ssrun.tasks.autoencoder import Autoencoder
 from ssrun.tasks.captions import Captions
 from ssrun.tasks.corpus import Corpus
 from ssrun.tasks.frames import Frames
+from ssrun.tasks.language_model import LanguageModel
 from ssrun.tasks.optimal_completion import END
 from ssrun.tasks.output_metrics import OUTPUT_METRICS, OutputMetric
 from ssrun.tasks.parsing import Parsing
+from ssrun.tasks.series import Series
 from ssrun.tasks.star_path import StarPath
 from ssrun.tasks.symbols import Copy, Reverse
 from ssrun.tasks.task import HELD_OUT, Continuation, Example, KeptTask, Split, Task, Tokens
 from ssrun.tasks.translation import Translation
 
-BUILT_IN = (Copy, Reverse, Translation, Corpus, Frames, Captions, Parsing, AnyOrder, StarPath)
+BUILT_IN = (
+    Copy,
+    Reverse,
+    Translation,
+    Corpus,
+    Frames,
+    Captions,
+    Parsing,
+    AnyOrder,
+    StarPath,
+    LanguageModel,
+    Autoencoder,
+    Series,
+)
 
 
 def unfit(name: str, task: type[Task]) -> str:

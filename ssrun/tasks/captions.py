@@ -53,6 +53,7 @@ class Captions(Drawn):
     """
 
     metrics = ("validity",)
+    text_metrics = ("rouge_l", "cider_d")
 
     name: Literal["captions"] = "captions"
     colours: int = Field(6, ge=2, le=8, description="how many colours")

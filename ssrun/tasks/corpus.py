@@ -45,7 +45,7 @@ class Corpus(Redrawn):
     target), each also with `.gz`; split is train, valid (or dev, val) or test.
     """
 
-    text_metrics: ClassVar[tuple[str, ...]] = ("chrf", "ter")
+    text_metrics: ClassVar[tuple[str, ...]] = ("chrf", "ter", "rouge_l", "cider_d")
 
     name: Literal["corpus"] = "corpus"
     path: str = Field("", description="the folder; --corpus")

@@ -31,7 +31,7 @@ class Example:
     """A source, the target to learn from it, and every answer that is right.
 
     Attributes:
-        source: Tokens, at least one.
+        source: Tokens; none where a task has no source.
         target: Tokens, at least one; the first right answer.
         others: The right answers besides `target`, for BLEU and exact match.
     """
@@ -80,7 +80,7 @@ class Task(Fields):
     Attributes:
         defaults: What differs from the defaults of the other sections when this task is trained,
             by dotted path, for example `{"model.attention": "aligned"}`.
-        metrics: Names of the metrics that `judge` adds.
+        metrics: Names of the metrics that `judge` adds; `one_step_rmse` among them where its tokens are numbers.
         text_metrics: Names of the metrics beside BLEU, where its tokens are words of a text.
         by_position: Whether each output token answers for its own position, and not for its place among the others.
     """
@@ -161,6 +161,10 @@ class Task(Fields):
             return {}
         right = [self.is_right(example.source, output) for example, output in zip(examples, outputs, strict=True)]
         return {"validity": 100 * sum(right) / len(right)}
+
+    def rmse_by_position(self, examples: Sequence[Example], predicted: Sequence[Tokens]) -> list[float]:
+        """Where tokens are numbers, the root mean square error of predicted ones at each position; else nothing."""
+        return []
 
     def is_right(self, source: Tokens, output: Tokens) -> bool:
         """Whether the output is one of the right answers, given as a reference or not."""

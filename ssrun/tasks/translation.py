@@ -25,7 +25,7 @@ FOLDERS = (
 class Translation(Redrawn):
     """English to French, from a synchronous grammar: one right translation a sentence."""
 
-    text_metrics: ClassVar[tuple[str, ...]] = ("chrf", "ter")
+    text_metrics: ClassVar[tuple[str, ...]] = ("chrf", "ter", "rouge_l", "cider_d")
 
     name: Literal["translation"] = "translation"
     pairs: int = Field(
@@ -50,7 +50,12 @@ class Translation(Redrawn):
 
 def read(split: Split) -> Pairs:
     """All pairs of a split, from the files with this code; UsageError where they are missing."""
-    for folder in FOLDERS:
-        if (folder / "train.en").exists():
-            return read_split(str(folder), split, "en", "fr")
+    return read_split(folder(), split, "en", "fr")
+
+
+def folder() -> str:
+    """Where the corpus is; UsageError where it is missing."""
+    for place in FOLDERS:
+        if (place / "train.en").exists():
+            return str(place)
     raise UsageError(f"{FOLDERS[0]}: the corpus is missing: run python data/translation/make.py")

@@ -67,7 +67,7 @@ def test_ranges_choices_and_types_are_those_that_are_checked() -> None:
     assert (hidden.type, hidden.range, hidden.default) == ("integer", ">= 1, <= 8,192", 64)
     assert (attention.choices, attention.defaults) == (
         ("none", "dot", "general", "aligned"),
-        {"frames": "aligned", "transformer": "dot"},
+        {"frames": "aligned", "autoencoder": "none", "transformer": "dot"},
     )
     assert (length.type, length.default, length.of) == ("range", "4..15", ("copy", "reverse"))
     assert (k.type, k.range, k.of) == ("number", "> 0, < 1", ("exponential",))

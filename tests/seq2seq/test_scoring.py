@@ -216,6 +216,7 @@ def test_ter_is_not_asked_of_a_line_on_which_it_would_take_minutes() -> None:
 def test_perplexity_is_exp_of_the_forced_loss_and_absent_where_that_is_no_number() -> None:
     values = scored(tiny.model(), examples_of(10)).values
     assert values["perplexity"] == pytest.approx(math.exp(values["teacher_forced_loss"]))
+    assert 2 ** values["bits_per_token"] == pytest.approx(values["perplexity"])
     model = tiny.model()
     with torch.no_grad():
         model.output.bias[EOS] += 5000

@@ -158,7 +158,7 @@ UNFIT: list[tuple[Kind, str, str, str]] = [
         "task",
         "own-judge",
         "mine:OwnJudge",
-        "its metric 'swaps' is none of validity, bracket_f1, chrf, ter: add an Output",
+        "its metric 'swaps' is none of validity, bracket_f1, chrf, ter, ",
     ),
     ("task", "gone", "nowhere:Gone", "cannot be loaded (ModuleNotFoundError: No module named 'nowhere'): mend it, or "),
     ("task", "absent", "mine:Absent", "cannot be loaded (AttributeError: module 'mine' has no attribute 'Absent')"),

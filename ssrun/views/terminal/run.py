@@ -100,7 +100,7 @@ def example_page(
     title: str, facts: str, source: Sequence[str], table: Table, signs: str, texts: Sequence[str], plain: bool
 ) -> RenderableType:
     """An example with its table, what the signs in it mean, and two texts: how to read it, and what came out."""
-    line = Text.assemble(("source  ", "dim"), shown(" ".join(source), plain))
+    line = Text.assemble(("source  ", "dim"), shown(" ".join(source), plain) if source else "none")
     pairs = [((sign, SIGNS[sign][1]), (f" {SIGNS[sign][0]}   ", "dim")) for sign in signs]
     legend = Text.assemble(*(part for pair in pairs for part in pair))
     head = [Text(shown(title, plain), style="bold"), Text(facts), line, Text()]
