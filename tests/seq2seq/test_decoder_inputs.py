@@ -131,8 +131,7 @@ def test_teacher_forcing_feeds_bos_and_the_target_without_its_last_token() -> No
     assert teacher_forced_inputs(target).tolist() == [[BOS, 5, 6, 7], [BOS, 8, EOS, PAD]]
 
 
-@tiny.every_kind
-@pytest.mark.parametrize("layers", [1, 2])
+@tiny.every_kind_with_layers
 def test_free_running_and_epsilon_zero_with_argmax_feed_what_greedy_search_says(kind: dict[str, Any]) -> None:
     model, batch = tiny.model(**kind), tiny.batch(40)
     with torch.no_grad():

@@ -62,6 +62,9 @@ class Elsewhere(TorchDispatchMode):
         result = function(*here_of(args), **here_of(kwargs))
         for tensor in tensors:
             if isinstance(tensor, There) and result is tensor.here:
+                if (tensor.shape, tensor.stride()) != (result.shape, result.stride()):  # a GRU's transpose_
+                    with torch._C._DisableTorchDispatch():
+                        function(*args, **kwargs)
                 return tensor  # in place
         if function is aten._pack_padded_sequence.default:
             data, sizes = result
