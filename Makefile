@@ -17,12 +17,13 @@ test: .venv/for-tests  ## style, types, tests
 test-slow: .venv/for-tests  ## the tests that take minutes: kills, damage, thousands of hostile inputs
 	$(BIN)/pytest -n 2 --dist worksteal -m slow -s
 
-bench: .venv/for-tests  ## a step against the textbook loop; labels; a cell against a former commit; checkpoints; a table of 1,000 runs
+bench: .venv/for-tests  ## a step against the textbook loop; labels; a cell against a former commit; passes; outputs; checkpoints; a table of 1,000 runs
 	$(BIN)/python tests/bench/steps.py
 	$(BIN)/python tests/bench/labels.py
 	$(BIN)/python tests/bench/cells.py
 	$(BIN)/python tests/bench/checkpoints.py
 	$(BIN)/python -m tests.bench.passes
+	$(BIN)/python -m tests.bench.outputs
 	$(BIN)/python -m tests.bench.scale
 	$(BIN)/python -m tests.bench.corpus 1000000
 

@@ -146,14 +146,14 @@ def explain_step(
     epsilon = strategy.epsilons(step, steps, batch.target.shape[1] - 1)
     vocabularies = parts.vocabularies
     learn = learner(config, parts.batches.task, vocabularies, parts.teacher)
-    inputs, logits, labels = learn(model, memory, batch, epsilon, step, masks)
-    logits = logits.detach()
+    inputs, predicted, labels = learn(model, memory, batch, epsilon, step, masks)
+    logits = (model.logits(predicted) if config.learns_by_output else predicted).detach()
 
     row = example * (len(inputs.tokens) // rows)  # of a sequence objective the first of its samples
     said = Said(inputs.tokens[row], called(inputs, row, strategy.feed), logits[row])
     positions = positions_of(batch.target[example], said, labels.shares(row), vocabularies.target)
     source = vocabularies.source.decode(batch.source[example].tolist())
-    return StepView(step, steps, strategy.epsilon(step, steps), float(labels.loss(logits)), rows, source, positions)
+    return StepView(step, steps, strategy.epsilon(step, steps), float(labels.loss(predicted)), rows, source, positions)
 
 
 class Said(NamedTuple):

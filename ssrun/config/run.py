@@ -24,6 +24,7 @@ from ssrun.tasks import TASKS, KeptTask, Task
 
 BodyName = Literal["lstm", "gru", "rnn", "transformer"]
 NormName = Literal["none", "layer", "batch"]
+OutputName = Literal["softmax", "negative-sampling", "hierarchical"]
 Attention = Literal["none", "dot", "general", "aligned"]
 RateDecay = Literal["none", "linear", "cosine", "inverse-sqrt"]
 PLACES = {"task": {"path"}, "strategy": {"teacher"}}  # fields that say where something lies on this machine
@@ -37,10 +38,11 @@ BODY_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "training.decay": "linear",
     }
 }
-# Fields of the model that only some bodies give an effect: what they need. Set in vain they are refused.
-NEEDS: Mapping[str, Mapping[str, tuple[BodyName, ...]]] = {
+# Fields of the model that only some values of others give an effect: what they need. Set in vain they are refused.
+NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     **{name: {"body": ("transformer",)} for name in ("heads", "positions")},
     "norm": {"body": ("lstm", "gru", "rnn")},
+    "noise_words": {"output": ("negative-sampling",)},
 }
 
 
@@ -88,7 +90,13 @@ class ModelConfig(Section):
         "positions and sequences, padding too; a walk's statistics are then those of its one position, and a test's "
         "the running ones: a known trap",
     )
-
+    output: OutputName = later(
+        "softmax",
+        description="how a token is learned: among all V (softmax); from noise words alone, drawn from the unigram of "
+        "the first 10,000 training pairs to the power 3/4 (negative-sampling); down a Huffman tree over their counts "
+        "(hierarchical); what is said and scored is always the exact distribution",
+    )
+    noise_words: int = later(20, ge=1, le=10_000, description="noise words a position, K, of negative sampling")
     embeddings: Literal["learned", "skip-gram"] = later(
         "learned",
         description="what the embeddings begin as: drawn; or vectors that skip-gram has learned of the first 10,000 "
@@ -109,7 +117,8 @@ class ModelConfig(Section):
     def _nothing_is_set_in_vain(self) -> Self:
         for name, needs in NEEDS.items():
             value = getattr(self, name)
-            if value != type(self).model_fields[name].default and self.body not in needs["body"]:
+            met = any(getattr(self, field) in values for field, values in needs.items())
+            if value != type(self).model_fields[name].default and not met:
                 raise ValueError(f"{name} = {shown_value(value)}: it needs {told_needs(needs)}: leave it out")
         return self
 
@@ -225,6 +234,32 @@ class RunConfig(Section):
             asks = "label" if self.strategy.label == "teacher" else "initial"
             raise ValueError(f"strategy.teacher: {asks} teacher needs a trained run: {remedy}")
         return self
+
+    @model_validator(mode="after")
+    def _noise_tells_one_token(self) -> Self:
+        if self.model.output != "negative-sampling":
+            return self
+        strategy = self.strategy
+        wholes = {
+            f"strategy.label = {strategy.label}": strategy.label not in ("gold", "fed"),
+            f"strategy.gradient = {strategy.gradient}": strategy.gradient != "none",
+            f"strategy.objective = {strategy.objective}": strategy.objective != "likelihood",
+            "strategy.gold_weight": strategy.gold_weight > 0,
+            "strategy.professor_weight": strategy.professor_weight > 0,
+            "training.label_smoothing": self.training.label_smoothing > 0,
+        }
+        if asks := [told for told, does in wholes.items() if does]:
+            told = f"model.output = negative-sampling: it learns one token a position, and {asks[0]} asks for them all"
+            raise ValueError(f"{told}: give hierarchical, or leave it out")
+        return self
+
+    @property
+    def learns_by_output(self) -> bool:
+        """Whether the output has a loss of its own for what is learned: one token a position, in the fused pass."""
+        strategy = self.strategy
+        one_token = strategy.label in ("gold", "fed") and not self.training.label_smoothing
+        fused = strategy.objective == "likelihood" and strategy.gradient == "none"
+        return self.model.output != "softmax" and one_token and fused
 
     @model_validator(mode="after")
     def _whole_outputs_are_not_smoothed(self) -> Self:

@@ -27,9 +27,8 @@ from ssrun.runs.teachers import teacher_of
 from ssrun.runs.trained import load_trained
 from ssrun.seq2seq.batches import Batches
 from ssrun.seq2seq.model import Seq2Seq
-from ssrun.seq2seq.run_model import model_of
+from ssrun.seq2seq.run_model import look_at_training_pairs, model_of
 from ssrun.seq2seq.scoring import Scores, score, training_loss
-from ssrun.seq2seq.skip_gram import begin_with_skip_gram
 from ssrun.seq2seq.training import Diverged, adam, train
 from ssrun.seq2seq.vocabulary import Vocabularies
 from ssrun.system import signals
@@ -64,8 +63,7 @@ def prepare(config: RunConfig, store: Path | None = None, device: str = CPU) -> 
     model = model_of(config, vocabularies).to(device_named(device))
     batches = Batches(task, vocabularies, config.training.batch_size, config.seed)
     teacher = teacher_of(config, vocabularies, store)
-    if config.model.embeddings == "skip-gram":
-        begin_with_skip_gram(model, batches, config.training.steps)
+    look_at_training_pairs(model, batches)
     if teacher and config.strategy.initial == "teacher":
         model.load_state_dict(teacher.state_dict(), strict=False)  # a discriminator is each run's own
     return Prepared(model, vocabularies, batches, teacher and teacher.to(model.device))

@@ -98,6 +98,10 @@ class Batches:
             self._pool = (pool, self._cut(pool))
         return self._pool[1][index]
 
+    def first(self, pairs: int) -> list[Batch]:
+        """The first batches, of so many pairs in all, whatever of them a run comes to; Interrupted on a signal."""
+        return [self.at(step) for step in range(-(-pairs // self.batch_size))]
+
     def _batches_a_pool(self) -> int:
         """POOL, or where the whole training set has fewer batches, as many as it has."""
         return POOL if self._training is None else min(POOL, -(-len(self._training) // self.batch_size))

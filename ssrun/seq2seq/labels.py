@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ssrun.errors import UsageError
 from ssrun.seq2seq.batches import Batch, pad
 from ssrun.seq2seq.model import Seq2Seq
+from ssrun.seq2seq.outputs.output import CountedOutput
 from ssrun.seq2seq.vocabulary import EOS, PAD, Vocabularies, Vocabulary
 from ssrun.strategies import Strategy
 from ssrun.system.text import shown_value
@@ -60,6 +61,25 @@ class TokenLabels(NamedTuple):
 
     def shares(self, row: int) -> list[dict[int, float]]:
         return [{token: 1.0} if token != PAD else {} for token in self.tokens[row].tolist()]
+
+
+class OutputLabels(NamedTuple):
+    """One token a position, learned by an output's own loss: of features [B, T, H], where others take logits."""
+
+    labels: TokenLabels
+    output: CountedOutput
+    noise: Tensor  # words [B, T, K]
+
+    @property
+    def counted(self) -> Tensor:
+        return self.labels.counted
+
+    def loss(self, logits: Tensor) -> Tensor:
+        at = self.counted
+        return self.output.loss(logits[at], self.labels.tokens[at], self.noise[at])
+
+    def shares(self, row: int) -> list[dict[int, float]]:
+        return self.labels.shares(row)
 
 
 class TokenSets(NamedTuple):

@@ -1,21 +1,24 @@
 """What was fed, the logits after it and what to learn there: all that a training step takes of a strategy.
 
-In one fused pass; where gradient flows through what is fed in a walk; or over whole outputs of the model's own.
+In one fused pass; where gradient flows through what is fed in a walk; or over whole outputs of the model's own. A model
+whose output learns by a loss of its own is asked for features in the place of logits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from torch import Tensor
 
 from ssrun.config.run import RunConfig
+from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batch
 from ssrun.seq2seq.decoder_inputs import DecoderInputs, draw, scheduled_inputs
-from ssrun.seq2seq.labels import Labels, labelling
+from ssrun.seq2seq.labels import Labels, OutputLabels, TokenLabels, labelling
 from ssrun.seq2seq.learning_walk import learning_walk
 from ssrun.seq2seq.model import Masks, Memory, Seq2Seq
+from ssrun.seq2seq.outputs.output import CountedOutput
 from ssrun.seq2seq.sequence_objectives import SEQUENCE_OBJECTIVES
 from ssrun.seq2seq.vocabulary import Vocabularies
 from ssrun.strategies.parts import Gradient
@@ -25,13 +28,14 @@ Epsilon = float | Sequence[float]
 
 
 class Learned(NamedTuple):
-    """Of a batch: its inputs, the logits after them, and its labels.
+    """Of a batch: its inputs, what was predicted after them, and its labels.
 
-    All have a row a pair [B, T]; of a sequence objective the rows of a pair follow one another.
+    All have a row a pair [B, T]; of a sequence objective the rows of a pair follow one another. What is predicted are
+    logits [B, T, V], or what the output's own loss takes.
     """
 
     inputs: DecoderInputs
-    logits: Tensor
+    predicted: Tensor
     labels: Labels
 
 
@@ -51,6 +55,19 @@ def learner(config: RunConfig, task: Task, vocabularies: Vocabularies, teacher: 
 
         return of_outputs
     labels_of, learn = labelling(strategy, task, vocabularies, teacher), LEARNING[strategy.gradient]
+    if config.learns_by_output:
+
+        def by_output(
+            model: Seq2Seq, memory: Memory, batch: Batch, epsilon: Epsilon, step: int, masks: Masks | None
+        ) -> Learned:
+            inputs = fed(model, memory, batch.target, epsilon, config, step, masks)
+            output = cast("CountedOutput", model.output)
+            noise = output.noise_words(inputs.tokens.shape, streams.generator(config.seed, "noise", step))
+            labels = cast("TokenLabels", labels_of(batch, inputs.tokens))
+            learned = OutputLabels(labels, output, noise.to(model.device))
+            return Learned(inputs, model.features(memory, inputs.tokens, masks), learned)
+
+        return by_output
 
     def of_labels(
         model: Seq2Seq, memory: Memory, batch: Batch, epsilon: Epsilon, step: int, masks: Masks | None
@@ -71,9 +88,22 @@ def fused(
     masks: Masks | None,
 ) -> tuple[DecoderInputs, Tensor]:
     """Of a target [B, T] at an optimiser step: inputs chosen without gradient, then one pass over whole sequences."""
-    draws = draw(target, config.strategy.coin, config.seed, step)
-    inputs = scheduled_inputs(model, memory, target, epsilon, config.strategy, draws, masks)
+    inputs = fed(model, memory, target, epsilon, config, step, masks)
     return inputs, model.decode(memory, inputs.tokens, masks)
+
+
+def fed(
+    model: Seq2Seq,
+    memory: Memory,
+    target: Tensor,
+    epsilon: Epsilon,
+    config: RunConfig,
+    step: int,
+    masks: Masks | None,
+) -> DecoderInputs:
+    """The inputs of a target [B, T] at an optimiser step, chosen without gradient."""
+    draws = draw(target, config.strategy.coin, config.seed, step)
+    return scheduled_inputs(model, memory, target, epsilon, config.strategy, draws, masks)
 
 
 LEARNING: dict[Gradient, Callable[..., tuple[DecoderInputs, Tensor]]] = {

@@ -7,7 +7,7 @@ since no one of them is the model, and no difference between `train()` and `eval
 that there are masks says that this is training, which a batch norm asks. Every tensor is made on the device of the
 weights; what is drawn is drawn by the processor first, so that it is the same on every device.
 
-What is here is what stands around a body (see `bodies`): embeddings, the readout, the output.
+What is here is what stands between a body (see `bodies`) and an output (see `outputs`): embeddings, the readout.
 
 Shapes: B batch, S source length, T target length, E embedding, H hidden, V target vocabulary.
 """
@@ -22,11 +22,11 @@ from torch import Tensor, nn
 from ssrun.config.run import ModelConfig
 from ssrun.seq2seq.bodies import BODIES
 from ssrun.seq2seq.bodies.body import Decoder, DrawsItsWeights, Encoder, Memory, State, Step, select
+from ssrun.seq2seq.outputs import OUTPUTS
+from ssrun.seq2seq.outputs.output import MASKED
 from ssrun.seq2seq.vocabulary import BOS, PAD, UNKNOWN
 
 __all__ = ["MASKED", "Masks", "Memory", "Prediction", "Predictor", "Seq2Seq", "State", "select"]
-
-MASKED = -1e4  # the bias of a token that is never said: its probability, and so its gradient, is exactly 0
 
 
 class Masks(NamedTuple):
@@ -84,7 +84,7 @@ class Seq2Seq(nn.Module):
         self.encoder, self.decoder = body.encoder(config), body.decoder(config)
         reads_out = config.attention != "none" and not body.reads_source
         self.combine = nn.Linear(2 * hidden, hidden) if reads_out else None
-        self.output = nn.Linear(hidden, target_size)
+        self.output = OUTPUTS[config.output](config, target_size)
         # last, so that its draw changes no other weight
         self.score = nn.Linear(hidden, hidden, bias=False) if config.attention == "general" else None
         self.discriminator: nn.Module | None = None  # trained beside it, and kept with it: see `professor`
@@ -92,11 +92,11 @@ class Seq2Seq(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.output.weight.device
+        return self.target_embedding.weight.device
 
     @torch.no_grad()
     def _initialise(self, generator: torch.Generator | None) -> None:
-        """A linear map's uniform in +-1/sqrt(fan), embeddings normal; recurrent layers draw their own."""
+        """A linear map's uniform in +-1/sqrt(fan), embeddings normal; layers and outputs draw their own."""
         for module in self.modules():  # in the order of their making, which is that of the draws
             if isinstance(module, DrawsItsWeights):
                 module.draw_weights(generator)
@@ -106,7 +106,6 @@ class Seq2Seq(nn.Module):
             elif isinstance(module, nn.Linear):
                 for weight in module.parameters():
                     weight.uniform_(-(module.in_features**-0.5), module.in_features**-0.5, generator=generator)
-        self.output.bias[[PAD, BOS]] = MASKED
 
     def masks(self, size: int, generator: torch.Generator) -> Masks | None:
         """Dropout masks for a batch of `size` sequences; None where training and test are the same.
@@ -135,7 +134,12 @@ class Seq2Seq(nn.Module):
 
     def decode(self, memory: Memory, inputs: Tensor, masks: Masks | None = None) -> Tensor:
         """Logits [B, T, V] for decoder inputs [B, T], in one pass over whole sequences."""
-        return self.continued(memory, self.embedded(inputs), memory.initial, 0, masks)[0]
+        return self.logits(self.features(memory, inputs, masks))
+
+    def features(self, memory: Memory, inputs: Tensor, masks: Masks | None = None) -> Tensor:
+        """What the output makes logits of, [B, T, H]."""
+        hidden, _ = self.hidden(memory, self.embedded(inputs), memory.initial, masks)
+        return self.readout(memory, hidden)
 
     def continued(
         self, memory: Memory, vectors: Tensor, before: State, position: int, masks: Masks | None = None

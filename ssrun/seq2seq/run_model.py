@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import torch
+
 from ssrun.config.run import RunConfig
 from ssrun.seq2seq import streams
+from ssrun.seq2seq.batches import Batches
 from ssrun.seq2seq.model import Seq2Seq
+from ssrun.seq2seq.outputs.output import CountedOutput
 from ssrun.seq2seq.professor import Discriminator
+from ssrun.seq2seq.skip_gram import begin_with_skip_gram
 from ssrun.seq2seq.vocabulary import Vocabularies
+
+COUNTED = 10_000  # of the run's training pairs, from the first
 
 
 def model_of(config: RunConfig, vocabularies: Vocabularies, *, drawn: bool = True) -> Seq2Seq:
@@ -18,3 +25,15 @@ def model_of(config: RunConfig, vocabularies: Vocabularies, *, drawn: bool = Tru
         own = streams.generator(config.seed, "discriminator") if drawn else None
         model.discriminator = Discriminator(config.model.hidden + sizes[1], config.model.hidden, own)
     return model
+
+
+def look_at_training_pairs(model: Seq2Seq, batches: Batches) -> None:
+    """What a model asks of its training pairs before the first step: vectors of words, and how often each is said.
+
+    Interrupted on a signal.
+    """
+    if model.config.embeddings == "skip-gram":
+        begin_with_skip_gram(model, batches)
+    if isinstance(model.output, CountedOutput):
+        said = torch.cat([batch.target.flatten() for batch in batches.first(COUNTED)])
+        model.output.counted(torch.bincount(said, minlength=model.target_size))

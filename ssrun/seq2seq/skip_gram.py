@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ssrun.seq2seq import streams
 from ssrun.seq2seq.batches import Batches
 from ssrun.seq2seq.model import Seq2Seq
+from ssrun.seq2seq.noise import Noise, told_from_noise
 from ssrun.seq2seq.vocabulary import EOS, PAD
 from ssrun.system import signals
 
@@ -27,13 +28,13 @@ RATE = 1e-2  # Adam's
 
 
 @torch.no_grad()
-def begin_with_skip_gram(model: Seq2Seq, batches: Batches, steps: int) -> None:
-    """Puts vectors of the words of the first training pairs, of a run of so many steps, into a model's embeddings.
+def begin_with_skip_gram(model: Seq2Seq, batches: Batches) -> None:
+    """Puts vectors of the words of the first PAIRS training pairs into a model's embeddings.
 
     They are centred, and as large as its drawn ones are; what those pairs do not hold keeps what was drawn.
     Interrupted on a signal.
     """
-    seen = [batches.at(step) for step in range(min(steps, -(-PAIRS // batches.batch_size)))]
+    seen = batches.first(PAIRS)
     sides = {
         "source": (model.source_embedding, [batch.source for batch in seen]),
         "target": (model.target_embedding, [batch.target for batch in seen]),
@@ -56,14 +57,14 @@ def skip_gram(texts: list[Tensor], size: int, width: int, generator: torch.Gener
     """The vectors v [size, width] after one pass over batches of texts [B, T], PAD after each one's end."""
     counts = sum((torch.bincount(text.flatten(), minlength=size) for text in texts), torch.zeros(size)).float()
     counts[PAD] = 0
-    noise_from = counts.pow(0.75)
+    noise_words = Noise.of(counts)
     vectors = nn.Parameter((torch.rand(size, width, generator=generator) - 0.5) / width)
     contexts = nn.Parameter(torch.zeros(size, width))
     optimiser = torch.optim.Adam([vectors, contexts], lr=RATE, fused=True)
     for words, near in grouped(texts, generator):
         signals.check()
-        noise = torch.multinomial(noise_from, NOISE * len(words), replacement=True, generator=generator)
-        loss = noise_contrast(vectors[words], contexts[near], contexts[noise.view(-1, NOISE)])
+        noise = noise_words.draw((len(words), NOISE), generator)
+        loss = noise_contrast(vectors[words], contexts[near], contexts[noise])
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -72,9 +73,7 @@ def skip_gram(texts: list[Tensor], size: int, width: int, generator: torch.Gener
 
 def noise_contrast(words: Tensor, near: Tensor, noise: Tensor) -> Tensor:
     """The mean over N places of what is lowered: v [N, E], u of what is near [N, E] and of noise [N, K, E]; nats."""
-    right = nn.functional.softplus(-(words * near).sum(-1))
-    wrong = nn.functional.softplus((noise @ words.unsqueeze(-1)).squeeze(-1)).sum(-1)
-    return (right + wrong).mean()
+    return told_from_noise((words * near).sum(-1), (noise @ words.unsqueeze(-1)).squeeze(-1)).mean()
 
 
 def grouped(texts: list[Tensor], generator: torch.Generator) -> list[tuple[Tensor, Tensor]]:

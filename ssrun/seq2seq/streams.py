@@ -6,7 +6,7 @@ all strategies of one task and seed start from the same weights, see the same ba
 
 Purposes: `init` (weights), `data` (fresh pairs), `order` (of pairs and batches), `dropout`, `coin`, `sample`,
 `gumbel` (noise on logits, where gradient flows through what is fed), `discriminator` (its weights), `professor` (the
-samples that it sees), `skip-gram`.
+samples that it sees), `skip-gram`, `noise` (words of negative sampling).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 
 Purpose = Literal[
-    "init", "data", "order", "dropout", "coin", "sample", "gumbel", "discriminator", "professor", "skip-gram"
+    "init", "data", "order", "dropout", "coin", "sample", "gumbel", "discriminator", "professor", "skip-gram", "noise"
 ]
 
 

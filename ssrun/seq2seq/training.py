@@ -67,12 +67,12 @@ def train(
 
         # Feed, without gradient, then learn, in one pass over what was fed; or both in one walk, with it.
         epsilon = strategy.epsilons(step, steps, batch.target.shape[1] - 1)
-        inputs, logits, labels = learn(model, memory, batch, epsilon, step, masks)
-        loss = labels.loss(logits)
+        inputs, predicted, labels = learn(model, memory, batch, epsilon, step, masks)
+        loss = labels.loss(predicted)
         if not math.isfinite(value := loss.item()):
             raise Diverged(step, value)
         optimiser.zero_grad()
-        objective = objective_of(loss, logits, labels.counted, training.label_smoothing)
+        objective = objective_of(loss, predicted, labels.counted, training.label_smoothing)
         objective = with_second_losses(objective, config, model, memory, batch.target, step, masks)
         objective.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), training.clip)

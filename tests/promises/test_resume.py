@@ -43,10 +43,10 @@ def test_a_run_stopped_and_resumed_again_and_again_equals_an_uninterrupted_one(t
     train_to_the_same_end(tmp_path, *options)
 
 
-@pytest.mark.parametrize("model", ["body=gru", "body=transformer", "norm=batch"])
-def test_a_run_of_another_body_or_norm_stopped_and_resumed_equals_an_uninterrupted_one(
-    tmp_path: Path, model: str
-) -> None:
+@pytest.mark.parametrize(
+    "model", ["body=gru", "body=transformer", "norm=batch", "output=negative-sampling", "output=hierarchical"]
+)
+def test_a_run_of_another_model_stopped_and_resumed_equals_an_uninterrupted_one(tmp_path: Path, model: str) -> None:
     """R1: a batch norm's running statistics are a part of the state."""
     options = ("--strategy=linear", f"--set=model.{model}")
     for step in (3, 17):

@@ -113,7 +113,7 @@ class Setting:
         memory = self.model.encode(self.batch.source, self.batch.lengths, self.masks)
         learn = learner(config, config.task, prepare(config).vocabularies._replace(target=WORDS))
         self.learned = learn(self.model, memory, self.batch, 0.0, STEP, self.masks)
-        self.loss = self.learned.labels.loss(self.learned.logits)
+        self.loss = self.learned.labels.loss(self.learned.predicted)
 
     def uniform(self, rows: int) -> list[list[float]]:
         size = (rows, most(self.batch) + 1)
