@@ -29,9 +29,9 @@ from tests.support import tiny
 from tests.support.elsewhere import META, Elsewhere
 
 TINY = {
-    "task": {"validation_pairs": 5, "test_pairs": 20},
+    "task": {"validation_pairs": 3, "test_pairs": 6},
     "model": {"hidden": 8, "embedding": 8, "layers": 2, "dropout": 0.2},
-    "training": {"steps": 4, "batch_size": 6, "learning_rate": 0.05},
+    "training": {"steps": 2, "batch_size": 6, "learning_rate": 0.05},
 }
 
 
@@ -39,7 +39,8 @@ def configuration(
     task: str = "reverse", attention: str = "dot", model: dict[str, Any] | None = None, **strategy: Any
 ) -> RunConfig:
     of_model = {"attention": attention, **(model or {})}
-    return resolve(task, "uniform", 1, [TINY, {"model": of_model, "strategy": strategy}])
+    short = {"task": {"length": "2..4"}} if task == "reverse" else {}  # every operation costs, whatever its size
+    return resolve(task, "uniform", 1, [TINY, short, {"model": of_model, "strategy": strategy}])
 
 
 def trained_and_scored(parts: Prepared, config: RunConfig, beam: int = 1) -> tuple[list[float], Scores]:
@@ -54,7 +55,12 @@ def trained_and_scored(parts: Prepared, config: RunConfig, beam: int = 1) -> tup
 @pytest.fixture
 def no_inference_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     """Inference mode knows no tensors with values of their own."""
-    monkeypatch.setattr(torch, "inference_mode", torch.no_grad)
+
+    def no_gradient(mode: object = True) -> Any:
+        """As a context, with the mode or without; or around a function."""
+        return torch.no_grad()(mode) if callable(mode) else torch.no_grad()
+
+    monkeypatch.setattr(torch, "inference_mode", no_gradient)
 
 
 @pytest.mark.usefixtures("no_inference_mode")
