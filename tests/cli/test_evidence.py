@@ -109,6 +109,7 @@ def test_seeds_are_added_for_undecided_claims_alone_until_the_last_look(tmp_path
     assert " 0 to train" in again.err.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_looking_again_with_more_seeds_is_said_to_be_looking_again(tmp_path: Path) -> None:
     (tmp_path / "u.toml").write_text(UNDECIDED, encoding="utf-8")
     assert "judged before" not in ssrun("compare", "u.toml", folder=tmp_path).must(0).out

@@ -137,6 +137,7 @@ def test_exports_need_no_network(finished: Path, tmp_path: Path, name: str) -> N
     assert not (tmp_path / "network").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mlflow", "wandb"])
 def test_trackers_tell_nobody_and_nothing_secret(
     compared: tuple[Path, Done], tmp_path: Path, name: str, request: pytest.FixtureRequest

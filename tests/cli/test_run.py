@@ -243,6 +243,7 @@ def test_of_several_runs_one_is_found_by_its_labels(results: Path) -> None:
     assert "no run with --seed 7: there are --strategy" in ssrun("decode", both, "--seed", 7).must(2).err
 
 
+@pytest.mark.slow
 def test_only_a_replay_needs_the_corpus_itself(results: Path) -> None:
     path, test = run_of(results, "corpus", "uniform"), results / "text" / "test.tsv"
     commands = (("explain", path), ("inject", path), ("decode", path), ("report", results / "corpus"))

@@ -73,6 +73,7 @@ def wait_for_training(folder: Path, child: subprocess.Popen[bytes], begun: int =
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_cluster_of_this_machine_is_started_makes_the_local_table_and_is_stopped(tmp_path: Path, local: Path) -> None:
     done = ended(on_ray(tmp_path, "--jobs=2")).must(0)
     assert "4 runs to train, 2 at once" in done.err

@@ -130,6 +130,7 @@ def test_what_a_table_rests_on_beside_its_runs_is_named_where_it_is_damaged(copi
         (copied / name).write_bytes(whole)
 
 
+@pytest.mark.slow
 def test_scores_are_recomputed_from_the_stored_text(copied: Path) -> None:
     """R21: scores and texts that were edited, digests and all."""
     run = run_folders(copied)[0]

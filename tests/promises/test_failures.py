@@ -127,8 +127,8 @@ def test_a_training_that_dies_is_tried_again_for_the_runs_that_had_not_ended(tmp
     ("action", "more", "reason"),
     [
         ("is killed", [], "killed by SIGKILL"),
-        ("hangs", ["--cell-timeout=4"], "hung: no end within 4 s"),
-        ("raises", [], "RuntimeError: no luck"),
+        pytest.param("hangs", ["--cell-timeout=4"], "hung: no end within 4 s", marks=pytest.mark.slow),
+        pytest.param("raises", [], "RuntimeError: no luck", marks=pytest.mark.slow),
     ],
 )
 def test_a_training_that_cannot_end_fails_for_the_runs_that_had_not_ended_alone(
@@ -148,6 +148,7 @@ def test_a_training_that_cannot_end_fails_for_the_runs_that_had_not_ended_alone(
     assert not strays(tmp_path / "runs")
 
 
+@pytest.mark.slow
 def test_the_time_that_a_run_may_take_counts_from_the_end_of_the_one_before(tmp_path: Path) -> None:
     """Steps of a third of a second: 24 of them take longer than is allowed, but no run's own take so long."""
     experiment(tmp_path, BUDGETS.replace('"0..1"', '"0"').replace("24", "18"))

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -531,6 +532,11 @@ def test_no_code_reads_the_environment_but_for_its_workers_what_a_shell_complete
     assert found <= {"local.py", "bootstrap.py", "threads.py", "environment.py", "completion.py", *exports, *elsewhere}
 
 
+def slow_but(quick: str, names: Iterable[str]) -> list[Any]:
+    """The names as parameters; all but one take their turn among the slow tests."""
+    return [name if name == quick else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
 STREAMS = {
     "a reader that leaves": fault(faults.lose_reader, numbers=[1]),
     "a full device": fault(faults.fill_device, number=1),
@@ -540,7 +546,7 @@ STREAMS = {
 }
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("stream", slow_but("a full device", STREAMS))
 def test_a_stream_that_is_gone_brings_no_traceback(finished: Path, tmp_path: Path, stream: str) -> None:
     """R33."""
     train(tmp_path, faults=[STREAMS[stream]]).must(0, 1, 120 if "full" in stream else 0)
@@ -559,7 +565,7 @@ LOST_WORDS = {
 }
 
 
-@pytest.mark.parametrize("stream", LOST_WORDS)
+@pytest.mark.parametrize("stream", slow_but("a reader of both that leaves", LOST_WORDS))
 def test_progress_that_nobody_can_read_costs_nothing(finished: Path, tmp_path: Path, stream: str) -> None:
     """R33: results, tables and exit codes are those of a stderr that is read to its end."""
     lost: dict[str, Any] = {"folder": tmp_path, "faults": [LOST_WORDS[stream]]}

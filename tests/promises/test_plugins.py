@@ -64,6 +64,7 @@ def killed_at_a_checkpoint(environment: Environment, cwd: Path, *arguments: str)
     assert not list(cwd.glob("*/runs/rotate/*/result.json"))
 
 
+@pytest.mark.slow
 def test_a_plugin_is_listed_trains_is_killed_resumes_and_is_shown_and_uninstalled_still_is(tmp_path: Path) -> None:
     environment = Environment(tmp_path / "python")
     environment.pip("install", "--no-deps", wheel(tmp_path))
@@ -145,6 +146,7 @@ def test_where_a_plugin_comes_from_is_kept_with_runs_and_scores_and_told_below_t
     assert f"Of plugins: ssrun-example-plugin 1.0 {made}." in (compared / "table.md").read_text()
 
 
+@pytest.mark.slow
 def test_results_read_the_same_where_the_plugin_is_not_installed(
     place: Environment, compared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +167,7 @@ def marked(tmp_path: Path) -> Environment:
     return environment
 
 
+@pytest.mark.slow
 def test_what_is_read_imports_no_plugin_also_where_it_is_installed(
     marked: Environment, compared: Path, tmp_path: Path
 ) -> None:

@@ -90,6 +90,7 @@ def test_a_folder_of_somebody_elses_is_neither_written_to_nor_cleaned(tmp_path: 
     assert (tmp_path / "empty").is_dir()
 
 
+@pytest.mark.slow
 def test_what_dead_writers_left_is_swept_by_the_next(copied: Path, tmp_path: Path) -> None:
     (copied / "figures").mkdir()
     for name in ("figures/.finding.png.123.tmp", ".report.html.123.tmp"):
@@ -99,6 +100,7 @@ def test_what_dead_writers_left_is_swept_by_the_next(copied: Path, tmp_path: Pat
     assert not list(copied.rglob(".*.tmp"))
 
 
+@pytest.mark.slow
 def test_nothing_of_other_people_is_swept(copied: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

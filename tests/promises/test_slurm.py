@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.commands import ROOT, ssrun
 from tests.support.runs import GRID, experiment
 
@@ -29,6 +31,7 @@ echo 4711
 """
 
 
+@pytest.mark.slow
 def test_the_array_job_of_the_page_makes_the_table_of_one_machine(tmp_path: Path) -> None:
     job, submission = re.findall(r"```bash\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
     tools = tmp_path / "tools"

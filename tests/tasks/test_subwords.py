@@ -175,6 +175,7 @@ def test_a_run_on_pieces_is_used_and_looked_into_without_its_corpus(run: tuple[P
     assert document("inject", path)["pairs"] == 10
 
 
+@pytest.mark.slow
 def test_a_stopped_run_on_pieces_ends_with_the_same_bytes(tmp_path: Path) -> None:
     folder = text(tmp_path / "corpus")
     options = ("--task=corpus", f"--corpus={folder}", "--source-language=de", "--target-language=en", *EVERYTHING_ON)

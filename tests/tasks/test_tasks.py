@@ -216,6 +216,7 @@ def test_a_description_is_right_where_the_scene_is_so(text: str, right: bool) ->
     assert Captions().is_right(("big", "red", "ball", "above", "small", "blue", "cube"), tokens(text)) == right
 
 
+@pytest.mark.slow
 def test_no_edit_of_one_word_fools_the_checker() -> None:
     scene = ("big", "red", "ball", "left", "small", "red", "ball")
     right = set(descriptions(scene))

@@ -84,6 +84,7 @@ def test_a_survival_curve_steps_down_where_runs_arrive_and_has_a_cross_where_one
     assert picture.title == "When the runs reach BLEU >= 90"
 
 
+@pytest.mark.slow
 def test_the_same_results_give_the_same_bytes_in_another_process_with_other_settings(
     results: Path, written: list[Path], tmp_path: Path
 ) -> None:

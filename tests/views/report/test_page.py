@@ -178,6 +178,7 @@ def test_everything_promised_is_on_the_page(page: Page, results: Path) -> None:
     assert (examples > 4, walks) == (True, [*STRATEGIES] * examples)
 
 
+@pytest.mark.slow
 def test_the_same_results_give_the_same_page(results: Path, text: str, tmp_path: Path) -> None:
     assert write_report(results, tmp_path / "new" / "again.html").read_text(encoding="utf-8") == text
 
@@ -473,7 +474,7 @@ def test_print_unfolds_everything(opened: Any) -> None:
     assert opened.execute_script(count) == before
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (360, "light")])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), pytest.param(360, "light", marks=pytest.mark.slow)])
 def test_axe_finds_no_fault(opened: Any, width: int, scheme: str) -> None:
     axe = importlib.util.find_spec("axe_core_python")
     if axe is None or axe.origin is None:
