@@ -153,7 +153,9 @@ def explain_step(
     said = Said(inputs.tokens[row], called(inputs, row, strategy.feed), logits[row])
     positions = positions_of(batch.target[example], said, labels.shares(row), vocabularies.target)
     source = vocabularies.source.decode(batch.source[example].tolist())
-    return StepView(step, steps, strategy.epsilon(step, steps), float(labels.loss(predicted)), rows, source, positions)
+    return StepView(
+        step, steps, strategy.epsilon(step, steps), float(labels.loss(predicted).detach()), rows, source, positions
+    )
 
 
 class Said(NamedTuple):

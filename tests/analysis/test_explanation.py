@@ -46,6 +46,8 @@ CONFIGS = [
     tiny.configuration("always-sampling", model={"dropout": 0.3}),
     tiny.configuration("uniform", strategy={"coin": "sequence", "feed": "argmax"}),
     tiny.configuration("uniform", strategy={"coin": "batch"}),
+    tiny.configuration("uniform", model={"output": "hierarchical"}),
+    tiny.configuration("uniform", model={"output": "negative-sampling"}),
 ]
 
 
