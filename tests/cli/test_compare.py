@@ -163,6 +163,7 @@ def test_a_corpus_folder_alone_is_compared_as_the_task_corpus(tmp_path: Path, mo
     assert refused.err.startswith("ssrun: --corpus: no task here is a corpus: ")
 
 
+@pytest.mark.slow
 def test_metrics_of_text_stand_in_the_table_that_asks_for_them_with_their_signatures(tmp_path: Path) -> None:
     tiny = (
         "--tasks",

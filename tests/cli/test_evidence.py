@@ -37,6 +37,7 @@ def tuned(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_what_won_on_validation_is_compared_on_other_seeds_and_stands_in_the_table(tuned: Path) -> None:
     said = ssrun("compare", "t.toml", "--out", "x", folder=tuned)
     assert [noun for noun in ("trials", "runs") if f"of 4 {noun} 0 complete" in said.err] == ["trials", "runs"]
@@ -53,6 +54,7 @@ def test_what_won_on_validation_is_compared_on_other_seeds_and_stands_in_the_tab
     assert "of 4 trials 4 complete" in again.err
 
 
+@pytest.mark.slow
 def test_a_claim_edited_after_its_runs_is_exploratory_until_fresh_seeds_judge_it(tuned: Path) -> None:
     def shown(results: Path) -> tuple[str, str]:
         told = ssrun("show", str(results), folder=tuned).must(0).out

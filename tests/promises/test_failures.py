@@ -203,6 +203,7 @@ def test_a_disk_that_fills_at_any_write_is_said_in_one_line_and_loses_nothing(tm
     assert not strays(tmp_path / "runs")
 
 
+@pytest.mark.slow
 def test_commands_that_read_work_in_a_folder_that_is_read_only_and_was_moved(tmp_path: Path) -> None:
     """R23."""
     experiment(tmp_path, GRID)

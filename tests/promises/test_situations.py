@@ -32,6 +32,7 @@ def test_a_corpus_that_changed_since_the_run_was_configured_is_not_trained_on(tm
         prepare(config)
 
 
+@pytest.mark.slow
 def test_a_damaged_text_is_not_compared_reported_or_merged_onto(copied: Path, tmp_path: Path) -> None:
     for outputs in copied.rglob("hypotheses.txt"):
         flip(outputs, 1, bit=1)

@@ -42,6 +42,7 @@ def test_what_brute_force_says_is_what_every_possible_ending_says() -> None:
         assert best_next(prefix, answers) == best_next_of_all(prefix, answers, "ab", 5)
 
 
+@pytest.mark.slow
 def test_captions_go_on_to_the_nearest_of_all_descriptions() -> None:
     task = Captions()
     for example, prefix in prefixes(task, 1000):
