@@ -30,7 +30,7 @@ bench: .venv/for-tests  ## a step against the textbook loop; labels; a cell agai
 smoke: .venv/installed  ## a tiny comparison, for CI
 	$(BIN)/ssrun compare --smoke
 
-reference: .venv/installed  ## every experiment in full (two hours and a half), its tables under results/; but for corpus-expert
+reference: .venv/installed  ## every experiment in full (five hours), its tables under results/; but for corpus-expert
 	for file in $$(ls experiments/*.toml | grep -v corpus); do $(BIN)/ssrun compare "$$(basename "$$file" .toml)" || exit 1; done
 
 gallery: .venv/installed  ## the README's pictures and the claims page, from the committed tables

@@ -33,6 +33,8 @@ OTHER = {  # another value for each field of the sections that every run has
     "model.heads": 8,
     "model.positions": 99,
     "model.norm": "layer",
+    "model.output": "hierarchical",
+    "model.noise_words": 7,
     "training.steps": 7,
     "training.batch_size": 5,
     "training.learning_rate": 0.5,

@@ -98,9 +98,11 @@ def test_a_signal_right_after_an_evaluation_keeps_it(tmp_path: Path) -> None:
     while not isinstance(next(events), Evaluated):
         pass
     signals.request()
-    with pytest.raises(Interrupted):
-        next(events)
-    signals._received.clear()
+    try:
+        with pytest.raises(Interrupted):
+            list(events)  # on a slow machine a step is told of first
+    finally:
+        signals._received.clear()
     assert (folder.path / f"checkpoint-{EVALUATE:010}.json").is_file()
 
 
