@@ -51,6 +51,7 @@ OTHER = {  # another value for each field of the sections that every run has
 }
 NEEDED = {
     "training.select_by": ["training.patience=1"],
+    "model.noise_words": ["model.output=negative-sampling"],
     **{f"model.{field}": ["model.body=transformer"] for field in ("heads", "positions")},
 }  # without which a field would have no effect
 OF_FILES = ("task.path", "task.column", "task.digest")  # which there must be
