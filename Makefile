@@ -38,6 +38,7 @@ gallery: .venv/installed  ## the README's pictures and the claims page, from the
 	$(BIN)/ssrun show results/bengio-table-3 --format svg > results/terminal.svg
 	$(BIN)/ssrun figures results/default --out build/figures && cp build/figures/finding.png results/
 	$(BIN)/ssrun figures results/dagger --only finding --format png --out build/dagger && cp build/dagger/finding.png results/dagger.png
+	$(BIN)/ssrun figures results/bodies --only finding --format png --out build/bodies && cp build/bodies/finding.png results/bodies.png
 	$(BIN)/ssrun figures results/budget --only budget --format png --out build/figures && cp build/figures/budget.png results/
 	$(BIN)/ssrun figures results/when-it-wins --only map --format png --out build/figures && cp build/figures/map.png results/
 
