@@ -10,7 +10,7 @@ Shapes: B batch, T target length, V target vocabulary, N pairs of a position and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
@@ -67,8 +67,14 @@ class OutputLabels(NamedTuple):
     """One token a position, learned by an output's own loss: of features [B, T, H], where others take logits."""
 
     labels: TokenLabels
-    output: CountedOutput
+    output: CountedOutput[Any]
     noise: Tensor  # words [B, T, K]
+
+    @classmethod
+    def of(cls, labels: TokenLabels, output: CountedOutput[Any], generator: torch.Generator) -> Self:
+        """With noise words that the generator draws."""
+        noise = output.noise_words((*labels.tokens.shape,), generator)
+        return cls(labels, output, noise.to(labels.tokens.device))
 
     @property
     def counted(self) -> Tensor:

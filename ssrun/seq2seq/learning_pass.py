@@ -7,7 +7,7 @@ whose output learns by a loss of its own is asked for features in the place of l
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from torch import Tensor
 
@@ -55,25 +55,16 @@ def learner(config: RunConfig, task: Task, vocabularies: Vocabularies, teacher: 
 
         return of_outputs
     labels_of, learn = labelling(strategy, task, vocabularies, teacher), LEARNING[strategy.gradient]
-    if config.learns_by_output:
-
-        def by_output(
-            model: Seq2Seq, memory: Memory, batch: Batch, epsilon: Epsilon, step: int, masks: Masks | None
-        ) -> Learned:
-            inputs = fed(model, memory, batch.target, epsilon, config, step, masks)
-            output = cast("CountedOutput", model.output)
-            noise = output.noise_words(inputs.tokens.shape, streams.generator(config.seed, "noise", step))
-            labels = cast("TokenLabels", labels_of(batch, inputs.tokens))
-            learned = OutputLabels(labels, output, noise.to(model.device))
-            return Learned(inputs, model.features(memory, inputs.tokens, masks), learned)
-
-        return by_output
 
     def of_labels(
         model: Seq2Seq, memory: Memory, batch: Batch, epsilon: Epsilon, step: int, masks: Masks | None
     ) -> Learned:
-        inputs, logits = learn(model, memory, batch.target, epsilon, config, step, masks)
-        return Learned(inputs, logits, labels_of(batch, inputs.tokens))
+        inputs, predicted = learn(model, memory, batch.target, epsilon, config, step, masks)
+        labels = labels_of(batch, inputs.tokens)
+        if config.learns_by_output:
+            generator = streams.generator(config.seed, "noise", step)
+            labels = OutputLabels.of(cast("TokenLabels", labels), cast("CountedOutput[Any]", model.output), generator)
+        return Learned(inputs, predicted, labels)
 
     return of_labels
 
@@ -88,22 +79,10 @@ def fused(
     masks: Masks | None,
 ) -> tuple[DecoderInputs, Tensor]:
     """Of a target [B, T] at an optimiser step: inputs chosen without gradient, then one pass over whole sequences."""
-    inputs = fed(model, memory, target, epsilon, config, step, masks)
-    return inputs, model.decode(memory, inputs.tokens, masks)
-
-
-def fed(
-    model: Seq2Seq,
-    memory: Memory,
-    target: Tensor,
-    epsilon: Epsilon,
-    config: RunConfig,
-    step: int,
-    masks: Masks | None,
-) -> DecoderInputs:
-    """The inputs of a target [B, T] at an optimiser step, chosen without gradient."""
     draws = draw(target, config.strategy.coin, config.seed, step)
-    return scheduled_inputs(model, memory, target, epsilon, config.strategy, draws, masks)
+    inputs = scheduled_inputs(model, memory, target, epsilon, config.strategy, draws, masks)
+    predict = model.features if config.learns_by_output else model.decode
+    return inputs, predict(memory, inputs.tokens, masks)
 
 
 LEARNING: dict[Gradient, Callable[..., tuple[DecoderInputs, Tensor]]] = {

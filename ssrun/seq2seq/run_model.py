@@ -13,7 +13,7 @@ from ssrun.seq2seq.professor import Discriminator
 from ssrun.seq2seq.skip_gram import begin_with_skip_gram
 from ssrun.seq2seq.vocabulary import Vocabularies
 
-COUNTED = 10_000  # of the run's training pairs, from the first
+LOOKED_AT = 10_000  # of the run's training pairs, from the first
 
 
 def model_of(config: RunConfig, vocabularies: Vocabularies, *, drawn: bool = True) -> Seq2Seq:
@@ -32,8 +32,12 @@ def look_at_training_pairs(model: Seq2Seq, batches: Batches) -> None:
 
     Interrupted on a signal.
     """
-    if model.config.embeddings == "skip-gram":
-        begin_with_skip_gram(model, batches)
+    learns_vectors, counts = model.config.embeddings == "skip-gram", isinstance(model.output, CountedOutput)
+    if not (learns_vectors or counts):
+        return
+    seen = batches.first(LOOKED_AT)
+    if learns_vectors:
+        begin_with_skip_gram(model, seen, batches.seed)
     if isinstance(model.output, CountedOutput):
-        said = torch.cat([batch.target.flatten() for batch in batches.first(COUNTED)])
+        said = torch.cat([batch.target.flatten() for batch in seen])
         model.output.counted(torch.bincount(said, minlength=model.target_size))

@@ -10,17 +10,18 @@ drawn for each place. v are the vectors that a model begins with; it learns on f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from ssrun.seq2seq import streams
-from ssrun.seq2seq.batches import Batches
+from ssrun.seq2seq.batches import Batch
 from ssrun.seq2seq.model import Seq2Seq
 from ssrun.seq2seq.noise import Noise, told_from_noise
 from ssrun.seq2seq.vocabulary import EOS, PAD
 from ssrun.system import signals
 
-PAIRS = 10_000  # of the run's own training, from its first: what is looked at
 WINDOW = 5
 NOISE = 5  # K
 AT_ONCE = 1024  # places a step
@@ -28,19 +29,18 @@ RATE = 1e-2  # Adam's
 
 
 @torch.no_grad()
-def begin_with_skip_gram(model: Seq2Seq, batches: Batches) -> None:
-    """Puts vectors of the words of the first PAIRS training pairs into a model's embeddings.
+def begin_with_skip_gram(model: Seq2Seq, seen: Sequence[Batch], seed: int) -> None:
+    """Puts vectors of the words of some training pairs, by a run's seed, into a model's embeddings.
 
     They are centred, and as large as its drawn ones are; what those pairs do not hold keeps what was drawn.
     Interrupted on a signal.
     """
-    seen = batches.first(PAIRS)
     sides = {
         "source": (model.source_embedding, [batch.source for batch in seen]),
         "target": (model.target_embedding, [batch.target for batch in seen]),
     }
     for number, (embedding, texts) in enumerate(sides.values()):
-        generator = streams.generator(batches.seed, "skip-gram", number)
+        generator = streams.generator(seed, "skip-gram", number)
         size, width = embedding.weight.shape
         found = skip_gram(texts, size, width, generator)
         held = torch.bincount(torch.cat([text.flatten() for text in texts]), minlength=len(found)) > 0

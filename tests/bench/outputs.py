@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from statistics import median
 from typing import Literal, cast, get_args
@@ -82,7 +83,7 @@ def measure(size: int) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
             nats.backward(inputs=[features])  # type: ignore[no-untyped-call]
 
         steps = train(parts.model, adam(parts.model, config), parts.batches, config)
-        of_loss[name], of_step[name] = loss, lambda steps=steps: next(steps)  # type: ignore[misc]
+        of_loss[name], of_step[name] = loss, partial(next, steps)
     turns = [
         [{name: taken(act) for name, act in kinds.items()} for kinds in (of_loss, of_step)]
         for _ in range(WARM_UP + TURNS)

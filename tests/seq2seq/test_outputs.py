@@ -59,7 +59,7 @@ def test_the_probabilities_of_ten_thousand_tokens_sum_to_one() -> None:
 def test_a_token_is_the_product_along_its_path() -> None:
     size = 11
     made, hidden = output("hierarchical", size), features(3, 6)
-    tree = made.tree
+    tree = made.of_counts
     log_p = made(hidden).detach()
     for row, token in product(range(3), range(EOS, size)):
         first, length = int(tree.first[token]), int(tree.lengths[token])
@@ -143,7 +143,7 @@ def test_what_negative_sampling_learns_is_the_distribution_that_it_says() -> Non
     counts, k = torch.tensor([0, 0, 50, 8, 3, 20, 1]), 7
     made = output("negative-sampling", 7, counts)
     p = torch.tensor([0, 0, 0.1, 0.2, 0.05, 0.25, 0.4], dtype=torch.double)
-    q = made.noise.p
+    q = made.of_counts.p
     with torch.no_grad():
         made.weight.zero_()
         made.bias.zero_()

@@ -8,7 +8,6 @@ Huffman's (1952) over how often each token was counted: the frequent have short 
 from __future__ import annotations
 
 import heapq
-from functools import cached_property
 from typing import NamedTuple, Self
 
 import torch
@@ -93,35 +92,30 @@ class HuffmanTree(NamedTuple):
         return type(self)(first, lengths, nodes, sides, levels, self.leaves.to(device))
 
 
-class Hierarchical(CountedOutput):
+class Hierarchical(CountedOutput[HuffmanTree]):
     """See the module."""
 
     def __init__(self, hidden: int, vocabulary: int) -> None:
         super().__init__(hidden, vocabulary, vocabulary - len(NEVER_SAID) - 1)
 
-    @cached_property
-    def tree(self) -> HuffmanTree:
-        with torch.inference_mode(False):  # it is learned from too
-            return HuffmanTree.of(self.counts).to(self.counts.device)
-
-    def forget(self) -> None:
-        self.__dict__.pop("tree", None)
+    def made(self) -> HuffmanTree:
+        return HuffmanTree.of(self.counts).to(self.counts.device)
 
     def forward(self, features: Tensor) -> Tensor:
         """Log-probabilities: from the root downwards, a level at a time."""
         scores = nn.functional.linear(features, self.weight, self.bias)
         above = torch.zeros_like(scores[..., :1])
         found = [above]
-        for parents, nodes, sides in self.tree.levels:
+        for parents, nodes, sides in self.of_counts.levels:
             goes = nn.functional.logsigmoid(scores.index_select(-1, nodes) * sides)
             above = above.index_select(-1, parents) + goes
             found.append(above)
         never = torch.full_like(found[0], MASKED)
-        return torch.cat((*found, never), -1).index_select(-1, self.tree.leaves)
+        return torch.cat((*found, never), -1).index_select(-1, self.of_counts.leaves)
 
     def loss(self, features: Tensor, tokens: Tensor, noise: Tensor) -> Tensor:
         """The mean of -log p of the tokens: of their paths alone."""
-        tree = self.tree
+        tree = self.of_counts
         lengths = tree.lengths[tokens]
         positions = torch.arange(len(tokens), device=tokens.device).repeat_interleave(lengths)
         along = torch.arange(len(positions), device=tokens.device) - (lengths.cumsum(0) - lengths)[positions]

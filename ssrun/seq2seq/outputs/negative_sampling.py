@@ -11,7 +11,6 @@ softmax(s + log q), and that is what it says and is scored by: exact, and O(V).
 from __future__ import annotations
 
 import math
-from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +19,7 @@ from ssrun.seq2seq.noise import Noise, told_from_noise
 from ssrun.seq2seq.outputs.output import MASKED, CountedOutput
 
 
-class NegativeSampling(CountedOutput):
+class NegativeSampling(CountedOutput[Noise]):
     """See the module."""
 
     def __init__(self, hidden: int, vocabulary: int, noise_words: int) -> None:
@@ -33,20 +32,15 @@ class NegativeSampling(CountedOutput):
         super().draw_weights(generator)
         self.bias.sub_(math.log(self.k))
 
-    @cached_property
-    def noise(self) -> Noise:
-        with torch.inference_mode(False):  # it is learned from too
-            return Noise.of(self.counts)
-
-    def forget(self) -> None:
-        self.__dict__.pop("noise", None)
+    def made(self) -> Noise:
+        return Noise.of(self.counts)
 
     def forward(self, features: Tensor) -> Tensor:
-        log_q = self.noise.p.log().clamp_min(MASKED).to(features)
+        log_q = self.of_counts.p.log().clamp_min(MASKED).to(features)
         return nn.functional.linear(features, self.weight, self.bias + log_q)
 
     def noise_words(self, size: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        return self.noise.draw((*size, self.k), generator)
+        return self.of_counts.draw((*size, self.k), generator)
 
     def loss(self, features: Tensor, tokens: Tensor, noise: Tensor) -> Tensor:
         asked = torch.cat((tokens.unsqueeze(-1), noise), -1)

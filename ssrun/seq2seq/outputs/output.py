@@ -8,7 +8,9 @@ Shapes: N positions, H hidden, V target vocabulary.
 
 from __future__ import annotations
 
-from typing import Any, Self, cast
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import Any, Generic, Self, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +30,10 @@ class Softmax(nn.Linear):
         self.bias[NEVER_SAID] = MASKED
 
 
-class CountedOutput(nn.Module):
+OfCounts = TypeVar("OfCounts")
+
+
+class CountedOutput(nn.Module, ABC, Generic[OfCounts]):
     """An output that is made for how often each token is said, and learns a token by a loss of its own.
 
     The counts [V] are kept with its weights; a token that can be said counts once more than it was seen.
@@ -57,33 +62,43 @@ class CountedOutput(nn.Module):
         self.counts[NEVER_SAID] = 0
         self.forget()
 
+    @abstractmethod
+    def made(self) -> OfCounts:
+        """What it needs, made of the counts as they are now."""
+
+    @cached_property
+    def of_counts(self) -> OfCounts:
+        """The same, made once."""
+        with torch.inference_mode(False):  # also where it is first asked for in a search: it is learned from too
+            return self.made()
+
     def forget(self) -> None:
-        """The counts are others: what was made of them is to be made again."""
-        raise NotImplementedError
+        """The counts are others, or lie elsewhere: what was made of them is to be made again."""
+        self.__dict__.pop("of_counts", None)
 
     def _apply(self, *arguments: Any, **named: Any) -> Self:
-        self.forget()  # where the counts lie now is where the rest is to lie
+        self.forget()
         return cast("Self", super()._apply(*arguments, **named))  # type: ignore[no-untyped-call]
 
+    @abstractmethod
     def forward(self, features: Tensor) -> Tensor:
         """Logits [..., V] of features [..., H]: their softmax is the exact distribution."""
-        raise NotImplementedError
 
     def noise_words(self, size: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Noise words for positions [size], as many each as the loss asks for: [size, K]."""
         return torch.empty(*size, 0, dtype=torch.long)
 
+    @abstractmethod
     def loss(self, features: Tensor, tokens: Tensor, noise: Tensor) -> Tensor:
         """What is minimised of tokens [N] after features [N, H], with these noise words [N, K]; a mean in nats."""
-        raise NotImplementedError
 
 
 def forgets(output: nn.Module, _: object) -> None:
-    cast("CountedOutput", output).forget()
+    cast("CountedOutput[Any]", output).forget()
 
 
 @torch.no_grad()
-def draw_linear(module: nn.Linear | CountedOutput, generator: torch.Generator | None) -> None:
+def draw_linear(module: nn.Linear | CountedOutput[Any], generator: torch.Generator | None) -> None:
     """Uniform in +-1/sqrt(fan)."""
     for weight in module.parameters():
         weight.uniform_(-(module.in_features**-0.5), module.in_features**-0.5, generator=generator)
