@@ -23,7 +23,7 @@ from ssrun.config.run import ModelConfig
 from ssrun.seq2seq.bodies import BODIES
 from ssrun.seq2seq.bodies.body import Decoder, DrawsItsWeights, Encoder, Memory, State, Step, select
 from ssrun.seq2seq.outputs import OUTPUTS
-from ssrun.seq2seq.outputs.output import MASKED
+from ssrun.seq2seq.outputs.output import MASKED, draw_linear
 from ssrun.seq2seq.vocabulary import BOS, PAD, UNKNOWN
 
 __all__ = ["MASKED", "Masks", "Memory", "Prediction", "Predictor", "Seq2Seq", "State", "select"]
@@ -96,7 +96,7 @@ class Seq2Seq(nn.Module):
 
     @torch.no_grad()
     def _initialise(self, generator: torch.Generator | None) -> None:
-        """A linear map's uniform in +-1/sqrt(fan), embeddings normal; layers and outputs draw their own."""
+        """Embeddings are normal, linear maps uniform; layers and outputs draw their own."""
         for module in self.modules():  # in the order of their making, which is that of the draws
             if isinstance(module, DrawsItsWeights):
                 module.draw_weights(generator)
@@ -104,8 +104,7 @@ class Seq2Seq(nn.Module):
                 deviation = self.config.embedding_scale * module.embedding_dim**-0.5
                 module.weight.normal_(0, deviation, generator=generator)
             elif isinstance(module, nn.Linear):
-                for weight in module.parameters():
-                    weight.uniform_(-(module.in_features**-0.5), module.in_features**-0.5, generator=generator)
+                draw_linear(module, generator)
 
     def masks(self, size: int, generator: torch.Generator) -> Masks | None:
         """Dropout masks for a batch of `size` sequences; None where training and test are the same.

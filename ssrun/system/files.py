@@ -77,8 +77,7 @@ def temporary_file(path: Path, content: bytes) -> Iterator[Path]:
                 os.fsync(file.fileno())
                 yield temporary
         finally:
-            if temporary.exists():
-                temporary.unlink()
+            temporary.unlink(missing_ok=True)  # renamed; or swept by another since it was closed
 
 
 def create(temporary: Path) -> IO[bytes]:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -46,6 +47,25 @@ def test_a_temporary_file_in_use_is_not_swept(tmp_path: Path) -> None:
         assert temporary.exists()
     sweep_temporaries(tmp_path, ["table.*"])
     assert not temporary.exists()
+
+
+def test_a_file_can_be_written_while_another_sweeps_its_folder(tmp_path: Path) -> None:
+    names, over = [f"file-{number}" for number in range(400)], Event()
+
+    def sweep() -> None:
+        while not over.is_set():
+            sweep_temporaries(tmp_path, names)
+
+    with ThreadPoolExecutor(1) as pool:
+        sweeping = pool.submit(sweep)
+        try:
+            for name in names:
+                write_first(tmp_path / name, b"whole")
+        finally:
+            over.set()
+    sweeping.result()
+    assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"whole"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
 
 
 def test_only_temporary_files_of_ours_are_swept(tmp_path: Path) -> None:
