@@ -1,4 +1,4 @@
-"""The model of a run: its sizes, its first weights, and what is trained beside it."""
+"""The model of a run: its first weights, what is trained beside it, and what it asks of training pairs first."""
 
 from __future__ import annotations
 
